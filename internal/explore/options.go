@@ -1,0 +1,151 @@
+package explore
+
+import (
+	"fmt"
+	"time"
+)
+
+// Values of Options.Preemptions besides the positive numbers.
+const (
+	// NoPreemptions explores only switches at blocking, spinning and ending.
+	NoPreemptions = -1
+	// Unbounded explores every interleaving.
+	Unbounded = -2
+)
+
+// Defaults of Options.
+const (
+	DefaultPreemptions   = 2
+	DefaultMaxExecutions = 2_000_000
+	DefaultMaxSteps      = 10_000
+	DefaultTimeouts      = 1
+)
+
+// Options says what to explore. The zero value is a depth-first search with
+// at most DefaultPreemptions preemptions.
+type Options struct {
+	// Name is the scenario's, for messages and for picking it with
+	// EVD_EXPLORE_REPLAY=name@string. Test and MustFail default it to the
+	// name of the test.
+	Name string
+
+	// Preemptions bounds the switches away from a thread that could have gone
+	// on, per execution. 0: DefaultPreemptions. NoPreemptions, Unbounded:
+	// see there. The search runs bound 0, then 1, and so on, so that the
+	// first failure is one with the fewest preemptions.
+	Preemptions int
+
+	// MaxExecutions ends the search, 0: DefaultMaxExecutions. A search ended
+	// by it is not Complete.
+	MaxExecutions int
+
+	// AllowIncomplete makes Test accept a search that MaxExecutions ended.
+	AllowIncomplete bool
+
+	// MaxSteps is the most operations of one execution; more is a livelock.
+	// 0: DefaultMaxSteps.
+	MaxSteps int
+
+	// Timeouts is how often a thread's timed waits may time out in an
+	// execution while other threads could run. Beyond that they time out only
+	// when nothing else can happen. 0: DefaultTimeouts, negative: none.
+	Timeouts int
+
+	// SpinRounds is how often each spinning or timed-out thread gets another
+	// turn without any write in between, when nobody else can run, before
+	// that counts as a livelock, or for daemons as being quiet. 0: one. Raise
+	// it for loops that count their turns, like a watchdog that acts when it
+	// has seen the same twice. Timed waits of threads that are not daemons
+	// time out as often as it takes, up to MaxSteps.
+	SpinRounds int
+
+	// Replay runs one execution by the replay string of a Failure, instead of
+	// a search.
+	Replay string
+
+	// Random runs that many executions with random decisions instead of a
+	// search; Preemptions is then unbounded unless positive or
+	// NoPreemptions. Such a run is never Complete.
+	Random int
+
+	// Seed of Random.
+	Seed uint64
+}
+
+// Validate returns an error that names the first bad field.
+func (o Options) Validate() error {
+	bad := func(name string, v int, allowed string) error {
+		return fmt.Errorf("explore: bad Options.%s %d: allowed are %s", name, v, allowed)
+	}
+	switch {
+	case o.Preemptions < Unbounded || o.Preemptions > 1000:
+		return bad("Preemptions", o.Preemptions, "Unbounded (-2), NoPreemptions (-1), 0 for the default, and 1 to 1000")
+	case o.MaxExecutions < 0:
+		return bad("MaxExecutions", o.MaxExecutions, "0 for the default and positive numbers")
+	case o.MaxSteps < 0:
+		return bad("MaxSteps", o.MaxSteps, "0 for the default and positive numbers")
+	case o.SpinRounds < 0:
+		return bad("SpinRounds", o.SpinRounds, "0 for the default and positive numbers")
+	case o.Random < 0:
+		return bad("Random", o.Random, "0 and positive numbers")
+	}
+	return nil
+}
+
+// withDefaults replaces zeros by their documented meaning.
+func (o Options) withDefaults() Options {
+	if o.Preemptions == 0 {
+		o.Preemptions = DefaultPreemptions
+		if o.Random > 0 {
+			o.Preemptions = Unbounded
+		}
+	}
+	if o.MaxExecutions == 0 {
+		o.MaxExecutions = DefaultMaxExecutions
+	}
+	if o.MaxSteps == 0 {
+		o.MaxSteps = DefaultMaxSteps
+	}
+	if o.Timeouts == 0 {
+		o.Timeouts = DefaultTimeouts
+	}
+	if o.SpinRounds == 0 {
+		o.SpinRounds = 1
+	}
+	return o
+}
+
+// Result is what a search did.
+type Result struct {
+	Executions int           // executions run
+	Steps      int           // operations in all executions
+	Bounds     []int         // executions by preemption bound 0, 1, ...; one entry if unbounded
+	Complete   bool          // everything within the bound was explored
+	Elapsed    time.Duration // wall time
+	Failure    *Failure      // the first failure, nil if there was none
+	Trace      string        // of the execution, when Options.Replay was set
+}
+
+// Failure is an execution that went wrong.
+type Failure struct {
+	Name   string // Options.Name
+	Reason string // what went wrong
+	Replay string // for Options.Replay or EVD_EXPLORE_REPLAY
+	Trace  string // the execution, one operation a line
+}
+
+// Error returns all there is to know.
+func (f *Failure) Error() string {
+	name := f.Name
+	if name != "" {
+		name += ": "
+	}
+	s := name + f.Reason
+	if f.Replay != "" {
+		s += "\nreplay: " + f.Replay
+	}
+	if f.Trace != "" {
+		s += "\n" + f.Trace
+	}
+	return s
+}

@@ -1,0 +1,82 @@
+package explore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A replay string is the preemption bound, a dash, and the decisions: numbers
+// and runs of zeros ("3z"), joined by dots. Zeros at the end are left out.
+
+// encode makes a replay string.
+func encode(bound int, picks []uint8) string {
+	for len(picks) > 0 && picks[len(picks)-1] == 0 {
+		picks = picks[:len(picks)-1]
+	}
+	b := "u"
+	if bound >= 0 {
+		b = strconv.Itoa(bound)
+	}
+	var parts []string
+	for i := 0; i < len(picks); i++ {
+		if picks[i] != 0 {
+			parts = append(parts, strconv.Itoa(int(picks[i])))
+			continue
+		}
+		j := i
+		for picks[j] == 0 {
+			j++
+		}
+		parts = append(parts, strconv.Itoa(j-i)+"z")
+		i = j - 1
+	}
+	return b + "-" + strings.Join(parts, ".")
+}
+
+// maxReplay bounds the decisions of a replay string.
+const maxReplay = 1 << 20
+
+// decode is the inverse of encode.
+func decode(s string) (bound int, picks []uint8, err error) {
+	bad := func(part string) (int, []uint8, error) {
+		return 0, nil, fmt.Errorf("explore: bad replay string %q at %q: allowed is what a failure printed, like 2-17z.1.3z.2", s, part)
+	}
+	b, rest, ok := strings.Cut(s, "-")
+	if !ok {
+		return bad(s)
+	}
+	bound = -1
+	if b != "u" {
+		if bound, err = strconv.Atoi(b); err != nil || bound < 0 {
+			return bad(b)
+		}
+	}
+	if rest == "" {
+		return bound, nil, nil
+	}
+	for _, part := range strings.Split(rest, ".") {
+		num, zeros := strings.CutSuffix(part, "z")
+		n, err := strconv.Atoi(num)
+		switch {
+		case err != nil || n < 0 || !zeros && n > 255 || zeros && len(picks)+n > maxReplay:
+			return bad(part)
+		case zeros:
+			picks = append(picks, make([]uint8, n)...)
+		default:
+			picks = append(picks, uint8(n))
+		}
+	}
+	return bound, picks, nil
+}
+
+// replayFor returns the replay string of the environment for a scenario.
+func replayFor(env, name string) string {
+	if i := strings.LastIndexByte(env, '@'); i >= 0 {
+		if env[:i] != name {
+			return ""
+		}
+		return env[i+1:]
+	}
+	return env
+}

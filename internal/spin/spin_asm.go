@@ -1,0 +1,6 @@
+//go:build amd64 || arm64
+
+package spin
+
+//go:noescape
+func pause()

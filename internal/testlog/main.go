@@ -1,0 +1,28 @@
+// Command testlog reads what `go test -json` prints and tells a person what
+// matters: one line a package, the output of what failed, every test that was
+// skipped and why, and the count. It exits with status 1 if anything failed,
+// did not finish, or nothing was tested at all.
+//
+//	go test -json ./... | go run ./internal/testlog [-noskip]
+//
+// With -noskip a skipped test is a failure: for runs that provide all that
+// any test may ask for.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	noskip := flag.Bool("noskip", false, "a skipped test is a failure")
+	flag.Parse()
+	s, err := summarize(os.Stdin, os.Stdout, *noskip)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testlog:", err)
+	}
+	if err != nil || !s.ok() {
+		os.Exit(1)
+	}
+}
