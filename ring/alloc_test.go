@@ -1,0 +1,74 @@
+package ring
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// event56 is as large as the events of the engine.
+type event56 struct{ w [7]uint64 }
+
+func TestNoAllocations(t *testing.T) {
+	for _, capacity := range []int{64, 50} {
+		r := newAt[event56](t, capacity, 0)
+		var v event56
+		batch := make([]event56, 32)
+		in, out := uint64(0), uint64(0)
+		check := func(name string, fn func()) {
+			t.Helper()
+			require.Zero(t, testing.AllocsPerRun(100, fn), "capacity %d, %s", capacity, name)
+			require.Equal(t, in, out, "%s: pushed and popped", name)
+			in, out = 0, 0
+		}
+		check("Push, Pop", func() {
+			in++
+			if r.Push(&v) == OK && r.Pop(&v) == Event {
+				out++
+			}
+		})
+		check("PushN, PopN", func() {
+			in += 32
+			r.PushN(batch)
+			out += uint64(r.PopN(batch))
+		})
+		check("Reserve, Ready", func() {
+			in += 32
+			c, _ := r.Reserve(32)
+			for i := range c.Len() {
+				r.Slot(c, i).w[0] = uint64(i)
+			}
+			r.Commit(c)
+			for s := r.Ready(32); len(s) > 0; s = r.Ready(32) {
+				r.Advance(len(s))
+				out += uint64(len(s))
+			}
+		})
+		check("ReserveUpTo", func() {
+			c, _ := r.ReserveUpTo(capacity)
+			in += uint64(c.Len())
+			r.Commit(c)
+			for n := 1; n > 0; {
+				n = r.PopN(batch)
+				out += uint64(n)
+			}
+		})
+		check("in vain", func() {
+			_, bad := r.Reserve(-1)
+			if r.Pop(&v) == Empty && r.Look() == Empty && r.PopN(batch) == 0 && bad == Full {
+				r.Return()
+			}
+		})
+		check("asking", func() {
+			if !r.Idle() || r.Len() != 0 || r.Cap() != capacity || r.Accepted() == 0 {
+				in++
+			}
+		})
+		check("closed", func() {
+			r.Close()
+			if r.Push(&v) != Closed || r.PushN(batch) != Closed {
+				in++
+			}
+		})
+	}
+}

@@ -1,0 +1,15 @@
+// Package ring has the queue between many producers and one consumer: a
+// bounded, lock-free MPSC ring with batches, in-place slots and a close that
+// no producer can misread.
+//
+// [MPSC] is the type to start with. Producers reserve a run of slots, write
+// them and commit; a run of any length costs one compare-and-swap and one
+// exchange. The consumer either copies events out ([MPSC.Pop], [MPSC.PopN])
+// or reads them where they are ([MPSC.Ready], [MPSC.Advance]).
+//
+// A slot that a producer reserved and has not committed yet is "in flight".
+// It is neither an event nor the end of the queue, and an empty look that
+// ignored it would not be linearizable: a Push that returned would be
+// invisible because an older producer is slow. So looking at the ring has
+// three answers: [Event], [Empty], [InFlight].
+package ring
