@@ -1,0 +1,95 @@
+package mock
+
+import (
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/atom"
+	"github.com/evdengine/evd/internal/pad"
+)
+
+// events is the completion channel of a CQ: it implements hwcq.EventSource.
+// As on the kernel's, events are counted and never coalesce: each arm that
+// fired is one Wait. Wakes coalesce.
+//
+// Concurrency: Wait and TryWait from one goroutine at a time; raise, Wake and
+// close from any.
+//
+// Invariant: taken <= raised. Whoever changes raised, woken or closed puts the
+// token in afterwards, and Wait looks at all three after each token: a token
+// says "look again", nothing more.
+type events struct {
+	raised atom.Uint64  // Writer: hardware. Readers: the waiter, Stats
+	woken  atom.Bool    // Writers: Wake sets, the waiter clears
+	closed atom.Bool    // Writer: close
+	wakes  atom.Counter // calls of Wake, for Stats
+	tok    atom.Token
+	_      pad.Line
+
+	taken atom.Counter // Writer: the waiter. Reader: Stats
+	guard guard
+}
+
+const ruleWait = "at most one goroutine at a time may be in EventSource.Wait or TryWait"
+
+var _ hwcq.EventSource = (*events)(nil)
+
+// Events implements hwcq.CQ.
+func (c *CQ) Events() hwcq.EventSource { return &c.ev }
+
+// Wait implements hwcq.EventSource. Events come before a Wake; a closed CQ
+// before both.
+func (e *events) Wait() (event bool, err error) {
+	e.guard.enter(ruleWait)
+	defer e.guard.leave()
+	for {
+		if e.closed.Load() {
+			return false, hwcq.ErrClosed
+		}
+		if e.take() {
+			return true, nil
+		}
+		// The load keeps the line shared while there is nothing to clear.
+		if e.woken.Load() && e.woken.Swap(false) {
+			return false, nil
+		}
+		e.tok.Wait()
+	}
+}
+
+// TryWait implements hwcq.EventSource. It leaves a Wake for Wait: its result
+// could not tell the caller that it took one.
+func (e *events) TryWait() (event bool, err error) {
+	e.guard.enter(ruleWait)
+	defer e.guard.leave()
+	if e.closed.Load() {
+		return false, hwcq.ErrClosed
+	}
+	return e.take(), nil
+}
+
+func (e *events) take() bool {
+	taken := e.taken.Load() // our own
+	// Acquire: pairs with raise.
+	if e.raised.Load() == taken {
+		return false
+	}
+	e.taken.Store(taken + 1)
+	return true
+}
+
+// Wake implements hwcq.EventSource.
+func (e *events) Wake() {
+	e.wakes.Add(1)
+	e.woken.Store(true) // before the token: see the invariant
+	e.tok.Signal()
+}
+
+// raise queues one event.
+func (e *events) raise() {
+	e.raised.Add(1) // before the token: see the invariant
+	e.tok.Signal()
+}
+
+func (e *events) close() {
+	e.closed.Store(true) // before the token: see the invariant
+	e.tok.Signal()
+}

@@ -1,0 +1,100 @@
+//go:build linux && (amd64 || arm64)
+
+package rxe
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Body lengths are what the kernel's structures have: it checks the total.
+func TestCommandLengths(t *testing.T) {
+	for name, c := range map[string]struct {
+		body []byte
+		want int
+	}{
+		"query port": {encQueryPort(1), 16},
+		"reg mr":     {encRegMR(1, 2, 3, 4), 40},
+		"create cq":  {encCreateCQ(1, 2, 3, -1), 32},
+		"create qp":  {encCreateQP(1, 2, 3, 4, QPConfig{}), 56},
+		"modify qp":  {(&qpModify{}).encode(), 112},
+		"query qp":   {words(resp, 1, 2), 16},
+		"destroy cq": {words(resp, 1, 0), 16},
+		"destroy qp": {words(resp, 1, 0), 16},
+	} {
+		require.Len(t, c.body, c.want, name)
+	}
+}
+
+func TestHotCommands(t *testing.T) {
+	b := make([]byte, 64)
+	require.Equal(t, armLen, hotCommand(b, cmdReqNotifyCQ, words(nil, 0x55, 1), 0))
+	require.Equal(t, []byte{23, 0, 0, 0, 4, 0, 0, 0, 0x55, 0, 0, 0, 1, 0, 0, 0}, b[:16])
+	n := hotCommand(b, cmdPostSend, words([]uint64{0xabcd}, 0x66, 0, 0, sendWRSize), 1)
+	require.Equal(t, doorbellLen, n)
+	require.Equal(t, []byte{28, 0, 0, 0, 8, 0, 1, 0, 0xcd, 0xab}, b[:10])
+	require.EqualValues(t, 0x66, le.Uint32(b[16:]))
+	require.EqualValues(t, 56, le.Uint32(b[28:]))
+}
+
+func TestEncodeModifyQP(t *testing.T) {
+	m := qpModify{
+		handle: 0x11, mask: 0x22, state: StateRTR, access: RemoteWrite,
+		remote:   Dest{LID: 0x33, QPN: 0x44, PSN: 0x55, GID: GID{15: 9}},
+		localPSN: 0x66, sgid: 1, mtu: 3, timeout: 14, retry: 7, rnr: 6, minRNR: 12, rdAtomic: 1,
+	}
+	b := m.encode()
+	require.EqualValues(t, 9, b[15], "dgid")
+	require.EqualValues(t, 0x33, le.Uint16(b[20:]), "dlid")
+	require.EqualValues(t, 1, b[24], "sgid_index")
+	require.EqualValues(t, 1, b[30], "is_global")
+	require.EqualValues(t, 1, b[31], "port_num")
+	require.EqualValues(t, 0x11, le.Uint32(b[64:]), "qp_handle")
+	require.EqualValues(t, 0x22, le.Uint32(b[68:]), "attr_mask")
+	require.EqualValues(t, 0x55, le.Uint32(b[76:]), "rq_psn is the peer's")
+	require.EqualValues(t, 0x66, le.Uint32(b[80:]), "sq_psn")
+	require.EqualValues(t, 0x44, le.Uint32(b[84:]), "dest_qp_num")
+	require.EqualValues(t, RemoteWrite, le.Uint32(b[88:]), "access")
+	require.EqualValues(t, StateRTR, b[96], "qp_state")
+	require.EqualValues(t, 3, b[98], "path_mtu")
+	require.Equal(t, []byte{1, 1, 12, 1, 14, 7, 6}, b[101:108])
+}
+
+func TestCodes(t *testing.T) {
+	require.EqualValues(t, 14, ackCode(ackUnit<<14))
+	require.EqualValues(t, 15, ackCode(ackUnit<<14+1))
+	require.EqualValues(t, 1, ackCode(time.Nanosecond))
+	require.EqualValues(t, 31, ackCode(ackUnit<<31))
+	for code, bytes := range map[uint8]int{1: 256, 3: 1024, 5: 4096} {
+		require.Equal(t, code, mtuCode(bytes))
+		require.Equal(t, bytes, mtuBytes(code))
+	}
+	require.Zero(t, mtuCode(1500))
+	require.Zero(t, mtuBytes(0))
+	require.Zero(t, mtuBytes(6))
+	require.EqualValues(t, 0, retryCount(-1))
+	require.EqualValues(t, 7, retryCount(7))
+}
+
+// Answers of any length and content are decoded or refused, never a fault.
+func FuzzDecode(f *testing.F) {
+	f.Add(make([]byte, 200), make([]byte, 32), uint64(2))
+	f.Add([]byte{1}, []byte{}, ^uint64(0))
+	f.Fuzz(func(t *testing.T, core, driver []byte, n uint64) {
+		_, _ = decQueryDevice(core)
+		_, _ = decQueryPort(core)
+		if a, err := decQueryQP(core); err == nil {
+			_ = a.State.String()
+		}
+		_, _ = decCreateCQ(core, driver)
+		_, _ = decCreateQP(core, driver)
+		if a, err := decAsync(core); err == nil {
+			_ = a.kind.String()
+		}
+		if g, err := decGIDs(core, n); err == nil && uint64(len(g)) != n {
+			t.Fatalf("%d GIDs, want %d", len(g), n)
+		}
+	})
+}

@@ -1,0 +1,198 @@
+//go:build linux && (amd64 || arm64)
+
+package rxe
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/evdengine/evd/hwcq"
+)
+
+// newFakeCQ is a CQ over plain memory and a fake channel, on a device that
+// was closed under it, whose commands go to /dev/null.
+func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
+	t.Helper()
+	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = unix.Close(null) })
+	page, err := mapAnon(4096)
+	require.NoError(t, err)
+
+	m, err := mapAnon(ringDataOff + uintptr(slots)<<7)
+	require.NoError(t, err)
+	put32(m.base, ringLog2Off, 7)
+	put32(m.base, ringMaskOff, slots-1)
+	r, err := newRing(m.base, m.size, wcSize)
+	require.NoError(t, err)
+
+	ch := newFakeChannel(t, 7)
+	q := &CQ{
+		consumer: consumer{ring: r}, dev: &Device{closed: true}, fd: null, id: 7,
+		raw: rawCQ{ring: r, ringMap: m, cmd: commandBlock{page}},
+	}
+	// Not a copy of a source in use: ch keeps only the kernel's end.
+	q.src.fd, q.src.wakeFD, q.src.cq, q.src.g = ch.fd, ch.wakeFD, 7, newGuard()
+	ch.g.shut()
+	return q, &fakeRing{m, r}, ch
+}
+
+// Close beside Poll, Pending, Arm, Wait and Wake: no fault, and everything is
+// closed afterwards.
+func TestCQCloseBesideEverything(t *testing.T) {
+	for range 30 {
+		q, f, _ := newFakeCQ(t, 16)
+		var wg sync.WaitGroup
+		start, stop := make(chan struct{}), make(chan struct{})
+		loop := func(body func()) {
+			wg.Go(func() {
+				<-start
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						body()
+						runtime.Gosched()
+					}
+				}
+			})
+		}
+		dst := make([]hwcq.WC, 4)
+		loop(func() {
+			// The fake kernel writes WRIDs that are never 0, as a blank page
+			// would yield.
+			for _, wc := range dst[:q.Poll(dst)] {
+				if wc.WRID == 0 {
+					t.Error("a completion from a blank page")
+				}
+			}
+		})
+		loop(func() { q.Pending() })
+		loop(func() {
+			if _, err := q.Arm(false); err != nil && err != errArmClosed {
+				t.Error(err)
+			}
+		})
+		loop(func() { q.Events().Wake() })
+		wg.Go(func() {
+			<-start
+			for {
+				if _, err := q.Events().Wait(); err != nil {
+					if err != errWaitClosed {
+						t.Error(err)
+					}
+					return
+				}
+			}
+		})
+		for i := range 10 {
+			f.complete(hwcq.WC{WRID: uint64(i + 1)})
+		}
+		close(start)
+		runtime.Gosched()
+		require.NoError(t, q.Close())
+		require.NoError(t, q.Close(), "idempotent")
+		close(stop)
+		wg.Wait()
+		require.Zero(t, q.Poll(dst))
+		require.False(t, q.Pending())
+		_, err := q.Arm(true)
+		require.ErrorIs(t, err, hwcq.ErrClosed)
+	}
+}
+
+// The address range of a closed CQ is given back once the CQ is garbage.
+func TestCQMappingIsGivenBack(t *testing.T) {
+	const slots = 1 << 16 // 8 MiB, easy to find
+	q, _, _ := newFakeCQ(t, slots)
+	require.True(t, isMapped(t, q.raw.ringMap.addr()))
+	addr := q.raw.ringMap.addr()
+	require.NoError(t, q.Close())
+	require.True(t, isMapped(t, addr), "still there for a late poll")
+	require.Zero(t, q.Poll(make([]hwcq.WC, 1)))
+	runtime.KeepAlive(q)
+	q = nil
+	for i := 0; isMapped(t, addr); i++ {
+		require.Less(t, i, 1000, "the range is still mapped")
+		runtime.GC()
+		runtime.Gosched()
+	}
+}
+
+// isMapped looks for a mapping that begins at addr.
+func isMapped(t testing.TB, addr uint64) bool {
+	b, err := os.ReadFile("/proc/self/maps")
+	require.NoError(t, err)
+	start := []byte(hex12(addr) + "-")
+	return bytes.HasPrefix(b, start) || bytes.Contains(b, append([]byte("\n"), start...))
+}
+
+func TestCQBusyWhileUsed(t *testing.T) {
+	q, _, _ := newFakeCQ(t, 16)
+	require.NoError(t, q.use.acquire("test"))
+	require.ErrorIs(t, q.Close(), hwcq.ErrBusy)
+	_, err := q.Arm(false)
+	require.NoError(t, err, "a refused Close changes nothing")
+	q.use.release()
+	require.NoError(t, q.Close())
+	require.ErrorIs(t, q.use.acquire("test"), hwcq.ErrClosed)
+}
+
+// Arm reports what it finds in the ring after the command.
+func TestCQArmReportsMissed(t *testing.T) {
+	q, f, _ := newFakeCQ(t, 16)
+	missed, err := q.Arm(false)
+	require.NoError(t, err)
+	require.False(t, missed)
+	f.complete(hwcq.WC{WRID: 1})
+	missed, err = q.Arm(false)
+	require.NoError(t, err)
+	require.True(t, missed)
+	require.Equal(t, 1, q.Poll(make([]hwcq.WC, 4)))
+	missed, err = q.Arm(true)
+	require.NoError(t, err)
+	require.False(t, missed)
+
+	f.r.prod.Store(77)
+	require.Zero(t, q.Poll(make([]hwcq.WC, 4)))
+	_, err = q.Arm(false)
+	require.ErrorIs(t, err, ErrCorrupt)
+	require.NoError(t, q.Close())
+}
+
+func TestCQDoesNotAllocate(t *testing.T) {
+	q, f, _ := newFakeCQ(t, 16)
+	var cq hwcq.CQ = q
+	dst := make([]hwcq.WC, 4)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		f.complete(hwcq.WC{WRID: 1})
+		if n := cq.Poll(dst); n != 1 {
+			t.Error(n)
+		}
+		if _, err := cq.Arm(false); err != nil {
+			t.Error(err)
+		}
+		_, _ = cq.Pending(), cq.Capabilities()
+	}))
+	require.NoError(t, q.Close())
+}
+
+func BenchmarkCQPollEmpty(b *testing.B) {
+	q, _, _ := newFakeCQ(b, 16)
+	var cq hwcq.CQ = q
+	dst := make([]hwcq.WC, 32)
+	b.ReportAllocs()
+	for b.Loop() {
+		if cq.Poll(dst) != 0 {
+			b.Fatal("not empty")
+		}
+	}
+	require.NoError(b, q.Close())
+}

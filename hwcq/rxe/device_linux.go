@@ -1,0 +1,214 @@
+//go:build amd64 || arm64
+
+package rxe
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/evdengine/evd/hwcq"
+)
+
+// Device is an open rxe device: a uverbs context, its asynchronous events and
+// the objects opened on it.
+//
+// Concurrency: all methods may be called from any goroutine.
+// Ownership: whoever opened it closes it; Close closes what is left on it.
+type Device struct {
+	info    DeviceInfo
+	onAsync func(AsyncEvent)
+	vectors int
+
+	mu     sync.Mutex // control commands, one at a time, and the fields below
+	fd     int
+	ctl    ioctlBuf
+	closed bool
+	live   map[uint64]object // by id
+
+	closeOnce sync.Once
+	closeErr  error
+	async     *asyncReader
+
+	helperMu sync.Mutex
+	helper   *PD // of the ringers; nil until the first
+}
+
+// object is anything opened on a device.
+type object interface {
+	// closeRank orders the closing of a device's objects: users before what
+	// they use.
+	closeRank() int
+	Close() error
+}
+
+// Ranks of closing.
+const (
+	rankQP = iota
+	rankCQ
+	rankMR
+	rankPD
+)
+
+// nextID gives out the user handles of all objects of the process. They are
+// never reused, so a late event cannot be taken for one of a newer object.
+var nextID atomic.Uint64
+
+// NumCompVectors is how many completion vectors the device has.
+func (d *Device) NumCompVectors() int { return d.vectors }
+
+// Info describes the device.
+func (d *Device) Info() DeviceInfo { return d.info }
+
+// exec runs one control command; op is for the error.
+func (d *Device) exec(op string, cmd uint32, in, core, driver []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
+	}
+	if err := d.ctl.invoke(d.fd, cmd, in, core, driver); err != nil {
+		return opError(op, err)
+	}
+	return nil
+}
+
+// mapQueue maps a queue the device has just made.
+func (d *Device) mapQueue(mi mmInfo) (mapping, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return mapping{}, hwcq.ErrClosed
+	}
+	return mapQueue(d.fd, mi)
+}
+
+// add registers an object that was just opened. It fails when the device was
+// closed meanwhile; the kernel then has released the object already.
+func (d *Device) add(id uint64, o object) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return fmt.Errorf("rxe: %w", hwcq.ErrClosed)
+	}
+	d.live[id] = o
+	return nil
+}
+
+func (d *Device) remove(id uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.live, id)
+}
+
+// lookup finds a live object, nil if there is none.
+func (d *Device) lookup(id uint64) object {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.live[id]
+}
+
+// QueryDevice returns the device's limits.
+func (d *Device) QueryDevice() (DeviceAttr, error) {
+	var out [176]byte
+	if err := d.exec("query device", cmdQueryDevice, words(resp), out[:], nil); err != nil {
+		return DeviceAttr{}, err
+	}
+	return decQueryDevice(out[:])
+}
+
+// QueryPort returns the state of the device's port.
+func (d *Device) QueryPort() (PortAttr, error) {
+	var out [40]byte
+	if err := d.exec("query port", cmdQueryPort, encQueryPort(portNum), out[:], nil); err != nil {
+		return PortAttr{}, err
+	}
+	return decQueryPort(out[:])
+}
+
+// GIDs returns the valid entries of the GID table.
+func (d *Device) GIDs() ([]GIDEntry, error) {
+	const op = "query GID table"
+	port, err := d.QueryPort()
+	if err != nil {
+		return nil, err
+	}
+	n := min(max(port.GIDTableLen, 1), 0xffff/gidEntSize)
+	m, err := mapAnon(uintptr(n * gidEntSize))
+	if err != nil {
+		return nil, opError(op, err)
+	}
+	defer m.unmap()
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
+	}
+	count := d.ctl.bytes()[ioOutOff:][:8]
+	clear(count)
+	d.ctl.begin(methodGIDs)
+	d.ctl.attr(0, 8, gidEntSize) // entry size
+	d.ctl.attr(1, 4, 0)          // flags
+	d.ctl.attr(2, uint16(n*gidEntSize), m.addr())
+	d.ctl.attr(3, 8, d.ctl.addr()+ioOutOff)
+	if err := d.ctl.run(d.fd); err != nil {
+		return nil, opError(op, err)
+	}
+	return decGIDs(m.bytes()[:n*gidEntSize], le.Uint64(count))
+}
+
+// DefaultGID returns the first RoCE v2 GID that is an IPv4 address: the one
+// that works between rxe devices. Without one, because the network interface
+// has no IPv4 address, the error matches [hwcq.ErrUnavailable].
+func (d *Device) DefaultGID() (GIDEntry, error) {
+	gids, err := d.GIDs()
+	if err != nil {
+		return GIDEntry{}, err
+	}
+	for _, g := range gids {
+		if g.Type == GIDTypeRoCEv2 && g.GID.IsIPv4() {
+			return g, nil
+		}
+	}
+	return GIDEntry{}, fmt.Errorf("rxe: %s has no RoCE v2 IPv4 GID: %w: give its interface %s an IPv4 address (ip addr add ADDR/LEN dev %[3]s)",
+		d.info.Name, hwcq.ErrUnavailable, d.info.NetDev)
+}
+
+// Close closes what is still open on the device, users first, and then the
+// device. It is idempotent.
+func (d *Device) Close() error {
+	d.closeOnce.Do(func() { d.closeErr = d.close() })
+	return d.closeErr
+}
+
+func (d *Device) close() error {
+	var errs []error
+	for _, o := range d.objects() {
+		errs = append(errs, o.Close())
+	}
+	d.async.stop()
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	errs = append(errs, unix.Close(d.fd), d.ctl.unmap())
+	return errors.Join(errs...)
+}
+
+// objects lists the live objects in closing order.
+func (d *Device) objects() []object {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	objs := make([]object, 0, len(d.live))
+	for _, o := range d.live {
+		objs = append(objs, o)
+	}
+	slices.SortFunc(objs, func(a, b object) int { return cmp.Compare(a.closeRank(), b.closeRank()) })
+	return objs
+}

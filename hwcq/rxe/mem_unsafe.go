@@ -1,0 +1,226 @@
+//go:build linux && (amd64 || arm64)
+
+package rxe
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapping is memory outside the Go heap: anonymous pages, or a queue shared
+// with the kernel. The zero mapping is no mapping.
+type mapping struct {
+	base unsafe.Pointer
+	size uintptr
+}
+
+// mapAnon returns size bytes of zeroed private memory, rounded up to pages.
+func mapAnon(size uintptr) (mapping, error) {
+	size = pageAlign(size)
+	p, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return mapping{}, os.NewSyscallError("mmap", err)
+	}
+	return mapping{p, size}, nil
+}
+
+// mapQueue maps a queue of the kernel. Each can be mapped once.
+func mapQueue(fd int, mi mmInfo) (mapping, error) {
+	p, err := unix.MmapPtr(fd, int64(mi.offset), nil, uintptr(mi.size),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return mapping{}, os.NewSyscallError("mmap", err)
+	}
+	return mapping{p, pageAlign(uintptr(mi.size))}, nil
+}
+
+func pageAlign(n uintptr) uintptr {
+	p := uintptr(os.Getpagesize())
+	return (n + p - 1) &^ (p - 1)
+}
+
+func (m mapping) bytes() []byte { return unsafe.Slice((*byte)(m.base), m.size) }
+
+// addr is the address to put into commands. The pages never move.
+func (m mapping) addr() uint64 { return uint64(uintptr(m.base)) }
+
+// unmap releases the pages. Nothing may hold a pointer into them.
+func (m *mapping) unmap() error {
+	if m.base == nil {
+		return nil
+	}
+	err := unix.MunmapPtr(m.base, m.size)
+	*m = mapping{}
+	return os.NewSyscallError("munmap", err)
+}
+
+// blank replaces the pages, in one step, by zeroed private ones at the same
+// address: what was mapped is released, yet a pointer into it stays readable
+// and writable. unmap must follow when the last pointer is gone.
+func (m mapping) blank() error {
+	_, err := unix.MmapPtr(-1, 0, m.base, m.size, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	return os.NewSyscallError("mmap", err)
+}
+
+// hotWrite sends a prebuilt command of n bytes at p. The kernel handles it
+// without sleeping for long, so the scheduler is not told: that would cost as
+// much as the call.
+func hotWrite(fd int, p unsafe.Pointer, n uintptr) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(p), n)
+	return e
+}
+
+// tryRead8 reads 8 bytes from a non-blocking fd.
+func tryRead8(fd int, buf *[8]byte) (int, unix.Errno) {
+	n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(buf)), 8)
+	return int(n), e
+}
+
+// commandBlock is memory for prebuilt commands of one object.
+type commandBlock struct{ mapping }
+
+// at is the address of the command at byte off.
+func (c commandBlock) at(off uintptr) unsafe.Pointer { return unsafe.Add(c.base, off) }
+
+// The ioctl interface: linux include/uapi/rdma/rdma_user_ioctl_cmds.h.
+const (
+	ioctlVerbs    = 0xc0181b01 // RDMA_VERBS_IOCTL
+	driverRXE     = 14         // RDMA_DRIVER_RXE
+	objDevice     = 0          // UVERBS_OBJECT_DEVICE
+	methodInvoke  = 0          // UVERBS_METHOD_INVOKE_WRITE
+	methodGIDs    = 5          // UVERBS_METHOD_QUERY_GID_TABLE
+	attrCoreIn    = 0          // UVERBS_ATTR_CORE_IN
+	attrCoreOut   = 1          // UVERBS_ATTR_CORE_OUT
+	attrWriteCmd  = 2          // UVERBS_ATTR_WRITE_CMD
+	attrDriverOut = 0x1001     // UVERBS_ATTR_UHW_OUT
+	attrMandatory = 1          // UVERBS_ATTR_F_MANDATORY
+	ioctlHdr      = 24         // struct ib_uverbs_ioctl_hdr
+	ioctlAttr     = 16         // struct ib_uverbs_attr
+)
+
+// ioctlBuf builds and runs ioctl calls in one page outside the Go heap: the
+// addresses inside a call are plain numbers to the garbage collector and the
+// stacks. Not for concurrent use.
+type ioctlBuf struct{ mapping }
+
+// Areas of the page.
+const (
+	ioInOff  = 512
+	ioOutOff = 1024
+	ioDrvOff = 2048
+)
+
+// begin starts a call.
+func (b ioctlBuf) begin(method uint16) {
+	h := b.bytes()[:ioctlHdr]
+	clear(h)
+	le.PutUint16(h[2:], objDevice)
+	le.PutUint16(h[4:], method)
+	le.PutUint32(h[16:], driverRXE)
+}
+
+// attr adds an attribute: data itself where its length is at most 8 and it
+// is input, else the address of the data.
+func (b ioctlBuf) attr(id, length uint16, data uint64) {
+	h := b.bytes()
+	n := le.Uint16(h[6:])
+	a := h[ioctlHdr+int(n)*ioctlAttr:][:ioctlAttr]
+	le.PutUint16(a, id)
+	le.PutUint16(a[2:], length)
+	le.PutUint16(a[4:], attrMandatory)
+	le.PutUint16(a[6:], 0)
+	le.PutUint64(a[8:], data)
+	le.PutUint16(h[6:], n+1)
+}
+
+// in adds an input attribute.
+func (b ioctlBuf) in(id uint16, data []byte) {
+	if len(data) <= 8 {
+		var v [8]byte
+		copy(v[:], data)
+		b.attr(id, uint16(len(data)), le.Uint64(v[:]))
+		return
+	}
+	copy(b.bytes()[ioInOff:ioOutOff], data)
+	b.attr(id, uint16(len(data)), b.addr()+ioInOff)
+}
+
+// run makes the call on fd.
+func (b ioctlBuf) run(fd int) error {
+	h := b.bytes()
+	le.PutUint16(h, ioctlHdr+le.Uint16(h[6:])*ioctlAttr)
+	for {
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.base))
+		if e == 0 {
+			return nil
+		}
+		if e != unix.EINTR {
+			return e
+		}
+	}
+}
+
+// invoke runs a write command through the ioctl: in is its body, core and
+// driver receive its answers.
+func (b ioctlBuf) invoke(fd int, cmd uint32, in, core, driver []byte) error {
+	p := b.bytes()
+	b.begin(methodInvoke)
+	b.attr(attrWriteCmd, 8, uint64(cmd))
+	b.in(attrCoreIn, in)
+	if len(core) > 0 {
+		clear(p[ioOutOff:ioDrvOff])
+		b.attr(attrCoreOut, uint16(len(core)), b.addr()+ioOutOff)
+	}
+	if len(driver) > 0 {
+		clear(p[ioDrvOff:])
+		b.attr(attrDriverOut, uint16(len(driver)), b.addr()+ioDrvOff)
+	}
+	err := b.run(fd)
+	copy(core, p[ioOutOff:ioDrvOff])
+	copy(driver, p[ioDrvOff:])
+	return err
+}
+
+// errNoEvent: the channel is non-blocking and empty.
+var errNoEvent = errors.New("rxe: no event")
+
+// readEvent reads one event from a completion channel: the user handle of
+// its CQ. On a blocking channel it waits for one.
+func readEvent(fd int) (uint64, error) {
+	var b [8]byte
+	for {
+		n, _, e := unix.Syscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 8)
+		switch {
+		case e == unix.EAGAIN:
+			return 0, errNoEvent
+		case e == unix.EINTR:
+			continue
+		case e != 0:
+			return 0, opError("wait", os.NewSyscallError("read", e))
+		case n != 8:
+			return 0, fmt.Errorf("%w: a completion event of %d bytes", ErrCorrupt, n)
+		}
+		return le.Uint64(b[:]), nil
+	}
+}
+
+// readable reports whether a read of fd would not block.
+func readable(fd int) (bool, error) {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	var now unix.Timespec
+	for {
+		n, err := unix.Ppoll(fds[:], &now, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return false, opError("wait", os.NewSyscallError("ppoll", err))
+		}
+		return n > 0, nil
+	}
+}

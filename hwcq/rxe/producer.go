@@ -1,0 +1,130 @@
+//go:build linux && (amd64 || arm64)
+
+package rxe
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/param"
+)
+
+// producer is the user's side of a work queue, send or receive.
+//
+// Invariants: next is masked and equals ring.prod outside the lock; slots
+// from ring.cons to next belong to the kernel; the mapping is there while
+// closed is false.
+//
+// Concurrency: from any goroutine; mu serialises.
+type producer struct {
+	mu     sync.Mutex
+	ring   ring
+	next   uint32
+	maxSGE int
+	closed bool
+}
+
+// Errors of the hot path, made once.
+var (
+	errSendClosed = fmt.Errorf("rxe: post send: %w", hwcq.ErrClosed)
+	errSendFull   = fmt.Errorf("rxe: post send: %w", hwcq.ErrFull)
+	errRecvClosed = fmt.Errorf("rxe: post receive: %w", hwcq.ErrClosed)
+	errRecvFull   = fmt.Errorf("rxe: post receive: %w", hwcq.ErrFull)
+)
+
+// full reports whether the queue has no free slot. One stays free always.
+func (p *producer) full() bool {
+	// Acquire: the kernel is done reading the slots before its consumer
+	// index; pairs with the store-release in queue_advance_consumer.
+	return (p.next+1)&p.ring.mask == p.ring.cons.Load()&p.ring.mask
+}
+
+// advance takes the slot just written into account, without publishing it.
+func (p *producer) advance() { p.next = (p.next + 1) & p.ring.mask }
+
+// publish hands the written slots to the kernel.
+func (p *producer) publish() {
+	// Release: the slots are complete; pairs with the kernel's load-acquire
+	// in queue_get_producer.
+	p.ring.prod.Store(p.next)
+}
+
+// shut makes later posts fail; when it returns none is in progress.
+func (p *producer) shut() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+}
+
+// postSends writes as many requests as there is room for and publishes them.
+// Called with mu held.
+func (p *producer) postSends(wrs []SendWR, inline int) (int, error) {
+	for i := range wrs {
+		if p.full() {
+			p.publish()
+			return i, errSendFull
+		}
+		length, err := p.checkSend(&wrs[i], inline)
+		if err != nil {
+			p.publish()
+			return i, err
+		}
+		p.ring.writeSend(p.next, &wrs[i], length)
+		p.advance()
+	}
+	p.publish()
+	return len(wrs), nil
+}
+
+// postRecvs does the same for receives.
+func (p *producer) postRecvs(wrs []RecvWR) (int, error) {
+	for i := range wrs {
+		if p.full() {
+			p.publish()
+			return i, errRecvFull
+		}
+		length, err := checkSGL("rxe: post receive", wrs[i].SGL, p.maxSGE)
+		if err != nil {
+			p.publish()
+			return i, err
+		}
+		p.ring.writeRecv(p.next, &wrs[i], length)
+		p.advance()
+	}
+	p.publish()
+	return len(wrs), nil
+}
+
+func (p *producer) checkSend(wr *SendWR, inline int) (uint32, error) {
+	const op = "rxe: post send"
+	if wr.Op != OpSend && wr.Op != OpWrite {
+		return 0, param.Invalid(op, "Op", uint32(wr.Op), "OpSend or OpWrite")
+	}
+	if wr.Flags&^(Signaled|Solicited|Inline) != 0 {
+		return 0, param.Invalid(op, "Flags", uint32(wr.Flags), "a combination of Signaled, Solicited and Inline")
+	}
+	if wr.Flags&Inline == 0 {
+		return checkSGL(op, wr.SGL, p.maxSGE)
+	}
+	if len(wr.InlineData) > inline {
+		return 0, param.Invalid(op, "InlineData", fmt.Sprintf("%d bytes", len(wr.InlineData)), fmt.Sprintf("at most %d bytes on this QP", inline))
+	}
+	return uint32(len(wr.InlineData)), nil
+}
+
+// checkSGL returns the total length of sgl.
+func checkSGL(op string, sgl []SGE, maxSGE int) (uint32, error) {
+	if len(sgl) > maxSGE {
+		return 0, param.Invalid(op, "SGL", fmt.Sprintf("%d pieces", len(sgl)), fmt.Sprintf("at most %d pieces on this QP", maxSGE))
+	}
+	var sum uint64
+	for i := range sgl {
+		sum += uint64(sgl[i].Length)
+	}
+	if sum > math.MaxInt32 { // RXE_PORT_MAX_MSG_SZ is 2^31
+		return 0, param.Invalid(op, "SGL", fmt.Sprintf("%d bytes", sum), "at most 2147483647 bytes")
+	}
+	return uint32(sum), nil
+}

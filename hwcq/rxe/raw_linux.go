@@ -1,0 +1,177 @@
+//go:build amd64 || arm64
+
+package rxe
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/evdengine/evd/hwcq"
+)
+
+// rawCQ is a completion queue of the kernel with its mapped ring and its
+// prebuilt arm commands, without any bookkeeping.
+type rawCQ struct {
+	handle  uint32
+	ring    ring
+	ringMap mapping
+	cmd     commandBlock
+}
+
+// Places of the prebuilt commands in rawCQ.cmd.
+const (
+	armLen       = 16
+	armNext      = 0
+	armSolicited = 64
+)
+
+// makeCQ creates a CQ that raises its events, carrying user, on the channel.
+func (d *Device) makeCQ(op string, user uint64, c CQConfig, channelFD int) (q rawCQ, err error) {
+	page, err := mapAnon(4096)
+	if err != nil {
+		return rawCQ{}, opError(op, err)
+	}
+	q.cmd = commandBlock{page}
+	var core [8]byte
+	var driver [mmInfoSize]byte
+	in := encCreateCQ(user, uint32(c.Depth), uint32(c.Vector), int32(channelFD))
+	if err := d.exec(op, cmdCreateCQ, in, core[:], driver[:]); err != nil {
+		return rawCQ{}, errors.Join(err, q.cmd.unmap())
+	}
+	made, err := decCreateCQ(core[:], driver[:])
+	if err == nil {
+		q.handle = made.handle
+		q.ringMap, q.ring, err = d.mapRing(made.ring, wcSize)
+	}
+	if err == nil && q.ring.mask != made.depth {
+		err = fmt.Errorf("%w: a CQ of %d in a ring of %d slots", ErrCorrupt, made.depth, q.ring.mask+1)
+	}
+	if err != nil {
+		_, derr := d.dropCQ(op, q.handle)
+		return rawCQ{}, errors.Join(fmt.Errorf("rxe: %s: %w", op, err), derr, q.cmd.unmap(), q.ringMap.unmap())
+	}
+	hotCommand(q.cmd.bytes()[armNext:], cmdReqNotifyCQ, words(nil, q.handle, 0), 0)
+	hotCommand(q.cmd.bytes()[armSolicited:], cmdReqNotifyCQ, words(nil, q.handle, 1), 0)
+	return q, nil
+}
+
+// arm asks for an event.
+func (q *rawCQ) arm(fd int, solicitedOnly bool) unix.Errno {
+	off := uintptr(armNext)
+	if solicitedOnly {
+		off = armSolicited
+	}
+	return hotWrite(fd, q.cmd.at(off), armLen)
+}
+
+// dropCQ destroys a CQ of the kernel and returns how many of its events were
+// read; those still in the channel are gone.
+func (d *Device) dropCQ(op string, handle uint32) (read uint32, err error) {
+	var out [8]byte
+	err = d.exec(op, cmdDestroyCQ, words(resp, handle, 0), out[:], nil)
+	return le.Uint32(out[:]), goneIsFine(err)
+}
+
+// mapRing maps a queue and checks it.
+func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
+	m, err := d.mapQueue(mi)
+	if err != nil {
+		return mapping{}, ring{}, err
+	}
+	r, err := newRing(m.base, m.size, elem)
+	if err != nil {
+		return mapping{}, ring{}, errors.Join(err, m.unmap())
+	}
+	return m, r, nil
+}
+
+// rawQP is an RC queue pair of the kernel with its mapped queues and its
+// prebuilt doorbell, without any bookkeeping.
+type rawQP struct {
+	handle uint32
+	qpn    uint32
+	inline int
+	fd     int // of the device
+	cmd    commandBlock
+	send   producer
+	recv   producer
+	maps   [2]mapping
+}
+
+// doorbellLen is POST_SEND with its header: the request itself is in the
+// mapped queue. Its answer, 4 bytes, goes to doorbellOut in the same page.
+const (
+	doorbellLen = 32
+	doorbellOut = 64
+)
+
+// makeQP fills q with a new QP in state INIT.
+func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c QPConfig) error {
+	page, err := mapAnon(4096)
+	if err != nil {
+		return opError(op, err)
+	}
+	q.cmd, q.fd = commandBlock{page}, d.fd
+	var core [32]byte
+	var driver [2 * mmInfoSize]byte
+	if err := d.exec(op, cmdCreateQP, encCreateQP(user, pd, scq, rcq, c), core[:], driver[:]); err != nil {
+		return errors.Join(err, q.cmd.unmap())
+	}
+	made, err := decCreateQP(core[:], driver[:])
+	if err == nil {
+		q.handle, q.qpn, q.inline = made.handle, made.qpn, int(made.inline)
+		err = q.setUp(d, made)
+	}
+	if err == nil {
+		init := qpModify{mask: qpState | qpPKeyIndex | qpPort | qpAccessFlags, state: StateInit, access: c.Remote}
+		err = q.modify(d, op, init)
+	}
+	if err != nil {
+		return errors.Join(err, q.drop(d, op))
+	}
+	return nil
+}
+
+func (q *rawQP) setUp(d *Device, made qpCreated) (err error) {
+	recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
+	if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {
+		return fmt.Errorf("rxe: receive queue: %w", err)
+	}
+	sendSize := sendWQESize + max(sgeSize*uintptr(made.sendSGE), uintptr(made.inline))
+	if q.maps[1], q.send.ring, err = d.mapRing(made.sq, sendSize); err != nil {
+		return fmt.Errorf("rxe: send queue: %w", err)
+	}
+	q.recv.maxSGE, q.send.maxSGE = int(made.recvSGE), int(made.sendSGE)
+	// Unlike the ioctl way, write() answers at the address in the command.
+	answer := []uint64{q.cmd.addr() + doorbellOut}
+	hotCommand(q.cmd.bytes(), cmdPostSend, words(answer, q.handle, 0, 0, sendWRSize), 1)
+	return nil
+}
+
+// doorbell tells the kernel of new send requests.
+func (q *rawQP) doorbell() unix.Errno { return hotWrite(q.fd, q.cmd.at(0), doorbellLen) }
+
+func (q *rawQP) modify(d *Device, op string, m qpModify) error {
+	m.handle = q.handle
+	return d.exec(op, cmdModifyQP, m.encode(), nil, nil)
+}
+
+// drop destroys the QP and unmaps its queues.
+func (q *rawQP) drop(d *Device, op string) error {
+	q.send.shut()
+	q.recv.shut()
+	var out [4]byte
+	err := goneIsFine(d.exec(op, cmdDestroyQP, words(resp, q.handle, 0), out[:], nil))
+	return errors.Join(err, q.maps[0].unmap(), q.maps[1].unmap(), q.cmd.unmap())
+}
+
+// goneIsFine drops the error of destroying an object whose device went first
+// and took it along.
+func goneIsFine(err error) error {
+	if errors.Is(err, hwcq.ErrClosed) || errors.Is(err, unix.EIO) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,228 @@
+package rxe
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+)
+
+// GID is a global identifier: for RoCE v2 an IP address, an IPv4 one in its
+// ::ffff:a.b.c.d form.
+type GID [16]byte
+
+// Addr returns g as an IP address, IPv4 where it is one.
+func (g GID) Addr() netip.Addr { return netip.AddrFrom16(g).Unmap() }
+
+// IsIPv4 tells whether g is an IPv4-mapped address.
+func (g GID) IsIPv4() bool { return netip.AddrFrom16(g).Is4In6() }
+
+// IsZero tells whether g is all zero, which no usable GID is.
+func (g GID) IsZero() bool { return g == GID{} }
+
+func (g GID) String() string { return netip.AddrFrom16(g).String() }
+
+// wire is the 32 hex digits of the exchange message.
+func (g GID) wire() string { return hex.EncodeToString(g[:]) }
+
+// GIDType says which protocol a GID belongs to: enum ib_uverbs_gid_type.
+type GIDType uint32
+
+// GID types.
+const (
+	GIDTypeIB GIDType = iota
+	GIDTypeRoCEv1
+	GIDTypeRoCEv2
+)
+
+func (t GIDType) String() string {
+	switch t {
+	case GIDTypeIB:
+		return "IB"
+	case GIDTypeRoCEv1:
+		return "RoCE v1"
+	case GIDTypeRoCEv2:
+		return "RoCE v2"
+	}
+	return fmt.Sprintf("GID type %d", uint32(t))
+}
+
+// GIDEntry is one entry of a port's GID table.
+type GIDEntry struct {
+	GID     GID
+	Index   int // position in the table, what QP attributes refer to
+	Port    int
+	Type    GIDType
+	IfIndex int // network interface behind it, 0 if none
+}
+
+// Dest is how one end of an RC connection is addressed by the other.
+type Dest struct {
+	LID uint16 // 0 on RoCE
+	QPN uint32 // 24 bits
+	PSN uint32 // 24 bits: first packet sequence number that end sends
+	GID GID
+}
+
+func (d Dest) String() string {
+	return fmt.Sprintf("LID 0x%04x, QPN 0x%06x, PSN 0x%06x, GID %s", d.LID, d.QPN, d.PSN, d.GID)
+}
+
+// SGE is one piece of registered memory.
+type SGE struct {
+	Addr   uint64 // virtual address, inside the MR
+	Length uint32 // bytes
+	LKey   uint32
+}
+
+// SendOp is what a send request does: enum ib_wr_opcode.
+type SendOp uint32
+
+// Send operations.
+const (
+	OpWrite SendOp = 0 // RDMA write to RemoteAddr/RKey
+	OpSend  SendOp = 2 // consumes a receive of the peer
+)
+
+// SendFlags are the bits of SendWR.Flags: enum ib_send_flags.
+type SendFlags uint32
+
+// Send flags.
+const (
+	Signaled  SendFlags = 1 << 1 // completes on the CQ also when it succeeds
+	Solicited SendFlags = 1 << 2 // the peer's receive completion is solicited
+	Inline    SendFlags = 1 << 3 // the data is copied into the request: see SendWR.InlineData
+)
+
+// SendWR is a send request. The zero Op is OpWrite: set it.
+type SendWR struct {
+	WRID  uint64 // returned in the completion
+	Op    SendOp
+	Flags SendFlags
+	SGL   []SGE // gathered in order; must stay registered until completion
+	// InlineData is sent instead of SGL when Flags has Inline. It may be any
+	// memory and may be reused as soon as the post returned.
+	InlineData []byte
+	RemoteAddr uint64 // OpWrite
+	RKey       uint32 // OpWrite
+}
+
+// RecvWR is a receive request.
+type RecvWR struct {
+	WRID uint64 // returned in the completion
+	SGL  []SGE  // filled in order; may be empty for zero-length messages
+}
+
+// Access says what may be done to a memory region: enum ib_access_flags.
+type Access uint32
+
+// Access rights. Reading by the local device is always allowed.
+const (
+	LocalWrite  Access = 1 << 0 // receives and RDMA reads may write into it
+	RemoteWrite Access = 1 << 1 // needs LocalWrite
+	RemoteRead  Access = 1 << 2
+)
+
+// State is a queue pair's state: enum ib_qp_state.
+type State uint8
+
+// QP states.
+const (
+	StateReset State = iota
+	StateInit
+	StateRTR
+	StateRTS
+	StateSQD
+	StateSQE
+	StateErr
+)
+
+var stateNames = [...]string{"RESET", "INIT", "RTR", "RTS", "SQD", "SQE", "ERR"}
+
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
+// DeviceInfo describes an RDMA device of this host, of any driver.
+type DeviceInfo struct {
+	Name   string // RDMA device name: "rxe0"
+	Node   string // character device: "/dev/infiniband/uverbs0"
+	RXE    bool   // driven by rdma_rxe
+	NetDev string // network interface below an rxe device
+}
+
+// DeviceAttr are a device's limits: struct ib_uverbs_query_device_resp.
+type DeviceAttr struct {
+	MaxQP, MaxQPWR, MaxSGE, MaxCQ, MaxCQE, MaxMR, MaxPD int
+
+	Ports int
+}
+
+// PortState is enum ib_port_state.
+type PortState uint8
+
+// PortActive is the state of a port that can send.
+const PortActive PortState = 4
+
+func (s PortState) String() string {
+	names := [...]string{"NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("port state %d", uint8(s))
+}
+
+// PortAttr is the state of a port: struct ib_uverbs_query_port_resp.
+type PortAttr struct {
+	State       PortState
+	MaxMTU      int // bytes
+	ActiveMTU   int // bytes
+	GIDTableLen int
+	LinkLayer   uint8 // 2 = Ethernet
+}
+
+// QPAttr is what the kernel says about a QP.
+type QPAttr struct {
+	State   State
+	DestQPN uint32
+	RQPSN   uint32
+	SQPSN   uint32
+	PathMTU int // bytes
+}
+
+// AsyncType is the kind of an asynchronous event: enum ib_event_type.
+type AsyncType uint32
+
+// Asynchronous events, those rxe is known to raise.
+const (
+	AsyncCQErr      AsyncType = 0 // one per completion dropped by a full CQ
+	AsyncQPFatal    AsyncType = 1
+	AsyncPortActive AsyncType = 9
+	AsyncPortErr    AsyncType = 10
+)
+
+func (t AsyncType) String() string {
+	switch t {
+	case AsyncCQErr:
+		return "CQ error"
+	case AsyncQPFatal:
+		return "QP fatal"
+	case AsyncPortActive:
+		return "port active"
+	case AsyncPortErr:
+		return "port error"
+	}
+	return fmt.Sprintf("async event %d", uint32(t))
+}
+
+// AsyncEvent is an event that belongs to no work request. At most one of CQ
+// and QP is set; neither for events of a port or the device, and for those of
+// an object that was closed meanwhile.
+type AsyncEvent struct {
+	Type AsyncType
+	CQ   *CQ
+	QP   *QP
+	Port int // port events only
+}
