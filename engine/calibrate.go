@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/evdengine/evd/internal/atom"
+	"github.com/evdengine/evd/internal/spin"
+)
+
+// The time to go on polling before sleeping is the classic break-even of the
+// ski-rental problem: as long as a wake-up costs. Then a poller never pays
+// more than twice what a clairvoyant one would (Karlin et al., SODA 1990).
+
+// Limits of a measured wake-up. Below, the clock is the larger part of the
+// measurement; above, the host was busy elsewhere.
+const (
+	wakeLeast = time.Microsecond
+	wakeMost  = time.Millisecond
+
+	wakeRounds = 17 // odd: the median is a sample
+)
+
+// WakeCost returns what it costs on this machine to wake a parked goroutine
+// from another that keeps its CPU: the median of a few rounds, measured once
+// per process, some milliseconds.
+func WakeCost() time.Duration { return wakeCost() }
+
+var wakeCost = sync.OnceValue(func() time.Duration {
+	tok, parked := atom.NewToken(), make(chan struct{})
+	var woken atom.Int64
+	start := time.Now()
+	go func() {
+		for range wakeRounds {
+			parked <- struct{}{}
+			tok.Wait()
+			woken.Store(int64(time.Since(start)))
+		}
+	}()
+	costs := make([]time.Duration, 0, wakeRounds)
+	for range wakeRounds {
+		<-parked
+		time.Sleep(100 * time.Microsecond) // let it park, and its thread go idle
+		woken.Store(0)
+		t0 := time.Since(start)
+		tok.Signal()
+		for n := 0; woken.Load() == 0; n++ {
+			spin.Pause()
+			if n > 1<<16 || runtime.GOMAXPROCS(0) == 1 {
+				runtime.Gosched()
+			}
+		}
+		costs = append(costs, time.Duration(woken.Load())-t0)
+	}
+	slices.Sort(costs)
+	return min(max(costs[len(costs)/2], wakeLeast), wakeMost)
+})
+
+// pollCost is what one turn of an idle poller's loop costs, its share of the
+// yields included.
+var pollCost = sync.OnceValue(func() time.Duration {
+	const turns = 32 * yieldEvery
+	var w atom.Uint32
+	best := time.Hour
+	for range 5 {
+		t0 := time.Now()
+		for i := range turns {
+			if w.Load() == 0 && i%yieldEvery != 0 {
+				spin.Pause()
+			} else {
+				runtime.Gosched()
+			}
+		}
+		best = min(best, time.Since(t0))
+	}
+	return max(best/turns, 1)
+})
+
+// spinTurns converts a time to spin into turns of the poller's loop.
+func spinTurns(d time.Duration) int {
+	return max(1, int(d/pollCost()))
+}
+
+// spinTurns is the budget of a ModeAdaptive poller in turns of its loop.
+func (e *Engine) spinTurns() int {
+	if atom.Exploring {
+		return 1
+	}
+	b := e.cfg.SpinBudget
+	if b == 0 {
+		b = WakeCost()
+	}
+	return spinTurns(b)
+}
+
+// pause sleeps; under the explorer it lets others go first.
+func pause(d time.Duration) {
+	if atom.Exploring {
+		atom.Spin()
+		return
+	}
+	time.Sleep(d)
+}

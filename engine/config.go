@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/param"
+	"github.com/evdengine/evd/ring"
+)
+
+// Dispatch says on which goroutine upcalls run.
+type Dispatch uint8
+
+const (
+	// DispatchAuto: events of CQs as DispatchInline, posted ones as
+	// DispatchQueued.
+	DispatchAuto Dispatch = iota
+	// DispatchInline: whoever found the event runs the upcall. For a CQ that
+	// is its poller: the fastest way, but an upcall that blocks keeps the CQ
+	// from being drained. For Post it is the caller, on his stack and under
+	// his locks.
+	DispatchInline
+	// DispatchQueued: workers of the engine run upcalls. The pollers only move
+	// completions into the ring, so a slow upcall does not keep a CQ from
+	// being drained until the ring is full.
+	DispatchQueued
+)
+
+func (p Dispatch) String() string {
+	switch p {
+	case DispatchAuto:
+		return "auto"
+	case DispatchInline:
+		return "inline"
+	case DispatchQueued:
+		return "queued"
+	}
+	return fmt.Sprintf("dispatch(%d)", int(p))
+}
+
+// Defaults and limits of EVDConfig.
+const (
+	DefaultCapacity = 1024
+	DefaultBatch    = 16  // polls of 16 are what linux drivers/infiniband/core/cq.c uses (IB_POLL_BATCH)
+	DefaultBudget   = 256 // as IB_POLL_BUDGET_IRQ there
+
+	maxBatch  = 4096
+	maxBudget = 1 << 20
+	maxCQs    = 1 << 16
+)
+
+// EVDConfig configures an EVD.
+type EVDConfig struct {
+	// Name appears in errors and profiles. Generated if empty.
+	Name string
+
+	// Streams are the sources of events. 0 means DTO if there are CQs, and
+	// Software if there are none.
+	Streams Stream
+
+	// Capacity is how many events the ring holds at least, 1..ring.MaxCapacity;
+	// 0 means DefaultCapacity. Rounded up to a power of two internally.
+	Capacity int
+
+	// CQs feed the EVD, which becomes their only poller: a CQ that feeds
+	// another EVD is refused with ErrBusy (another engine's is not noticed).
+	// Close the EVD before its CQs. Needs stream DTO.
+	CQs []hwcq.CQ
+
+	// Mode says how the CQs are waited for.
+	Mode Mode
+
+	// SolicitedOnly arms the CQs for solicited and failed completions only. A
+	// poller that polls delivers all of them. Not every driver counts every
+	// failure as solicited (rxe.CQ.Arm says what it does not).
+	SolicitedOnly bool
+
+	// Policy is the initial upcall policy. The zero value is Disable.
+	Policy Policy
+
+	// Upcall is called with events. Required unless Policy is Disable.
+	Upcall UpcallFunc
+
+	// Dispatch says where upcalls run.
+	Dispatch Dispatch
+
+	// Batch is the most events an upcall gets at once, 1..4096; 0 means
+	// DefaultBatch.
+	Batch int
+
+	// Budget is the most events delivered in one go before the goroutine
+	// serves others: a worker or an inline poster hands the rest on, a poller
+	// yields its CPU. Batch..1048576; 0 means DefaultBudget, or Batch if that
+	// is larger.
+	Budget int
+
+	// Leftovers gets the events that were accepted and not delivered when the
+	// EVD is closed, in batches, oldest first. The slice is valid during the
+	// call, which is made from Close: do not close the EVD from it.
+	Leftovers func([]Event)
+}
+
+func (c EVDConfig) withDefaults() EVDConfig {
+	if c.Streams == 0 {
+		c.Streams = Software
+		if len(c.CQs) > 0 {
+			c.Streams = DTO
+		}
+	}
+	if c.Capacity == 0 {
+		c.Capacity = DefaultCapacity
+	}
+	if c.Batch == 0 {
+		c.Batch = DefaultBatch
+	}
+	if c.Budget == 0 {
+		c.Budget = max(DefaultBudget, c.Batch)
+	}
+	return c
+}
+
+// Validate returns all that is wrong with the configuration.
+func (c EVDConfig) Validate() error {
+	const op = "engine: NewEVD"
+	d := c.withDefaults()
+	var errs []error
+	bad := func(name string, value any, allowed string) {
+		errs = append(errs, param.Invalid(op, name, value, allowed))
+	}
+	if d.Streams&^(Software|DTO) != 0 {
+		bad("Streams", c.Streams, "a combination of Software and DTO")
+	}
+	if d.Capacity < 1 || d.Capacity > ring.MaxCapacity {
+		bad("Capacity", c.Capacity, fmt.Sprintf("0 (%d) or 1..%d", DefaultCapacity, ring.MaxCapacity))
+	}
+	if len(c.CQs) > maxCQs {
+		bad("CQs", len(c.CQs), fmt.Sprintf("at most %d", maxCQs))
+	}
+	for i, cq := range c.CQs {
+		if cq == nil {
+			bad(fmt.Sprintf("CQs[%d]", i), "nil", "a CQ")
+			continue
+		}
+		if t := reflect.TypeOf(cq); !t.Comparable() {
+			bad(fmt.Sprintf("CQs[%d]", i), t, "of a comparable type, such as a pointer")
+			return errors.Join(errs...)
+		}
+		for j := range i {
+			if c.CQs[j] == cq {
+				bad(fmt.Sprintf("CQs[%d]", i), fmt.Sprintf("CQs[%d]", j), "another CQ than the ones before it")
+			}
+		}
+	}
+	if len(c.CQs) > 0 && d.Streams&DTO == 0 {
+		bad("Streams", c.Streams, "one that includes DTO, because CQs are given")
+	}
+	if d.Mode > ModeSpin {
+		bad("Mode", c.Mode, "ModeAdaptive, ModeEvent or ModeSpin")
+	}
+	if err := c.Policy.check(op); err != nil {
+		errs = append(errs, err)
+	} else if c.Policy != Disable && c.Upcall == nil {
+		bad("Upcall", "nil", fmt.Sprintf("a function, because Policy is %v", c.Policy))
+	}
+	if d.Dispatch > DispatchQueued {
+		bad("Dispatch", c.Dispatch, "DispatchAuto, DispatchInline or DispatchQueued")
+	}
+	if d.Batch < 1 || d.Batch > maxBatch {
+		bad("Batch", c.Batch, fmt.Sprintf("0 (%d) or 1..%d", DefaultBatch, maxBatch))
+	} else if d.Budget < d.Batch || d.Budget > maxBudget {
+		bad("Budget", c.Budget, fmt.Sprintf("0 (%d) or Batch..%d, and Batch is %d", DefaultBudget, maxBudget, d.Batch))
+	}
+	return errors.Join(errs...)
+}

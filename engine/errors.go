@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"errors"
+	"os"
+
+	"github.com/evdengine/evd/internal/param"
+)
+
+// Errors of this package. Test with errors.Is.
+var (
+	// ErrClosed is returned by every operation on a closed Engine or EVD.
+	ErrClosed = os.ErrClosed
+
+	// ErrEventsPending is the refusal to enable upcalls while an event is
+	// pending in the ring, in flight, or on one of the EVD's CQs. Nothing
+	// changed: dequeue the events and enable again.
+	ErrEventsPending = errors.New("engine: events pending")
+
+	// ErrFull is returned by Post when the ring has no room. The event was
+	// not queued.
+	ErrFull = errors.New("engine: EVD full")
+
+	// ErrBusy is returned by Dequeue when there is nothing to hand out but
+	// the EVD is not empty either: another consumer is taking at this moment,
+	// or a producer has reserved a slot and not committed it yet. Try again.
+	// ModifyUpcall returns it when an upcall function is to be replaced while
+	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD.
+	ErrBusy = errors.New("engine: busy")
+
+	// ErrStream is returned for an event or a CQ of a stream that the EVD was
+	// not created with.
+	ErrStream = errors.New("engine: stream not fed to this EVD")
+
+	// ErrUpcallOver is returned by the methods of an Upcall handle whose
+	// upcall has returned.
+	ErrUpcallOver = errors.New("engine: upcall has returned")
+
+	// ErrInvalid is matched by every error about a bad argument. The message
+	// names the parameter, its value and what is allowed.
+	ErrInvalid = param.ErrInvalid
+)
+
+// ParamError is the type of the errors that match ErrInvalid.
+type ParamError = param.Error

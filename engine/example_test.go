@@ -1,0 +1,98 @@
+package engine_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/hwcq/mock"
+)
+
+// A completion queue and a software poster feed one EVD; its upcall is told of
+// everything, one batch at a time.
+func Example() {
+	cq, err := mock.New(mock.Config{Depth: 64}) // or rxe: device.OpenCQ
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cq.Close()
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	seen := make(chan uint64, 2)
+	evd, err := e.NewEVD(engine.EVDConfig{
+		Name: "io", Streams: engine.DTO | engine.Software, CQs: []hwcq.CQ{cq},
+		Policy: engine.SingleInstance,
+		Upcall: func(u *engine.Upcall) {
+			for _, ev := range u.Events() { // one upcall at a time, at most Batch events
+				seen <- ev.WRID
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cq.Complete(hwcq.WC{WRID: 1}, false) // the hardware's part
+	fmt.Println("completion", <-seen)
+	if err := evd.Post(engine.Event{WRID: 2}); err != nil {
+		log.Fatal(err) // engine.ErrFull, os.ErrClosed
+	}
+	fmt.Println("software event", <-seen)
+
+	// Output:
+	// completion 1
+	// software event 2
+}
+
+// The pattern of iSER and of NAPI: the upcall disables upcalls, the consumer
+// dequeues by himself for as long as there is something, and enables again.
+// Enabling is refused while anything is pending, so nothing can be left
+// behind.
+func ExampleEVD_ModifyUpcall() {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	work := make(chan struct{}, 1)
+	evd, err := e.NewEVD(engine.EVDConfig{
+		Batch: 1, Policy: engine.SingleInstance,
+		Upcall: func(u *engine.Upcall) {
+			u.ModifyUpcall(engine.Disable, engine.Same) // exact: no other upcall begins
+			fmt.Println("upcall with event", u.Events()[0].WRID)
+			u.Post(engine.Event{WRID: 2}) // arrives while upcalls are disabled
+			work <- struct{}{}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := evd.Post(engine.Event{WRID: 1}); err != nil {
+		log.Fatal(err)
+	}
+	<-work
+	fmt.Println("enable:", evd.ModifyUpcall(engine.SingleInstance, engine.Same))
+	buf := make([]engine.Event, 8)
+	for {
+		n, err := evd.Dequeue(buf)
+		if err != nil {
+			continue // ErrBusy: somebody is taking, or about to publish
+		}
+		if n == 0 && evd.ModifyUpcall(engine.SingleInstance, engine.Same) == nil {
+			break
+		}
+		for _, ev := range buf[:n] {
+			fmt.Println("dequeued event", ev.WRID)
+		}
+	}
+	fmt.Println("enabled")
+	// Output:
+	// upcall with event 1
+	// enable: engine: events pending
+	// dequeued event 2
+	// enabled
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/ring"
+)
+
+// pump moves the completions of one CQ into the ring of an EVD whose dispatch
+// is Queued, so that a slow upcall never keeps the hardware from being
+// drained. It is a machine of its own, with a word of the same layout (RUN,
+// LIM=1, MISS, ARM, QUED), run by the CQ's poller and, after a full ring, by
+// the one who frees space.
+//
+// A full ring never makes it take a completion that it cannot place: what it
+// has polled and not yet placed is in its stash, at most one batch.
+//
+// Ownership: stash belongs to whoever holds the pump's slot, and to Close once
+// the pump has been torn down.
+type pump struct {
+	machine
+	d     *EVD
+	link  *link
+	buf   []hwcq.WC
+	stash []hwcq.WC // the unplaced rest of buf
+}
+
+func (p *pump) arm() error { return p.link.armWanted() }
+
+func (p *pump) noteArm(err error) { p.d.noteArm(err) }
+
+// runSlot is [R] for a pump. It answers whether it placed anything.
+//
+// A borrowed run (r is nil: the caller has just freed space, see startPumps)
+// ends after one ring's worth of completions, or hardware that keeps up with
+// other consumers would keep the caller for ever; the poller goes on.
+func (p *pump) runSlot(r *runner) (moved bool) {
+	left := p.d.ring.Cap()
+	for {
+		s := p.load()
+		if s.run() > s.lim() {
+			if p.cas(s, (s-runOne)|bMISS) { // [P1] as [R1]
+				return moved
+			}
+			continue
+		}
+		if len(p.stash) == 0 {
+			if r == nil && left <= 0 {
+				if p.cas(s, s-runOne) { // [P4] what is left is on the CQ
+					p.link.poll.kick()
+					return moved
+				}
+				continue
+			}
+			p.stash = p.buf[:p.link.cq.Poll(p.buf)]
+			left -= len(p.stash)
+		}
+		if len(p.stash) > 0 {
+			if p.place() == ring.OK {
+				moved = true
+				continue
+			}
+			// [P2] Full. Leaving "with MISS" from any word would lose events:
+			// the taker's trigger may come between the look and the leave,
+			// find RUN=1, set MISS, and the pump would go away over it. So:
+			// MISS=0, then STALL, then look, then leave by exact
+			// compare-and-swap. (A closed ring answers Closed for ever: the
+			// same way out, the stash goes to Close.)
+			s = p.load()
+			if s&bMISS != 0 && !p.word.CompareAndSwap(uint64(s), uint64(s&^bMISS)) {
+				continue
+			}
+			s &^= bMISS
+			p.d.stall()
+			if p.place() == ring.OK {
+				moved = true
+				continue
+			}
+			if p.cas(s, s-runOne) { // [P3] exactly that MISS=0 word
+				p.d.stats.stalls.Add(1)
+				return moved
+			}
+			continue
+		}
+		if p.settle(0) {
+			return moved
+		}
+	}
+}
+
+// place moves as much of the stash into the ring as there is room for and
+// tells the EVD.
+func (p *pump) place() ring.Status {
+	c, st := p.d.ring.ReserveUpTo(len(p.stash))
+	if st != ring.OK {
+		return st
+	}
+	for i := range c.Len() {
+		eventFromWC(p.d.ring.Slot(c, i), &p.stash[i], p.d.id, p.link.index)
+	}
+	p.stash = p.stash[c.Len():]
+	p.d.ring.Commit(c)
+	p.d.stats.polled.Add(uint64(c.Len()))
+	p.d.stats.pumped.Add(uint64(c.Len()))
+	p.d.trigger(srcPost)
+	return ring.OK
+}
+
+// stall sets STALL: whoever takes from the ring starts the pumps.
+func (d *EVD) stall() {
+	for {
+		s := d.load()
+		if s&bSTALL != 0 || d.word.CompareAndSwap(uint64(s), uint64(s|bSTALL)) { // [S] pairs with [R4]
+			return
+		}
+	}
+}

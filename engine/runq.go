@@ -1,0 +1,81 @@
+package engine
+
+import "github.com/evdengine/evd/internal/atom"
+
+// runq is the FIFO of queued runs. QUED in a machine's word allows one entry a
+// machine, so the list is intrusive, never full and never allocates.
+//
+// It has a lock, unlike everything else on the way of an event: a queued run
+// pays for a goroutine's wake-up, beside which the lock does not show, and
+// under load QUED is already set and nobody comes here. Wake-ups go only to
+// workers that are parked.
+type runq struct {
+	mu     atom.Mutex
+	cond   *atom.Cond
+	first  *machine
+	last   *machine
+	parked int
+	closed bool
+}
+
+// push appends m, whose QUED bit the caller has just set.
+func (q *runq) push(m *machine) {
+	q.mu.Lock()
+	m.next = nil
+	if q.last == nil {
+		q.first = m
+	} else {
+		q.last.next = m
+	}
+	q.last = m
+	wake := q.parked > 0
+	if wake {
+		q.parked-- // he is spoken for: the next push wakes another
+	}
+	q.mu.Unlock()
+	if wake {
+		q.cond.Signal()
+	}
+}
+
+// pop removes the oldest entry, sleeping while there is none. nil means
+// closed.
+func (q *runq) pop() *machine {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.first == nil {
+		if q.closed {
+			return nil
+		}
+		q.parked++
+		q.cond.Wait()
+	}
+	m := q.first
+	if q.first = m.next; q.first == nil {
+		q.last = nil
+	}
+	m.next = nil
+	return m
+}
+
+// close ends every pop once the list is empty.
+func (q *runq) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.cond.Broadcast()
+}
+
+// work is a worker's life.
+func (e *Engine) work() {
+	r := &runner{}
+	for {
+		m := e.rq.pop()
+		if m == nil {
+			return
+		}
+		if m.startQueued() {
+			m.self.runSlot(r)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package engine
+
+import "github.com/evdengine/evd/internal/atom"
+
+// source is who calls trigger, and thereby what it may do.
+type source uint8
+
+const (
+	// srcPost: an event was published in the ring, or somebody asks for a
+	// look. May claim, but the run is queued to a worker: the caller's stack
+	// and locks are not the upcall's.
+	srcPost source = iota
+	// srcPostInline: like srcPost, but the caller runs the upcall (opt-in).
+	srcPostInline
+	// srcInside: published by this EVD's own upcall. Never claims: the running
+	// upcall's loop picks it up, so that recursion depth is 0.
+	srcInside
+	// srcIntr: the one-shot event of an armed CQ. ARM falls, the caller runs.
+	srcIntr
+	// srcWatch: a polling poller saw the CQ non-empty. ARM stays: the poller's
+	// watching is what ARM stands for. The caller runs.
+	srcWatch
+)
+
+// inline says that a caller which gets a slot runs the upcall itself.
+func (s source) inline() bool { return s == srcPostInline || s == srcIntr || s == srcWatch }
+
+// trigger is transition [T]: it is called after the event is visible (ring
+// slot committed, or CQE written), never before. It answers true when the
+// caller now holds a slot and must run.
+//
+// A poster that finds MISS set, or a run already queued, costs one load.
+func (m *machine) trigger(src source) (claimed bool) {
+	for {
+		s := word(m.word.Load())
+		n := s
+		if src == srcIntr {
+			n &^= bARM
+		}
+		enqueue := false
+		switch {
+		case src == srcInside || s.run() >= s.lim():
+			n |= bMISS
+		case src.inline():
+			n += runOne
+			claimed = true
+		case s&bQUED == 0:
+			n |= bQUED
+			enqueue = true
+		}
+		if n == s {
+			return false
+		}
+		// [T] acquire-release: gives the published event to the slot's holder
+		// (RUN), to the worker (QUED), or to the runner that reads MISS;
+		// pairs with [R1]..[R6] and [W].
+		if !m.word.CompareAndSwap(uint64(s), uint64(n)) {
+			claimed = false
+			continue
+		}
+		if enqueue {
+			m.e.rq.push(m)
+		}
+		return claimed
+	}
+}
+
+// startQueued is transition [W]: a worker turns a queued run into a slot, or
+// into MISS when the policy has changed meanwhile. It answers whether the
+// caller now holds a slot.
+func (m *machine) startQueued() bool {
+	for {
+		s := word(m.word.Load())
+		n := s &^ bQUED
+		ok := s.run() < s.lim()
+		if ok {
+			n += runOne
+		} else {
+			n |= bMISS
+		}
+		if m.word.CompareAndSwap(uint64(s), uint64(n)) { // [W] pairs with [T]
+			return ok
+		}
+	}
+}
+
+// machine is what an EVD and a pump have in common: a state word with
+// transitions [T], [W] and the leaving ones, a place in the run queue, and
+// sleepers that wait for quiet.
+type machine struct {
+	word atom.Uint64
+	e    *Engine
+	self runnable
+	next *machine // owner: run queue, while QUED
+}
+
+// runnable is the body of a machine.
+type runnable interface {
+	// runSlot runs with a slot held and gives it back. It answers whether it
+	// moved an event.
+	runSlot(r *runner) bool
+	// arm arms every CQ that the machine polls and that is not armed yet.
+	arm() error
+}
+
+// cas changes the word from s to n, applying the QUIET rule when the change
+// lowers RUN or clears TAKE.
+func (m *machine) cas(s, n word) bool {
+	n, wake := n.quiet()
+	if !m.word.CompareAndSwap(uint64(s), uint64(n)) {
+		return false
+	}
+	if wake {
+		m.e.wakeQuiet()
+	}
+	return true
+}
+
+func (m *machine) load() word { return word(m.word.Load()) }

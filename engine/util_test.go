@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evdengine/evd/hwcq/mock"
+)
+
+func newTestEngine(t testing.TB, cfg Config) *Engine {
+	t.Helper()
+	e, err := New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	return e
+}
+
+func newTestCQ(t testing.TB, cfg mock.Config) *mock.CQ {
+	t.Helper()
+	cq, err := mock.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cq.Close()) })
+	return cq
+}
+
+// waitFor waits for something that must come. The limit only turns a hang into
+// a failure.
+func waitFor(t testing.TB, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(50 * time.Microsecond) {
+		if time.Now().After(end) {
+			require.FailNow(t, "waited a minute in vain")
+		}
+	}
+}

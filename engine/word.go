@@ -1,0 +1,68 @@
+package engine
+
+// word is an EVD's (or pump's) state word. It is only ever changed by
+// compare-and-swap; what a transition decides, it decides from one value.
+//
+//	 0-15 RUN    run slots held: upcalls that run or may begin
+//	16-31 LIM    run slots allowed: 0 disabled, 1 single instance
+//	   32 MISS   something happened and nobody who runs has promised to look
+//	   33 ARM    every directly attached CQ is armed, or is being armed by the
+//	             one who set the bit; constantly 1 where no CQ is attached
+//	             directly
+//	   34 WAIT   reserved: a waiter is about to park
+//	   35 CLOSE  terminal
+//	   36        spare (a failed arm is kept per CQ, see link)
+//	   37 TAKE   somebody (a runner, a Dequeue, Close's drain) is the one
+//	             consumer of ring and CQs
+//	   38 QUED   one run is in the run queue; it holds no slot
+//	   39 QUIET  somebody sleeps until RUN=0 and TAKE=0
+//	   40 STALL  a pump found the ring full and went away
+//	41-63 GEN    +1 on every change of policy
+//
+// Invariants, whenever nobody is between a load and its compare-and-swap:
+//
+//	I1  RUN <= LIM, or every runner above it leaves at its next look
+//	I2  LIM > 0 and an event pending imply one of: RUN > 0 and (MISS or the
+//	    runner has yet to look), QUED, an event of an armed CQ on its way, a
+//	    poller that watches the CQ, a trigger not finished, TAKE held by one
+//	    who will see MISS
+//	I3  MISS is cleared only by one who looks at ring and CQs afterwards
+//	I4  ARM is set only by one who arms the CQs and looks afterwards
+//
+// I2 with nothing left to run is the promise "no lost wake-up".
+type word uint64
+
+const (
+	runOne  word = 1
+	runMask word = 0xffff
+
+	limShift      = 16
+	limMask  word = 0xffff << limShift
+
+	bMISS  word = 1 << 32
+	bARM   word = 1 << 33
+	bCLOSE word = 1 << 35
+	bTAKE  word = 1 << 37
+	bQUED  word = 1 << 38
+	bQUIET word = 1 << 39
+	bSTALL word = 1 << 40
+
+	genShift      = 41
+	genOne   word = 1 << genShift
+)
+
+func (w word) run() word { return w & runMask }
+func (w word) lim() word { return (w & limMask) >> limShift }
+
+// policy returns w with LIM=l and the next GEN.
+func (w word) policy(l word) word { return (w&^limMask | l<<limShift) + genOne }
+
+// quiet applies the QUIET rule to the new word of every transition that
+// lowers RUN or clears TAKE: the one that makes the word quiet takes the bit
+// and must wake the sleepers after its compare-and-swap.
+func (w word) quiet() (n word, wake bool) {
+	if w&bQUIET != 0 && w.run() == 0 && w&bTAKE == 0 {
+		return w &^ bQUIET, true
+	}
+	return w, false
+}
