@@ -1,0 +1,298 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/hwcq/mock"
+	"github.com/evdengine/evd/internal/param"
+	"github.com/evdengine/evd/ring"
+)
+
+// Workloads.
+const (
+	Lat = "lat" // latency, one event in flight
+	BW  = "bw"  // throughput, many events in flight
+)
+
+// Completion queues.
+const (
+	CQMock = "mock"
+	CQRXE  = "rxe"
+)
+
+// Config describes a run. The zero value of a field means its default; JSON
+// names are those of evdbench's flags.
+type Config struct {
+	// Workload is Lat (default) or BW.
+	Workload string `json:"workload"`
+
+	// CQ is CQMock (default) or CQRXE.
+	CQ string `json:"cq"`
+
+	// Mode is how the CQ is waited for: "adaptive" (default), "event", "spin".
+	Mode string `json:"mode"`
+
+	// Dispatch is where upcalls run: "auto" (default), "inline", "queued".
+	Dispatch string `json:"dispatch"`
+
+	// Count ends the run after so many measured round trips (Lat) or events
+	// (BW). 0: no limit.
+	Count uint64 `json:"count"`
+
+	// Duration ends the run after so much measured time. With Count too, what
+	// is reached first ends it; with neither it is 2 s.
+	Duration time.Duration `json:"duration_ns"`
+
+	// Warmup is not measured. Zero: 100 ms; with a peer a tenth of Count,
+	// 1000 at most.
+	Warmup Span `json:"warmup"`
+
+	Depth    int `json:"depth"`    // of the CQ; 0: 1024 (mock), 1023 (rxe)
+	Capacity int `json:"capacity"` // of the EVD's ring; 0: 1024
+	Batch    int `json:"batch"`    // most events an upcall; 0: 16
+	Budget   int `json:"budget"`   // most events a pass; 0: 256
+
+	// Spin is how long an adaptive poller polls before it sleeps, up to 1 s.
+	// 0: what a wake-up costs here.
+	Spin time.Duration `json:"spin_ns"`
+
+	// OneWay (Lat) measures one direction instead of a round trip.
+	OneWay bool `json:"oneway"`
+
+	// Outstanding (BW) is how many requests are in flight; 0: 64.
+	Outstanding int `json:"outstanding"`
+
+	// Posters (BW) is how many goroutines post software events to the EVD
+	// beside its CQ.
+	Posters int `json:"posters"`
+
+	// Flip (BW), if not 0, has every nth upcall disable upcalls; the consumer
+	// then dequeues until the EVD is empty, and enables them again.
+	Flip uint64 `json:"flip"`
+
+	// Of the mock CQ.
+	Seed    uint64 `json:"seed"`
+	Service string `json:"service"` // how long the device works on a request, see ParseDist; "": none
+
+	// Of the rxe CQ.
+	Dev        string `json:"dev"`         // "": the first rxe device
+	Size       int    `json:"size"`        // bytes a message; 0: 64
+	Peer       string `json:"peer"`        // HOST:PORT of a peer to connect to (Lat)
+	PeerListen string `json:"peer_listen"` // [HOST]:PORT to await a peer at (Lat)
+
+	// Stall is how long nothing may happen before the run is given up and
+	// what is in flight is declared lost, 100 ms to 1 h; 0: 10 s.
+	Stall time.Duration `json:"stall_ns"`
+}
+
+// Span is a time or a number of operations.
+type Span struct {
+	Time  time.Duration `json:"ns"`
+	Count uint64        `json:"count"`
+	Off   bool          `json:"off"` // explicitly none
+}
+
+func (s Span) zero() bool { return s == Span{} }
+
+// Defaults.
+const (
+	defaultDuration    = 2 * time.Second
+	defaultWarmup      = 100 * time.Millisecond
+	defaultDepthMock   = mock.DefaultDepth
+	defaultDepthRXE    = 1023
+	defaultOutstanding = 64
+	defaultSize        = 64
+	defaultStall       = 10 * time.Second
+	defaultPeerCount   = 1000 // as ibv_rc_pingpong
+	maxOutstanding     = 1 << 20
+	maxPosters         = 1024
+	maxSize            = 1 << 20
+	maxTime            = 30 * 24 * time.Hour
+)
+
+// WithDefaults returns the configuration with every zero replaced by the
+// default that it means.
+func (c Config) WithDefaults() Config {
+	def(&c.Workload, Lat)
+	def(&c.CQ, CQMock)
+	def(&c.Mode, engine.ModeAdaptive.String())
+	def(&c.Dispatch, engine.DispatchAuto.String())
+	peer := c.withPeer()
+	if peer {
+		def(&c.Count, defaultPeerCount)
+	} else if c.Count == 0 {
+		def(&c.Duration, defaultDuration)
+	}
+	if c.Warmup.zero() {
+		if peer {
+			c.Warmup.Count = min(c.Count/10, 1000)
+			c.Warmup.Off = c.Warmup.Count == 0
+		} else {
+			c.Warmup.Time = defaultWarmup
+		}
+	}
+	if c.CQ == CQRXE {
+		def(&c.Depth, defaultDepthRXE)
+		def(&c.Size, defaultSize)
+	} else {
+		def(&c.Depth, defaultDepthMock)
+		def(&c.Service, "none")
+	}
+	def(&c.Capacity, engine.DefaultCapacity)
+	def(&c.Batch, engine.DefaultBatch)
+	def(&c.Budget, max(engine.DefaultBudget, c.Batch))
+	if c.Workload == BW {
+		def(&c.Outstanding, defaultOutstanding)
+	}
+	def(&c.Stall, defaultStall)
+	return c
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c Config) evd() engine.EVDConfig {
+	return engine.EVDConfig{
+		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
+		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
+	}
+}
+
+var modes = map[string]engine.Mode{
+	"spin": engine.ModeSpin, "event": engine.ModeEvent, "adaptive": engine.ModeAdaptive,
+}
+
+var dispatches = map[string]engine.Dispatch{
+	"auto": engine.DispatchAuto, "inline": engine.DispatchInline, "queued": engine.DispatchQueued,
+}
+
+func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
+
+// Validate returns all that is wrong with the configuration. The parameters
+// are named as evdbench's flags. Errors match engine.ErrInvalid.
+func (c Config) Validate() error {
+	v := validator{}
+	d := c.WithDefaults()
+	v.in("workload", d.Workload, Lat, BW)
+	v.in("cq", d.CQ, CQMock, CQRXE)
+	v.in("mode", d.Mode, "spin", "event", "adaptive")
+	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
+	v.dur("duration", c.Duration, 0, maxTime, "more than 0 and at most 720h")
+	v.dur("warmup", c.Warmup.Time, 0, maxTime, "0 to 720h, or a number of operations")
+	if d.CQ == CQRXE {
+		v.num("depth", d.Depth, 8, 32767)
+	} else {
+		v.num("depth", d.Depth, 1, mock.MaxDepth)
+	}
+	v.num("capacity", d.Capacity, 1, ring.MaxCapacity)
+	v.num("batch", d.Batch, 1, 4096)
+	if d.Batch >= 1 {
+		v.num("budget", d.Budget, d.Batch, 1<<20)
+	}
+	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
+	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	v.workload(c, d)
+	v.cq(c, d)
+	if c.Spin != 0 && d.Mode != "adaptive" {
+		v.bad("spin", c.Spin, "left out unless mode is adaptive, and mode is "+d.Mode)
+	}
+	return errors.Join(v.errs...)
+}
+
+type validator struct{ errs []error }
+
+func (v *validator) bad(name string, value any, allowed string) {
+	v.errs = append(v.errs, param.Invalid("bench: Run", name, value, allowed))
+}
+
+func (v *validator) num(name string, n, least, most int) {
+	if n < least || n > most {
+		v.bad(name, n, fmt.Sprintf("%d..%d", least, most))
+	}
+}
+
+func (v *validator) dur(name string, d, least, most time.Duration, allowed string) {
+	if d < least || d > most {
+		v.bad(name, d, allowed)
+	}
+}
+
+func (v *validator) in(name, s string, allowed ...string) {
+	text := ""
+	for i, a := range allowed {
+		if s == a {
+			return
+		}
+		switch {
+		case i == 0:
+		case i == len(allowed)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += a
+	}
+	v.bad(name, fmt.Sprintf("%q", s), text)
+}
+
+// none refuses a parameter that has no meaning for the others given.
+func (v *validator) none(name string, value any, given bool, because string) {
+	if given {
+		v.bad(name, value, "left out "+because)
+	}
+}
+
+func (v *validator) workload(c, d Config) {
+	if d.Workload == BW {
+		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
+		v.num("posters", d.Posters, 0, maxPosters)
+		v.none("oneway", c.OneWay, c.OneWay, "with bw: it is for lat")
+		v.none("peer", c.Peer, c.Peer != "", "with bw: it is for lat")
+		v.none("peer-listen", c.PeerListen, c.PeerListen != "", "with bw: it is for lat")
+		return
+	}
+	v.none("outstanding", c.Outstanding, c.Outstanding != 0, "with lat: one is in flight")
+	v.none("posters", c.Posters, c.Posters != 0, "with lat")
+	v.none("flip", c.Flip, c.Flip != 0, "with lat")
+}
+
+func (v *validator) cq(c, d Config) {
+	if d.CQ != CQRXE {
+		const why = "with cq mock: it is for rxe"
+		v.none("dev", c.Dev, c.Dev != "", why)
+		v.none("size", c.Size, c.Size != 0, why)
+		v.none("peer", c.Peer, c.Peer != "", why)
+		v.none("peer-listen", c.PeerListen, c.PeerListen != "", why)
+		if _, err := ParseDist(d.Service); err != nil {
+			v.errs = append(v.errs, err)
+		}
+		return
+	}
+	const why = "with cq rxe: it is for mock"
+	v.none("seed", c.Seed, c.Seed != 0, why)
+	v.none("service", c.Service, c.Service != "", why)
+	v.num("size", d.Size, 1, maxSize)
+	if need := 2 * d.Outstanding; d.Workload == BW && d.Outstanding >= 1 && need > d.Depth {
+		v.bad("outstanding", d.Outstanding, fmt.Sprintf(
+			"at most %d, half of depth %d: each message completes twice, and what does not fit into an rxe CQ is lost", d.Depth/2, d.Depth))
+	}
+	if !c.withPeer() {
+		return
+	}
+	if c.Peer != "" && c.PeerListen != "" {
+		v.bad("peer-listen", c.PeerListen, "left out with peer: this side either connects or listens")
+	}
+	v.none("oneway", c.OneWay, c.OneWay, "with a peer: it would need two clocks to agree")
+	v.none("duration", c.Duration, c.Duration != 0, "with a peer: both sides make exactly count round trips")
+	v.none("warmup", c.Warmup.Time, c.Warmup.Time != 0, "with a peer, or a number of round trips (they are part of count)")
+	if d.Warmup.Count >= d.Count {
+		v.bad("warmup", d.Warmup.Count, fmt.Sprintf("less than count, %d: with a peer they are part of it", d.Count))
+	}
+}

@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"sync/atomic"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/hwcq"
+)
+
+// consumer is the far edge of a run: everything that comes out of the EVD
+// passes it, on the way to the workload, and is counted and checked.
+//
+// Concurrency: one goroutine at a time, in the order in which the EVD hands
+// out events. The engine promises exactly that (SingleInstance, Close after
+// the last upcall), so the fields are plain, and the race detector checks the
+// promise.
+type consumer struct {
+	*Checker
+	upcalls   uint64 // upcalls that gave events
+	delivered uint64 // events given to upcalls
+	dequeued  uint64 // events dequeued
+	leftover  uint64 // events left over by Close
+	dto       uint64 // of all these: completions
+
+	flushing atomic.Bool // requests are being flushed: failures are expected
+	flushed  uint64      // completions with StatusWRFlushErr while flushing
+	failed   uint64      // other completions that are not successful
+	failure  engine.Event
+
+	// seen is how many events have come and been dealt with. Writer: the
+	// consumer, when it is through with a batch. Readers: whoever waits for
+	// the end, or watches for a stall.
+	seen atomic.Uint64
+}
+
+// upcall notes what an upcall was given.
+func (c *consumer) upcall(evs []engine.Event) {
+	c.upcalls++
+	c.delivered += uint64(len(evs))
+	c.see(evs)
+}
+
+func (c *consumer) dequeue(evs []engine.Event) {
+	c.dequeued += uint64(len(evs))
+	c.see(evs)
+}
+
+func (c *consumer) left(evs []engine.Event) {
+	c.leftover += uint64(len(evs))
+	c.see(evs)
+}
+
+// done publishes that all that was noted has been dealt with.
+func (c *consumer) done() { c.seen.Store(c.delivered + c.dequeued + c.leftover) }
+
+func (c *consumer) see(evs []engine.Event) {
+	for i := range evs {
+		ev := &evs[i]
+		c.See(ev.WRID)
+		if ev.Stream == engine.DTO {
+			c.dto++
+		}
+		if ev.Status != hwcq.StatusSuccess {
+			c.fail(ev)
+		}
+	}
+}
+
+func (c *consumer) fail(ev *engine.Event) {
+	if c.flushing.Load() && ev.Status == hwcq.StatusWRFlushErr {
+		c.flushed++
+		return
+	}
+	if c.failed++; c.failed == 1 {
+		c.failure = *ev
+	}
+}

@@ -1,0 +1,130 @@
+package bench
+
+import (
+	"math"
+	"strconv"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Range and resolution of a Hist: 1 ns to a minute, three digits, 221 KiB.
+const (
+	histMost   = int64(60e9)
+	histDigits = 3
+)
+
+// Hist is a histogram of times in nanoseconds, of constant size.
+//
+// Concurrency: one goroutine at a time; one histogram for each goroutine that
+// records, and Merge in the end.
+// Zero value: not usable, use NewHist.
+//
+// Recording clamps to the range first, because the histogram below answers a
+// value out of range with an allocated error; the exact extremes and the sum
+// are kept beside it, because the histogram walks all its buckets for them.
+type Hist struct {
+	h        *hdr.Histogram
+	n        uint64
+	sum      int64 // overflows after 292 years of latency
+	min, max int64
+	clamped  uint64
+}
+
+// NewHist returns an empty histogram.
+func NewHist() *Hist {
+	return &Hist{h: hdr.New(1, histMost, histDigits), min: math.MaxInt64, max: math.MinInt64}
+}
+
+// Record adds a time. It does not allocate. Times outside 0..60 s count as
+// the nearest end in percentiles, and as they are in minimum, maximum and
+// mean.
+func (h *Hist) Record(ns int64) {
+	h.n++
+	h.sum += ns
+	if ns < h.min {
+		h.min = ns
+	}
+	if ns > h.max {
+		h.max = ns
+	}
+	if uint64(ns) > uint64(histMost) {
+		h.clamped++
+		ns = clampTime(ns)
+	}
+	_ = h.h.RecordValue(ns) // in range: cannot fail
+}
+
+func clampTime(ns int64) int64 {
+	if ns < 0 {
+		return 0
+	}
+	return histMost
+}
+
+// Merge adds what other recorded.
+func (h *Hist) Merge(other *Hist) {
+	h.h.Merge(other.h) // same geometry: drops nothing
+	h.n += other.n
+	h.sum += other.sum
+	h.min = min(h.min, other.min)
+	h.max = max(h.max, other.max)
+	h.clamped += other.clamped
+}
+
+// Count returns how many times were recorded.
+func (h *Hist) Count() uint64 { return h.n }
+
+// percentiles are the ones reported, in units of 1/10000 of the samples that
+// lie above, so that the number of samples needed is exact.
+var percentiles = []struct {
+	p     float64
+	above uint64 // of 10000
+}{
+	{50, 5000}, {90, 1000}, {99, 100}, {99.9, 10}, {99.99, 1},
+}
+
+// samplesAbove is how many samples must lie above a percentile for it to be
+// printed: with fewer it is a matter of luck.
+const samplesAbove = 10
+
+// Summary is what a histogram says. Times are in nanoseconds.
+type Summary struct {
+	Samples     uint64       `json:"samples"`
+	Min         int64        `json:"min_ns"`
+	Max         int64        `json:"max_ns"`
+	Mean        float64      `json:"mean_ns"`
+	StdDev      float64      `json:"stddev_ns"`
+	Percentiles []Percentile `json:"percentiles"`
+	Clamped     uint64       `json:"clamped"` // outside 0..60 s
+}
+
+// Percentile is one percentile. Nanos is nil when fewer than 10 samples lie
+// above it; Needs says how many samples there must be.
+type Percentile struct {
+	P     float64 `json:"p"`
+	Nanos *int64  `json:"ns"`
+	Needs uint64  `json:"needs_samples"`
+}
+
+// Name is "p99.9".
+func (p Percentile) Name() string { return "p" + strconv.FormatFloat(p.P, 'f', -1, 64) }
+
+// Summary evaluates the histogram: some hundred microseconds.
+func (h *Hist) Summary() Summary {
+	s := Summary{Samples: h.n, Clamped: h.clamped}
+	if h.n > 0 {
+		s.Min, s.Max = h.min, h.max
+		s.Mean = float64(h.sum) / float64(h.n)
+		s.StdDev = h.h.StdDev()
+	}
+	for _, p := range percentiles {
+		q := Percentile{P: p.p, Needs: (samplesAbove*10000 + p.above - 1) / p.above}
+		if h.n >= q.Needs {
+			// A bucket's upper end can lie above the largest sample.
+			v := max(min(h.h.ValueAtPercentile(p.p), h.max), h.min)
+			q.Nanos = &v
+		}
+		s.Percentiles = append(s.Percentiles, q)
+	}
+	return s
+}

@@ -1,0 +1,108 @@
+package bench
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestHistClamps(t *testing.T) {
+	h := NewHist()
+	for _, v := range []int64{-5, 0, 1, histMost, histMost + 1, math.MaxInt64 / 4} {
+		h.Record(v)
+	}
+	s := h.Summary()
+	assert.EqualValues(t, 6, s.Samples)
+	assert.EqualValues(t, 3, s.Clamped)
+	assert.EqualValues(t, -5, s.Min, "exact, not clamped")
+	assert.EqualValues(t, int64(math.MaxInt64/4), s.Max, "exact, not clamped")
+	assert.EqualValues(t, 6, h.h.TotalCount(), "each clamped sample is in a bucket")
+	assert.InEpsilon(t, histMost, h.h.Max(), 1e-3)
+}
+
+func TestHistEmpty(t *testing.T) {
+	s := NewHist().Summary()
+	assert.Zero(t, s.Samples)
+	assert.Zero(t, s.Min)
+	assert.Zero(t, s.Max)
+	require.Len(t, s.Percentiles, 5)
+	for _, p := range s.Percentiles {
+		assert.Nil(t, p.Nanos, p.Name())
+	}
+}
+
+// A percentile is given as soon as ten samples lie above it, and not before.
+func TestPercentilesNeedSamples(t *testing.T) {
+	h := NewHist()
+	needs := map[string]uint64{"p50": 20, "p90": 100, "p99": 1000, "p99.9": 10000, "p99.99": 100000}
+	for n := uint64(1); n <= 100001; n++ {
+		h.Record(int64(n))
+		if !slices.Contains([]uint64{19, 20, 99, 100, 999, 1000, 9999, 10000, 99999, 100000}, n) {
+			continue
+		}
+		for _, p := range h.Summary().Percentiles {
+			require.Equal(t, needs[p.Name()], p.Needs)
+			require.Equal(t, n >= p.Needs, p.Nanos != nil, "%s of %d samples", p.Name(), n)
+		}
+	}
+}
+
+// Percentiles of random samples against a sorted copy: three digits.
+func TestPercentilesAgainstSorting(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	h, all := NewHist(), []int64{}
+	var sum float64
+	for range 200000 {
+		v := int64(math.Exp(rng.Float64() * 23))
+		h.Record(v)
+		all = append(all, v)
+		sum += float64(v)
+	}
+	slices.Sort(all)
+	s := h.Summary()
+	assert.Equal(t, all[0], s.Min)
+	assert.Equal(t, all[len(all)-1], s.Max)
+	assert.InEpsilon(t, sum/float64(len(all)), s.Mean, 1e-9)
+	for _, p := range s.Percentiles {
+		want := all[int(math.Ceil(p.P/100*float64(len(all))))-1]
+		assert.InEpsilon(t, want, *p.Nanos, 2e-3, p.Name())
+	}
+}
+
+func TestHistMerge(t *testing.T) {
+	a, b, both := NewHist(), NewHist(), NewHist()
+	for i := range int64(5000) {
+		h := a
+		if i%3 == 0 {
+			h = b
+		}
+		h.Record(i * i)
+		both.Record(i * i)
+	}
+	a.Record(-1)
+	both.Record(-1)
+	a.Merge(b)
+	assert.Equal(t, both.Summary(), a.Summary())
+}
+
+func TestRecordDoesNotAllocate(t *testing.T) {
+	h, v := NewHist(), int64(-10)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		h.Record(v)
+		h.Record(v + histMost)
+		v += 1e6
+	}))
+}
+
+func BenchmarkRecord(b *testing.B) {
+	h, v := NewHist(), int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Record(v & 0xfffff)
+		v += 997
+	}
+}

@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/hwcq"
+)
+
+// mockOneWay: a goroutine posts software events to an EVD that has a CQ too,
+// one after the other. The CQ stays idle, but its poller is there.
+type mockOneWay struct {
+	s    *session
+	dev  mockDevice
+	book *Producer // owner: the poster
+	pace *pace     // owner: the upcall
+	hist *Hist     // owner: the upcall
+
+	posted Ticks // when the event in flight was posted. Writer: poster. Reader: upcall
+	more   bool  // Writer: upcall. Reader: poster, after come
+	back   turnstile
+}
+
+func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
+	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	if err := l.dev.open(s); err != nil {
+		return engine.EVDConfig{}, err
+	}
+	l.back = turnstile{wake: make(chan struct{}, 1), gone: s.gone, clk: s.clk, spin: s.clk.Ticks(posterSpin(s.cfg))}
+	l.book = s.book("software poster", true)
+	s.produce(1)
+	ec := s.cfg.evd()
+	ec.Streams = engine.Software | engine.DTO
+	ec.CQs = []hwcq.CQ{l.dev.c}
+	ec.Upcall = l.upcall
+	return ec, nil
+}
+
+// posterSpin is how long the poster polls for the upcall's answer before it
+// sleeps: as the poller of the CQ does.
+func posterSpin(c Config) time.Duration {
+	switch {
+	case c.Mode == "event":
+		return 0
+	case c.Mode == "spin":
+		return time.Hour
+	case c.Spin != 0:
+		return c.Spin
+	}
+	return engine.WakeCost()
+}
+
+func (l *mockOneWay) start() error {
+	l.pace.begin(l.s.clk.Now())
+	l.s.posters.Go(l.post)
+	return nil
+}
+
+func (l *mockOneWay) post() {
+	defer l.s.producerEnded()
+	for n := uint64(1); ; n++ {
+		ev := engine.Event{WRID: l.book.Next()}
+		l.posted = l.s.clk.Now()
+		if err := l.s.evd.Post(ev); err != nil {
+			l.book.Offered(1, 0)
+			l.s.fault("Post: %v", err)
+			return
+		}
+		l.book.Offered(1, 1)
+		if !l.back.await(n) || !l.more {
+			return
+		}
+	}
+}
+
+func (l *mockOneWay) upcall(u *engine.Upcall) {
+	now := l.s.clk.Now()
+	l.s.con.upcall(u.Events())
+	record, more := l.pace.round(now)
+	if record {
+		l.hist.Record(l.s.clk.Nanos(now - l.posted))
+	}
+	l.more = more
+	l.s.con.done()
+	l.back.pass(l.s.con.delivered)
+}
+
+func (l *mockOneWay) expected() uint64 { return l.s.accepted() }
+func (l *mockOneWay) flush() error     { return nil }
+func (l *mockOneWay) close() error     { return l.dev.close() }
+
+func (l *mockOneWay) report(r *Report) {
+	r.Measures = "one way: from just before a goroutine posts a software event to the entry of the upcall with it; one in flight, beside an idle CQ"
+	reportLatency(r, l.pace, l.hist)
+	l.dev.report(r)
+}
+
+// turnstile lets one goroutine wait until another has counted to n.
+type turnstile struct {
+	at     atomic.Uint64 // Writer: pass. Reader: await
+	parked atomic.Bool   // the waiter sleeps, or is about to
+	wake   chan struct{}
+	gone   <-chan struct{}
+	clk    *Clock
+	spin   Ticks // how long to poll before sleeping
+}
+
+// pass lets the waiter go on that waits for n.
+func (t *turnstile) pass(n uint64) {
+	t.at.Store(n) // first the count, then the look: await does it the other way round
+	if t.parked.Load() && t.parked.Swap(false) {
+		t.wake <- struct{}{} // has room: one token for each parking
+	}
+}
+
+// await waits for pass(n). False: nobody will come any more.
+func (t *turnstile) await(n uint64) bool {
+	if t.at.Load() >= n {
+		return true
+	}
+	for start := t.clk.Now(); t.spin > 0; {
+		for range 32 {
+			if t.at.Load() >= n {
+				return true
+			}
+		}
+		runtime.Gosched()
+		if t.clk.Now()-start > t.spin {
+			break
+		}
+		select {
+		case <-t.gone:
+			return false
+		default:
+		}
+	}
+	for {
+		t.parked.Store(true)
+		if t.at.Load() >= n && t.parked.Swap(false) {
+			return true
+		}
+		select {
+		case <-t.wake: // perhaps by the pass for n-1, that was between its store and its look
+			if t.at.Load() >= n {
+				return true
+			}
+		case <-t.gone:
+			return false
+		}
+	}
+}

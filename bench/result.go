@@ -1,0 +1,60 @@
+package bench
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/evdengine/evd/engine"
+)
+
+// Schema is the version of the JSON form of a Report.
+const Schema = 1
+
+// Report is all that a run says about itself.
+type Report struct {
+	Schema   int    `json:"schema"`
+	Measures string `json:"measures"` // what a latency, or an event, is
+	Config   Config `json:"config"`   // complete: defaults filled in
+	Env      Env    `json:"env"`
+
+	// Interrupted: the run was ended early; what is reported is what there
+	// was until then.
+	Interrupted bool `json:"interrupted"`
+
+	Results      Results      `json:"results"`
+	Conservation Conservation `json:"conservation"`
+	Engine       engine.Stats `json:"engine"` // the EVD's counters, the whole run
+	CQ           CQCounts     `json:"cq"`
+	Warnings     []string     `json:"warnings"`
+}
+
+// Results are the measurements, warm-up excluded.
+type Results struct {
+	Operations uint64   `json:"operations"` // round trips, messages or events
+	Elapsed    int64    `json:"elapsed_ns"`
+	Rate       float64  `json:"per_second"`
+	PerOp      float64  `json:"ns_per_operation"`
+	Latency    *Summary `json:"latency,omitempty"`
+
+	// Of the whole run, warm-up included.
+	EventsPerUpcall float64 `json:"events_per_upcall"`
+	CPU             float64 `json:"cpu_percent"` // of one CPU; 0: unknown here
+	Mallocs         uint64  `json:"mallocs"`     // heap objects, of the whole process
+	GCs             uint32  `json:"gcs"`
+}
+
+// CQCounts are counted around the CQ, except Overruns and Stalls.
+type CQCounts struct {
+	Polls       uint64 `json:"polls"` // 0: not counted
+	EmptyPolls  uint64 `json:"empty_polls"`
+	Completions uint64 `json:"completions"`
+	Overruns    uint64 `json:"overruns"` // completions the CQ dropped
+	Stalls      uint64 `json:"stalls"`   // mock: times the device found the CQ full
+}
+
+// JSON writes the report as one indented JSON document.
+func (r *Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}

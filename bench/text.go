@@ -1,0 +1,236 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Text writes the report for people: 80 to 120 columns, no colours.
+func (r *Report) Text(w io.Writer) error {
+	t := &texter{}
+	t.head(r)
+	if l := r.Results.Latency; l != nil {
+		t.latency(l)
+	}
+	t.results(r)
+	t.engine(r)
+	t.conservation(&r.Conservation)
+	for _, s := range r.Warnings {
+		t.line("warning", "%s", s)
+	}
+	if r.Interrupted {
+		t.line("partial", "interrupted: what is above is what there was until then")
+	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+type texter struct{ b strings.Builder }
+
+// line writes a line with a title of fixed width.
+func (t *texter) line(title, format string, args ...any) {
+	fmt.Fprintf(&t.b, "%-12s  ", title)
+	fmt.Fprintf(&t.b, format, args...)
+	t.b.WriteByte('\n')
+}
+
+func (t *texter) head(r *Report) {
+	c, e := &r.Config, &r.Env
+	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, c.load())
+	t.line("config", "depth=%d capacity=%d batch=%d budget=%d %s", c.Depth, c.Capacity, c.Batch, c.Budget, c.limits())
+	t.line("host", "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s", e.CPU, e.CPUs, e.GOMAXPROCS, e.OS, e.Kernel, e.Arch, e.Go)
+	clock := fmt.Sprintf("%s %.3f GHz, %d ns a reading, %+.1f ppm against CLOCK_MONOTONIC",
+		e.Clock.Source, e.Clock.Hertz/1e9, e.Clock.Cost, e.Clock.Drift)
+	if e.Clock.Source != SourceTSC {
+		clock = fmt.Sprintf("CLOCK_MONOTONIC, %d ns a reading (%s)", e.Clock.Cost, e.Clock.Why)
+	}
+	t.line("clock", "%s", clock)
+	t.line("measures", "%s", r.Measures)
+}
+
+// load is the part of the configuration that depends on workload and CQ.
+func (c *Config) load() string {
+	var b strings.Builder
+	put := func(name string, v any, given bool) {
+		if given {
+			fmt.Fprintf(&b, " %s=%v", name, v)
+		}
+	}
+	put("outstanding", c.Outstanding, c.Workload == BW)
+	put("posters", c.Posters, c.Workload == BW)
+	put("flip", c.Flip, c.Flip != 0)
+	put("oneway", c.OneWay, c.OneWay)
+	put("service", c.Service, c.CQ == CQMock)
+	put("seed", c.Seed, c.CQ == CQMock)
+	put("size", c.Size, c.CQ == CQRXE)
+	put("dev", c.Dev, c.Dev != "")
+	put("peer", c.Peer, c.Peer != "")
+	put("peer-listen", c.PeerListen, c.PeerListen != "")
+	return b.String()
+}
+
+func (c *Config) limits() string {
+	var b strings.Builder
+	if c.Mode == "adaptive" {
+		spin := "auto"
+		if c.Spin != 0 {
+			spin = c.Spin.String()
+		}
+		fmt.Fprintf(&b, "spin=%s ", spin)
+	}
+	if c.Duration > 0 {
+		fmt.Fprintf(&b, "duration=%v ", c.Duration)
+	}
+	if c.Count > 0 {
+		fmt.Fprintf(&b, "count=%d ", c.Count)
+	}
+	return b.String() + "warmup=" + c.Warmup.String()
+}
+
+// String is "100ms", "1000" or "0".
+func (s Span) String() string {
+	switch {
+	case s.Off || s.zero():
+		return "0"
+	case s.Count > 0:
+		return strconv.FormatUint(s.Count, 10)
+	}
+	return s.Time.String()
+}
+
+func (t *texter) latency(s *Summary) {
+	t.b.WriteByte('\n')
+	tw := tabwriter.NewWriter(&t.b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	head := []string{"latency (ns)", "min"}
+	row := []string{strings.Repeat(" ", len("latency (ns)")), group(s.Min)}
+	short := uint64(0)
+	for _, p := range s.Percentiles {
+		head = append(head, p.Name())
+		if p.Nanos == nil {
+			row = append(row, "n/a")
+			short = max(short, p.Needs)
+			continue
+		}
+		row = append(row, group(*p.Nanos))
+	}
+	head = append(head, "max", "mean", "sd", "samples")
+	row = append(row, group(s.Max), group(int64(math.Round(s.Mean))), group(int64(math.Round(s.StdDev))), groupU(s.Samples))
+	if s.Samples == 0 {
+		for i := range row[1 : len(row)-1] {
+			row[i+1] = "n/a"
+		}
+	}
+	fmt.Fprintln(tw, strings.Join(head, "\t")+"\t")
+	fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
+	tw.Flush()
+	if short > 0 {
+		t.line("", "n/a: fewer than %d samples lie above it", samplesAbove)
+		for _, p := range s.Percentiles {
+			if p.Nanos == nil {
+				t.line("", "     %s needs %s samples", p.Name(), groupU(p.Needs))
+			}
+		}
+	}
+	t.b.WriteByte('\n')
+}
+
+func (t *texter) results(r *Report) {
+	s := &r.Results
+	unit := "events"
+	if r.Config.Workload == Lat {
+		unit = "rounds"
+	}
+	t.line("rate", "%s %s/s: %s in %v, %.1f ns each", groupU(uint64(math.Round(s.Rate))), unit,
+		groupU(s.Operations), time.Duration(s.Elapsed).Round(time.Microsecond), s.PerOp)
+	cpu := ""
+	if s.CPU > 0 {
+		cpu = fmt.Sprintf("cpu %.0f %% of one, ", s.CPU)
+	}
+	t.line("process", "%s%s heap objects, %d garbage collections", cpu, groupU(s.Mallocs), s.GCs)
+}
+
+func (t *texter) engine(r *Report) {
+	e := &r.Engine
+	t.line("engine", "upcalls %s (%.1f events each), posted direct %s, hand-overs %s, stalls %s",
+		groupU(e.Upcalls), r.Results.EventsPerUpcall, groupU(e.Direct), groupU(e.HandOvers), groupU(e.Stalls))
+	t.line("", "arms %s (%s failed), events %s (%s spurious), sleeps %s, wakes %s, averted %s",
+		groupU(e.Arms), groupU(e.ArmErrors), groupU(e.Events), groupU(e.Spurious), groupU(e.Sleeps), groupU(e.Wakes), groupU(e.Averted))
+	q := &r.CQ
+	polls := ""
+	if q.Polls > 0 {
+		polls = fmt.Sprintf("polls %s (%s empty, %.1f completions per other one), ",
+			groupU(q.Polls), groupU(q.EmptyPolls), ratio(q.Completions, q.Polls-q.EmptyPolls))
+	}
+	t.line("cq", "%scompletions %s, overruns %s, stalls %s", polls, groupU(q.Completions), groupU(q.Overruns), groupU(q.Stalls))
+}
+
+func (t *texter) conservation(c *Conservation) {
+	if len(c.Producers) > 1 {
+		for _, p := range c.Producers {
+			t.line("producer", "%s: attempted %s = accepted %s + rejected %s, seen %s", p.Name,
+				groupU(p.Attempted), groupU(p.Accepted), groupU(p.Rejected), groupU(p.Seen))
+		}
+	}
+	verdict := "OK, all in order, engine counters agree"
+	if !c.OK() {
+		verdict = "VIOLATED"
+	}
+	flushed := ""
+	if c.Flushed > 0 {
+		flushed = fmt.Sprintf(" (%s of them flushed at the end)", groupU(c.Flushed))
+	}
+	t.line("conservation", "attempted %s = accepted %s + rejected %s; accepted = delivered %s + dequeued %s + left over %s%s: %s",
+		groupU(c.Attempted), groupU(c.Accepted), groupU(c.Rejected),
+		groupU(c.Delivered), groupU(c.Dequeued), groupU(c.LeftOver), flushed, verdict)
+	for _, v := range c.Violations {
+		t.line("violation", "%s", v)
+	}
+}
+
+func ratio(a, b uint64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// group writes 1234567 as 1 234 567.
+func group(n int64) string {
+	if n < 0 {
+		return "-" + groupU(uint64(-n))
+	}
+	return groupU(uint64(n))
+}
+
+func groupU(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return s
+}
+
+// warn adds what a reader should know about the numbers.
+func (r *Report) warn() {
+	add := func(format string, args ...any) {
+		r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+	}
+	if d := r.Env.Clock.Drift; math.Abs(d) > 200 {
+		add("the TSC was off by %+.0f ppm against CLOCK_MONOTONIC over the run: times are as much off", d)
+	}
+	l := r.Results.Latency
+	if l == nil {
+		return
+	}
+	if l.Clamped > 0 {
+		add("%d latencies outside 0..60 s count as 0 or 60 s in the percentiles", l.Clamped)
+	}
+	if p := l.Percentiles[0].Nanos; p != nil && *p < 10*r.Env.Clock.Cost {
+		add("two readings of the clock, %d ns each, are a large part of the median", r.Env.Clock.Cost)
+	}
+}

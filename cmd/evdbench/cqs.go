@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/evdengine/evd/hwcq/rxe"
+)
+
+func newCQs() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cqs",
+		Short: "List the completion queues and whether they can be used here",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintf(tw, "mock\tavailable\tsimulated hardware in this process\n")
+			devs, err := rxe.Devices()
+			found := 0
+			for _, d := range devs {
+				if d.RXE {
+					fmt.Fprintf(tw, "rxe\tavailable\t--dev %s, on network device %s\n", d.Name, d.NetDev)
+					found++
+				}
+			}
+			switch {
+			case err != nil:
+				fmt.Fprintf(tw, "rxe\tunavailable\t%v\n", err)
+			case found == 0:
+				fmt.Fprintf(tw, "rxe\tunavailable\tno rxe device; \"evdbench rxe up\" makes one\n")
+			}
+			return failed(tw.Flush())
+		},
+	}
+}

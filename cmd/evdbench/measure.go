@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/evdengine/evd/bench"
+)
+
+// options are the flags of lat and bw.
+type options struct {
+	cfg        bench.Config
+	output     string
+	gomaxprocs int
+	pingpong   bool
+	quiet      bool
+	profiles   profiles
+}
+
+func newLat() *cobra.Command {
+	o := &options{cfg: bench.Config{Workload: bench.Lat}}
+	cmd := o.command("lat", "Measure latency, one event in flight", `lat measures latency with one event in flight.
+
+Over mock a round trip begins just before a work request is submitted to the
+simulated device and ends when the upcall for its completion is entered; the
+upcall submits the next. With --oneway a goroutine posts a software event to
+the engine, and the time is from the post to the upcall.
+
+Over rxe two queue pairs of this process play ping-pong, or with --peer and
+--peer-listen one of them plays with ibv_rc_pingpong or another evdbench. Both
+sides must be given the same size and number of round trips: --count here is
+-n there, warm-up included. The time is a full round trip, not half of one.`)
+	f := cmd.Flags()
+	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
+	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
+	f.StringVar(&o.cfg.Peer, "peer", "", "rxe: play with the peer that listens at `HOST:PORT`")
+	f.StringVar(&o.cfg.PeerListen, "peer-listen", "", "rxe: await a peer at `[HOST]:PORT`")
+	return cmd
+}
+
+func newBW() *cobra.Command {
+	o := &options{cfg: bench.Config{Workload: bench.BW}}
+	cmd := o.command("bw", "Measure throughput, many events in flight", `bw measures events a second with many in flight.
+
+Over mock --outstanding work requests are kept in flight on a simulated
+device; over rxe as many sends between two queue pairs of this process. With
+--posters, goroutines post software events to the same EVD as fast as it takes
+them. With --count each producer makes its share of the events.`)
+	f := cmd.Flags()
+	f.Var(natural{&o.cfg.Outstanding, 1}, "outstanding", "requests in flight (default 64)")
+	f.Var(natural{&o.cfg.Posters, 0}, "posters", "goroutines that post software events beside the CQ (default 0)")
+	f.Var(count{&o.cfg.Flip, 1}, "flip", "every nth upcall disables upcalls; the consumer dequeues and enables again (default never)")
+	return cmd
+}
+
+func (o *options) command(use, short, long string) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: cobra.NoArgs}
+	c, f := &o.cfg, cmd.Flags()
+	c.CQ, c.Mode, c.Dispatch, o.output = bench.CQMock, "adaptive", "auto", "text"
+	words := func(v *string, name, short, help string, allowed ...string) {
+		f.VarP(choice{v, allowed}, name, short, help)
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+	}
+	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE)
+	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
+	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
+	words(&o.output, "output", "o", "form of the result", "text", "json")
+	f.Var(count{&c.Count, 1}, "count", "end after so many round trips or events; with --duration what comes first")
+	f.Var(positive{&c.Duration, ""}, "duration", "end after this time (default 2s without --count)")
+	f.Var(span{&c.Warmup}, "warmup", "what is not measured at first: a time or a number of operations (default 100ms)")
+	f.Var(natural{&c.Depth, 1}, "depth", "completions the CQ holds (default 1024, rxe 1023)")
+	f.Var(natural{&c.Capacity, 1}, "capacity", "events the EVD's ring holds (default 1024)")
+	f.Var(natural{&c.Batch, 1}, "batch", "most events an upcall gets (default 16)")
+	f.Var(natural{&c.Budget, 1}, "budget", "most events in one go before others are served (default 256)")
+	f.Var(positive{&c.Spin, "auto"}, "spin", "adaptive: how long to poll before sleeping; auto: what a wake-up costs")
+	f.Var(positive{&c.Stall, ""}, "stall", "give the run up after this time without an event (default 10s)")
+	f.Var(seed{&c.Seed}, "seed", "mock: seed of everything random")
+	f.StringVar(&c.Service, "service", "", "mock: how long the device works on a request: `none`, const:2us, uniform:1us,3us, exp:2us, lognormal:1us,0.3, script:1us,5us")
+	f.StringVar(&c.Dev, "dev", "", "rxe: `device` (default the first rxe device)")
+	f.Var(natural{&c.Size, 1}, "size", "rxe: bytes a message (default 64)")
+	f.Var(natural{&o.gomaxprocs, 1}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
+	f.StringVar(&o.profiles.cpu, "cpuprofile", "", "write a CPU profile to `file`")
+	f.StringVar(&o.profiles.mem, "memprofile", "", "write an allocation profile to `file`")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
+	return cmd
+}
+
+func (o *options) run(cmd *cobra.Command) (err error) {
+	if o.pingpong && o.cfg.OneWay {
+		return errors.New("--oneway = true: must be left out with --pingpong: a run measures one of the two")
+	}
+	if err := o.cfg.Validate(); err != nil {
+		return failed(err)
+	}
+	if n := o.processors(); n > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	}
+	if !o.quiet {
+		o.announce(cmd)
+		said := make(chan struct{})
+		stop := context.AfterFunc(cmd.Context(), func() {
+			defer close(said)
+			fmt.Fprintln(cmd.ErrOrStderr(), "evdbench: interrupted; once more ends at once")
+		})
+		defer func() {
+			if !stop() {
+				<-said
+			}
+		}()
+	}
+	if err := o.profiles.start(); err != nil {
+		return failed(err)
+	}
+	r, err := bench.Run(cmd.Context(), o.cfg)
+	if perr := o.profiles.stop(); err == nil && perr != nil {
+		err = perr
+	}
+	if r == nil {
+		return failed(err)
+	}
+	write := r.Text
+	if o.output == "json" {
+		write = r.JSON
+	}
+	if werr := write(cmd.OutOrStdout()); err == nil {
+		err = werr
+	}
+	switch {
+	case !r.Conservation.OK():
+		return &statusError{exitViolation, fmt.Errorf("conservation violated: %s", r.Conservation.Violations[0])}
+	case err != nil:
+		return failed(err)
+	case r.Interrupted:
+		return &statusError{exitInterrupted, errSilent}
+	}
+	return nil
+}
+
+// processors is what GOMAXPROCS is to be set to; 0: it stays.
+//
+// A poller that sleeps in a system call keeps its processor only as long as
+// there is an idle one beside it. With one processor in all, the runtime's
+// monitor takes it away in each sleep, and never backs off from looking every
+// 20 us: a tenth of a round trip over rxe on a machine with one CPU.
+func (o *options) processors() int {
+	if o.gomaxprocs == 0 && o.cfg.CQ == bench.CQRXE && os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < 2 {
+		return 2
+	}
+	return o.gomaxprocs
+}
+
+func (o *options) announce(cmd *cobra.Command) {
+	c := o.cfg.WithDefaults()
+	until := ""
+	if c.Count > 0 {
+		until = fmt.Sprintf(" for %d operations", c.Count)
+	}
+	if c.Duration > 0 {
+		until += fmt.Sprintf(" for %v", c.Duration)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s%s\n", c.Workload, c.CQ, until)
+}

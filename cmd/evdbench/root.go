@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/evdengine/evd/bench"
+)
+
+// run is evdbench: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	return explain(stderr, cmd.CommandPath(), err)
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "evdbench",
+		Short: "Measure the event engine over a mock completion queue or soft-RoCE",
+		Long: `evdbench measures the event engine: latency with one event in flight (lat) and
+throughput with many (bw), over a mock completion queue or a soft-RoCE device.
+
+Every run ends with a conservation line, counted by those who make the events
+and those who get them. Exit status: 0 ok, 1 another failure, 2 usage, 3 the
+completion queue is not available here, 4 an event was lost, doubled or out of
+order, 130 interrupted (with a partial report).`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return noCommand(cmd)
+		},
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.AddCommand(newLat(), newBW(), newRXE(), newCQs(), newVersion())
+	return root
+}
+
+// noCommand is for a command that only has subcommands.
+func noCommand(cmd *cobra.Command) error {
+	cmd.SetOut(cmd.ErrOrStderr()) // no result was asked for
+	_ = cmd.Help()
+	return errors.New("which command?")
+}
+
+// flagError words a bad value as the library does.
+func flagError(err error) error {
+	var iv *pflag.InvalidValueError
+	if errors.As(err, &iv) {
+		return fmt.Errorf("--%s = %q: %w", iv.GetFlag().Name, iv.GetValue(), iv.Unwrap())
+	}
+	return err
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e := bench.Environment(bench.MonotonicClock())
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "evdbench %s %s %s/%s\n", e.Version, e.Go, e.OS, e.Arch)
+			return failed(err)
+		},
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/evdengine/evd/bench"
+)
+
+// The flags' values know what is allowed, so that the message for a bad one
+// says it.
+
+// natural is a whole number of at least least.
+type natural struct {
+	v     *int
+	least int
+}
+
+func (n natural) String() string {
+	if n.v == nil || *n.v == 0 {
+		return ""
+	}
+	return strconv.Itoa(*n.v)
+}
+func (n natural) Type() string { return "n" }
+
+func (n natural) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < n.least {
+		return errors.New("must be a whole number, " + strconv.Itoa(n.least) + " or more")
+	}
+	*n.v = v
+	return nil
+}
+
+// count is a number of operations, such as 250000, 250k or 10M.
+type count struct {
+	v     *uint64
+	least uint64
+}
+
+func (c count) String() string {
+	if c.v == nil || *c.v == 0 {
+		return ""
+	}
+	return strconv.FormatUint(*c.v, 10)
+}
+func (c count) Type() string { return "n" }
+
+func (c count) Set(s string) error {
+	v, ok := parseCount(s)
+	if !ok || v < c.least {
+		return errors.New("must be a whole number, " + strconv.FormatUint(c.least, 10) + " or more, such as 250000, 250k or 10M")
+	}
+	*c.v = v
+	return nil
+}
+
+// seed is any number of 64 bits.
+type seed struct{ v *uint64 }
+
+func (s seed) String() string {
+	if s.v == nil {
+		return "0"
+	}
+	return strconv.FormatUint(*s.v, 10)
+}
+func (s seed) Type() string { return "n" }
+
+func (s seed) Set(text string) error {
+	v, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return errors.New("must be a whole number, 0..18446744073709551615")
+	}
+	*s.v = v
+	return nil
+}
+
+// maxCount keeps sums of counts far from an overflow; the sequence numbers
+// have 48 bits.
+const maxCount = 1 << 47
+
+func parseCount(s string) (uint64, bool) {
+	unit := uint64(1)
+	for _, u := range []struct {
+		suffix string
+		n      uint64
+	}{{"k", 1e3}, {"M", 1e6}, {"G", 1e9}} {
+		if rest, ok := strings.CutSuffix(s, u.suffix); ok {
+			s, unit = rest, u.n
+			break
+		}
+	}
+	v, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || v > maxCount/unit {
+		return 0, false
+	}
+	return v * unit, true
+}
+
+// positive is a duration above 0. auto, if set, is a word for 0.
+type positive struct {
+	v    *time.Duration
+	auto string
+}
+
+func (p positive) String() string {
+	if p.v == nil || *p.v == 0 {
+		return p.auto
+	}
+	return p.v.String()
+}
+func (p positive) Type() string { return "time" }
+
+func (p positive) Set(s string) error {
+	if p.auto != "" && s == p.auto {
+		*p.v = 0
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		text := "must be a time above 0, such as 500us or 10s"
+		if p.auto != "" {
+			text += ", or " + p.auto
+		}
+		return errors.New(text)
+	}
+	*p.v = d
+	return nil
+}
+
+// span is a warm-up: a time, a number of operations, or 0.
+type span struct{ v *bench.Span }
+
+func (s span) String() string {
+	if s.v == nil || *s.v == (bench.Span{}) {
+		return ""
+	}
+	return s.v.String()
+}
+func (s span) Type() string { return "time|n" }
+
+func (s span) Set(text string) error {
+	if n, ok := parseCount(text); ok {
+		*s.v = bench.Span{Count: n, Off: n == 0}
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return errors.New("must be a time (100ms), a number of operations (1000), or 0")
+	}
+	*s.v = bench.Span{Time: d, Off: d == 0}
+	return nil
+}
+
+// choice is one of a few words.
+type choice struct {
+	v       *string
+	allowed []string
+}
+
+func (c choice) String() string {
+	if c.v == nil {
+		return ""
+	}
+	return *c.v
+}
+func (c choice) Type() string { return strings.Join(c.allowed, "|") }
+
+func (c choice) Set(s string) error {
+	for _, a := range c.allowed {
+		if s == a {
+			*c.v = s
+			return nil
+		}
+	}
+	return errors.New("must be " + strings.Join(c.allowed[:len(c.allowed)-1], ", ") + " or " + c.allowed[len(c.allowed)-1])
+}
