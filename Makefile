@@ -1,0 +1,183 @@
+# `make help` lists the targets. A fresh Debian machine with Go needs nothing
+# else: what a target wants beyond it, it installs (as root) or asks for.
+
+GO      ?= go
+KERNEL  ?= 6.12
+PKGS    ?= ./...
+COUNT   ?= 1
+FUZZ    ?= 10s
+BENCH   ?= .
+ROUNDS  ?= 7
+export MAKE
+
+# A checkout that git refuses to read (another owner, no git) still builds.
+ifneq ($(shell git rev-parse HEAD >/dev/null 2>&1; echo $$?),0)
+export GOFLAGS += -buildvcs=false
+endif
+
+TOOL    := $(GO) tool -modfile=tools/go.mod
+STATIC  := CGO_ENABLED=0 $(GO)
+TAGS    := explore invariants guest
+CROSS   := linux/arm64 darwin/arm64 windows/amd64
+# Modules below the root, for comparison only; tools has nothing to test.
+NESTED  := $(patsubst %/go.mod,%,$(filter-out tools/go.mod,$(wildcard */go.mod */*/go.mod)))
+# The C programs to compare with, and the drivers that they load.
+REFERENCE := ibverbs-utils,ibverbs-providers
+# Packages whose tests also run in a guest: those that ask for a soft-RoCE
+# device, and the engine, which meets another scheduler and clock there.
+GUEST   := $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
+STAGES  := lint unit race explore invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
+
+# Output of test runs goes through testlog, which fails if they did.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
+##@ Use
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: bin/evdbench ## build, and measure latency and rate on the mock CQ, spinning and event-driven (under 90 s)
+	@for what in lat bw; do for mode in spin event; do \
+		echo "== $$what, $$mode mode, mock CQ"; \
+		bin/evdbench $$what --cq mock --mode $$mode --duration 3s --warmup 500ms || exit 1; echo; \
+	done; done
+	@echo "The same on real kernel completion queues (soft-RoCE in a guest): make rxe"
+
+.PHONY: rxe
+rxe: bin/evdbench bin/evdvm ## boot a guest and compare with ibv_rc_pingpong on soft-RoCE, side by side
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -- \
+		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS)
+
+.PHONY: rxe-icount
+rxe-icount: bin/evdbench bin/evdvm ## the same, event-driven only, in instructions: host load does not enter
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- \
+		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS) 500 event
+
+.PHONY: vm-fetch
+vm-fetch: bin/evdvm ## only install and download what guests need
+	@bin/evdvm fetch -kernel $(KERNEL)
+
+.PHONY: vm-doctor
+vm-doctor: bin/evdvm ## say what guests need and what is missing
+	@bin/evdvm doctor -kernel $(KERNEL)
+
+##@ Test
+
+.PHONY: test
+test: ## everything below that checks anything; all of it runs even if something fails
+	@scripts/stages.sh $(STAGES)
+
+.PHONY: unit
+unit: bin/testlog ## unit tests, without the race detector (which hides allocation counts)
+	@$(GO) test -json -count=$(COUNT) $(PKGS) | bin/testlog
+
+.PHONY: race
+race: bin/testlog ## unit tests with the race detector
+	@scripts/need.sh gcc gcc libc6-dev
+	@CGO_ENABLED=1 $(GO) test -json -race -count=$(COUNT) $(PKGS) | bin/testlog
+
+.PHONY: explore
+explore: bin/testlog ## every interleaving of the scenarios, up to their bounds
+	@$(GO) test -json -tags explore -count=$(COUNT) $(PKGS) | bin/testlog
+
+.PHONY: invariants
+invariants: bin/testlog ## unit tests with the self-checks compiled in
+	@$(GO) test -json -tags invariants -count=$(COUNT) $(PKGS) | bin/testlog
+
+.PHONY: bench-smoke
+bench-smoke: ## every benchmark once, so that none can rot
+	@$(GO) test -run '^$$' -bench . -benchtime 1x $(PKGS) | grep -v 'no test files' | grep -v '^ok .*0\.0'
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## every fuzz target for FUZZ=10s
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for f in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "== $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) "$$(dirname "$$file")" || exit 1; \
+		done; done
+
+.PHONY: cross
+cross: ## compile everything for the other platforms, tests too for the first of them
+	@for p in $(CROSS); do echo "== $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build $(PKGS) || exit 1; done
+	@CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) vet $(PKGS)
+
+.PHONY: nested
+nested: bin/testlog ## the modules kept apart from the root one
+	@scripts/need.sh gcc gcc libc6-dev
+	@for m in $(NESTED); do echo "== $$m"; (cd $$m && $(GO) vet ./... && $(GO) test -json ./...) | bin/testlog || exit 1; done
+
+.PHONY: guest-test
+guest-test: bin/testlog ## the guest machinery itself: output, status, time limit, panic
+	@$(GO) test -json -tags guest -run Guest -count=1 -timeout 15m ./internal/vm | bin/testlog -noskip
+
+.PHONY: rxe-test
+rxe-test: guest-binaries ## the soft-RoCE tests in a guest, on kernel KERNEL=6.12; nothing may be skipped
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 20m -env EVD_RXE_REQUIRED=1 -- \
+		bash scripts/guest-tests.sh bin/guest/test2json $(foreach p,$(GUEST),bin/guest/$(subst /,-,$(p)).test=$(p)) | bin/testlog -noskip
+
+.PHONY: rxe-test-6.1
+rxe-test-6.1: ## the same on kernel 6.1
+	@$(MAKE) --no-print-directory rxe-test KERNEL=6.1
+
+.PHONY: guest-binaries
+guest-binaries: bin/evdvm bin/testlog
+	@mkdir -p bin/guest
+	@$(STATIC) build -o bin/guest/test2json cmd/test2json
+	@$(foreach p,$(GUEST),$(STATIC) test -c -o bin/guest/$(subst /,-,$(p)).test ./$(p) &&) true
+
+##@ Check
+
+.PHONY: lint
+lint: ## formatting, vet and staticcheck under every build tag, the repository's own rules
+	@bad=0; \
+	unformatted=$$($(TOOL) gofumpt -l .) || bad=1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; bad=1; fi; \
+	for s in .ci/run scripts/*.sh; do bash -n $$s || bad=1; done; \
+	for tags in "" $(TAGS); do $(GO) vet -tags "$$tags" $(PKGS) || bad=1; done; \
+	{ echo plain:; for tags in $(TAGS); do echo "$$tags: -tags=$$tags"; done; } | $(TOOL) staticcheck -matrix $(PKGS) || bad=1; \
+	$(GO) test -count=1 ./internal/lint || bad=1; \
+	exit $$bad
+
+.PHONY: fmt
+fmt: ## format every Go file
+	@$(TOOL) gofumpt -w .
+
+.PHONY: cover
+cover: ## statement coverage of the library, as bin/cover.html
+	@mkdir -p bin
+	@$(GO) test -coverprofile=bin/cover.out -coverpkg=./ring/...,./engine/...,./hwcq/... ./ring/... ./engine/... ./hwcq/...
+	@$(GO) tool cover -html=bin/cover.out -o bin/cover.html
+	@$(GO) tool cover -func=bin/cover.out | tail -1
+
+.PHONY: bench
+bench: ## benchmarks matching BENCH=., COUNT times, with benchstat's summary
+	@mkdir -p bin
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -count=$(COUNT) $(PKGS) | tee bin/bench.txt
+	@$(TOOL) benchstat bin/bench.txt
+
+.PHONY: profile
+profile: bin/evdbench ## take the CPU profiles of profiles/ again, on this machine
+	@bin/evdbench lat -q --mode event --duration 10s --cpuprofile profiles/lat-event.cpu.pb.gz
+	@bin/evdbench bw -q --mode spin --duration 10s --cpuprofile profiles/bw-spin.cpu.pb.gz
+	@bin/evdbench bw -q --mode spin --dispatch queued --posters 2 --duration 10s --cpuprofile profiles/bw-queued-posters.cpu.pb.gz
+
+##@ Build
+
+.PHONY: build
+build: bin/evdbench bin/evdvm ## the commands, static, in bin/
+
+# The go tool knows best what is up to date.
+bin/evdbench bin/evdvm: bin/%: FORCE
+	@$(STATIC) build -o $@ ./cmd/$*
+
+bin/testlog: FORCE
+	@$(STATIC) build -o $@ ./internal/testlog
+
+.PHONY: clean
+clean: ## remove what was built; kernels for guests stay (evdvm doctor says where)
+	rm -rf bin
+
+.PHONY: FORCE
+FORCE:
