@@ -108,7 +108,7 @@ func TestEveryRuleBites(t *testing.T) {
 
 		{"no path of one machine", []string{"docs/a.md", "fine\nsee " + slash + "work/x\n"}, "docs/a.md:2"},
 		{"no path of one machine", []string{"Makefile", "a\n\tcd " + slash + "home/me\n"}, "Makefile:2"},
-		{"no path of one machine", []string{"a.md", "a network/work/x and $HOME/work/y and ~" + slash + "x work" + slash + "s\n"}, ""},
+		{"no path of one machine", []string{"a.md", "a network" + slash + "work/x and $HOME" + slash + "work/y and ~" + slash + "x work" + slash + "s\n"}, ""},
 	}
 	bitten := map[string]bool{}
 	for _, c := range cases {
