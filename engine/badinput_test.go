@@ -43,7 +43,7 @@ func TestBadEVDConfig(t *testing.T) {
 		{EVDConfig{CQs: []hwcq.CQ{nil}}, "CQs[0] = nil"},
 		{EVDConfig{CQs: []hwcq.CQ{cq, cq}}, "CQs[1] = CQs[0]"},
 		{EVDConfig{CQs: []hwcq.CQ{cq}, Streams: Software}, "Streams = software"},
-		{EVDConfig{Mode: 7}, "Mode = mode(7)"},
+		{EVDConfig{Mode: ModeSpin + 1}, "Mode = mode(3)"},
 		{EVDConfig{Policy: 5}, "policy = policy(5)"},
 		{EVDConfig{Policy: SingleInstance}, "Upcall = nil"},
 		{EVDConfig{Policy: SingleInstance, Upcall: fn, Dispatch: 9}, "Dispatch = dispatch(9)"},
