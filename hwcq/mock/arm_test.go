@@ -199,3 +199,21 @@ func TestFatalOverrun(t *testing.T) {
 	_, err = c.Complete(hwcq.WC{}, false)
 	assert.ErrorIs(t, err, hwcq.ErrClosed)
 }
+
+// One solicited request makes its whole batch solicited, wherever it stands.
+func TestArmAndBatchOfQP(t *testing.T) {
+	for i := range 3 {
+		c := open(t, Config{})
+		q := newQP(t, c, QPConfig{})
+		_, err := c.Arm(true)
+		require.NoError(t, err)
+		wrs := make([]WR, 3)
+		wrs[i].Solicited = true
+		n, err := q.SubmitN(wrs)
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		event, err := c.Events().Wait()
+		require.NoError(t, err)
+		assert.True(t, event)
+	}
+}

@@ -80,6 +80,11 @@ func TestEventFaults(t *testing.T) {
 			Faults{LoseEvent: Once(1), DuplicateEvent: Once(1)},
 			result{[]int{0, 0, 2, 0, 1, 0}, Stats{EventsLost: 1, EventsDuplicated: 1}},
 		},
+		{
+			"late ones are not duplicated",
+			Faults{DelayEvent: Once(1), Delay: time.Hour, DuplicateEvent: Once(1)},
+			result{[]int{0, 0, 1, 0, 1, 0}, Stats{EventsDelayed: 1}},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := open(t, Config{Faults: tc.faults})
@@ -93,6 +98,7 @@ func TestEventFaults(t *testing.T) {
 			assert.Zero(t, s.ArmAgain, "a fault leaves the CQ disarmed")
 			assert.Equal(t, tc.want.stats, Stats{
 				EventsLost: s.EventsLost, EventsDuplicated: s.EventsDuplicated, EventsSpurious: s.EventsSpurious,
+				EventsDelayed: s.EventsDelayed,
 			})
 		})
 	}

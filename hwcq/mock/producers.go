@@ -11,7 +11,8 @@ import "github.com/evdengine/evd/internal/atom"
 //
 // Invariant: uint32(tail) is the index that prod will reach when everybody
 // has published, and cons <= prod <= tail <= cons+slots on the 32-bit circle.
-// consCache <= cons, by how much is not bounded. tail never moves again once its closed bit is set.
+// consCache <= cons, by how much is not bounded. tail never moves again once
+// its closed bit is set.
 type producers struct {
 	tail      atom.Uint64 // slots reserved so far, and the closed bit
 	consCache atom.Uint32 // a cons of the past: spares most looks at the real one

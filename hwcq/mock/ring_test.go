@@ -188,3 +188,18 @@ func TestSlotsFor(t *testing.T) {
 		assert.Equal(t, want, slotsFor(depth), "depth %d", depth)
 	}
 }
+
+func TestStatsCompletions(t *testing.T) {
+	for _, first := range starts {
+		c := open(t, Config{Depth: 4, FirstIndex: first})
+		_, err := c.CompleteN(wcs(0, 6), false)
+		require.NoError(t, err)
+		assert.Len(t, pollN(c, 4), 4)
+		_, err = c.Complete(hwcq.WC{}, false)
+		require.NoError(t, err)
+		assert.EqualValues(t, 5, c.Stats().Completions)
+		assert.EqualValues(t, 2, c.Stats().Overruns)
+		require.NoError(t, c.Close())
+		assert.EqualValues(t, 5, c.Stats().Completions, "Close changes no count")
+	}
+}

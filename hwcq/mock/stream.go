@@ -61,7 +61,6 @@ func (s *Stream) Done() <-chan struct{} { return s.done }
 func (s *Stream) Stop() {
 	s.askStop()
 	s.wait()
-	s.cq.disown(s.worker)
 }
 
 // Sent returns how many completions were produced so far, dropped ones
@@ -73,6 +72,7 @@ func (s *Stream) Stalls() uint64 { return s.stalls.Load() }
 
 func (s *Stream) run() {
 	defer s.ended()
+	defer s.cq.disown(s.worker) // a stream that is done needs no Stop
 	l := &s.load
 	var (
 		paced   = l.Gap.Kind != DistNone
@@ -81,6 +81,9 @@ func (s *Stream) run() {
 		seq     uint64
 	)
 	for i := 0; !s.stop.Load(); i++ {
+		if l.Duration > 0 && planned >= l.Duration {
+			return // without waiting for a start that is beyond the end
+		}
 		if paced {
 			if late = s.until(planned) - planned; late < 0 {
 				return // stopped before the time came
@@ -88,7 +91,7 @@ func (s *Stream) run() {
 		} else if i%busyTurns == busyTurns-1 {
 			runtime.Gosched() // the poller may have no processor of its own
 		}
-		if l.Duration > 0 && (planned >= l.Duration || s.now() >= l.Duration) {
+		if l.Duration > 0 && s.now() >= l.Duration {
 			return
 		}
 		n := uint64(s.burst(i))

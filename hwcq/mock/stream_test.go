@@ -55,6 +55,8 @@ func TestStreamStalls(t *testing.T) {
 		runtime.Gosched()
 	}
 	assert.EqualValues(t, 2, s.Sent())
+	time.Sleep(5 * time.Millisecond)
+	assert.EqualValues(t, 1, s.Stalls(), "one wait, however often it looks")
 	s.Stop() // although it waits for room
 	assert.Equal(t, 2, c.Poll(make([]hwcq.WC, 4)))
 }
@@ -80,6 +82,12 @@ func TestStreamDuration(t *testing.T) {
 
 	s = start(t, c, Load{Duration: time.Nanosecond, Overrun: true})
 	<-s.Done() // a load without a schedule ends by the clock as well
+
+	// A start planned for after the end is not waited for.
+	s = start(t, c, Load{Duration: 20 * time.Millisecond, Gap: Const(time.Hour)})
+	<-s.Done()
+	assert.LessOrEqual(t, s.Sent(), uint64(1))
+	assert.Empty(t, c.workers, "what is done needs no Stop")
 }
 
 func TestStreamStop(t *testing.T) {
@@ -143,7 +151,18 @@ func TestStreamLate(t *testing.T) {
 		assert.GreaterOrEqual(t, st.now-st.late, time.Duration(i/2)*gap)
 	}
 
-	var lates []time.Duration
+	// What delays one burst makes the next ones late: the schedule stays.
+	lates := make([]time.Duration, 0, 3)
+	<-start(t, c, Load{Count: 3, Gap: Const(time.Millisecond), Fill: func(seq uint64, late time.Duration, _ *hwcq.WC) {
+		lates = append(lates, late)
+		if seq == 0 {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}}).Done()
+	assert.GreaterOrEqual(t, lates[1], 19*time.Millisecond)
+	assert.GreaterOrEqual(t, lates[2], 18*time.Millisecond)
+
+	lates = nil
 	<-start(t, c, Load{Count: 3, Fill: func(_ uint64, late time.Duration, _ *hwcq.WC) { lates = append(lates, late) }}).Done()
 	assert.Equal(t, make([]time.Duration, 3), lates, "no schedule, no lateness")
 }

@@ -82,8 +82,8 @@ func backoff(turn int) {
 }
 
 // putAll stores all of wcs, waiting for room; with drop, what finds no room
-// is lost as hardware would lose it, and so is what a CQ in error gets. It returns false when the worker was
-// stopped or the CQ closed before.
+// is lost as hardware would lose it, and so is what a CQ in error gets. It
+// returns false when the worker was stopped or the CQ closed before.
 func (w *worker) putAll(c *CQ, wcs []hwcq.WC, solicited, drop bool, stalls *atom.Counter) bool {
 	for turn := 0; ; turn++ {
 		n, err := c.put(wcs, solicited, drop)
@@ -121,7 +121,7 @@ func (c *CQ) adopt(w *worker) (stream uint64, err error) {
 	return c.started, nil
 }
 
-// disown forgets a worker that has ended.
+// disown forgets a worker that has ended, or does nothing else any more.
 func (c *CQ) disown(w *worker) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
