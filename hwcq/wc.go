@@ -68,7 +68,7 @@ var statusNames = [...]string{
 }
 
 func (s Status) String() string {
-	if int(s) < len(statusNames) {
+	if s < Status(len(statusNames)) { // not int(s), which 32 bits can make negative
 		return statusNames[s]
 	}
 	return "status " + strconv.FormatUint(uint64(s), 10)

@@ -39,6 +39,75 @@ func TestHotCommands(t *testing.T) {
 	require.EqualValues(t, 56, le.Uint32(b[28:]))
 }
 
+func TestEncode(t *testing.T) {
+	require.Equal(t, words([]uint64{0, 0x1000, 0x2000, 0x1000}, 3, 7), encRegMR(0x1000, 0x2000, 3, 7), "hca_va is the address")
+	b := encCreateCQ(0x55, 7, 1, -1)
+	require.EqualValues(t, 0x55, le.Uint64(b[8:]), "user_handle")
+	require.EqualValues(t, []byte{7, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0}, b[16:])
+	b = encCreateQP(0x55, 1, 2, 3, QPConfig{SendDepth: 4, RecvDepth: 5, MaxSGE: 6, Inline: 7, SignalAll: true})
+	require.EqualValues(t, 0x55, le.Uint64(b[8:]), "user_handle")
+	for i, want := range []uint32{1, 2, 3, 0, 4, 5, 6, 6, 7} { // pd, scq, rcq, srq, send and recv wr, sge, inline
+		require.Equal(t, want, le.Uint32(b[16+4*i:]), "word %d", i)
+	}
+	require.Equal(t, []byte{1, qpTypeRC, 0, 0}, b[52:], "sq_sig_all, qp_type, is_srq")
+	require.Equal(t, []byte{0, qpTypeRC, 0, 0}, encCreateQP(0, 0, 0, 0, QPConfig{})[52:])
+}
+
+// Each answer has another value in every byte, so that no two fields can be
+// mixed up.
+func TestDecode(t *testing.T) {
+	b := make([]byte, 200)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	word := func(off int) int { return int(le.Uint32(b[off:])) }
+
+	dev, err := decQueryDevice(b[:176])
+	require.NoError(t, err)
+	require.Equal(t, DeviceAttr{
+		MaxQP: word(52), MaxQPWR: word(56), MaxSGE: word(64), MaxCQ: word(72), MaxCQE: word(76),
+		MaxMR: word(80), MaxPD: word(84), Ports: 171,
+	}, dev)
+
+	port := append([]byte(nil), b[:40]...)
+	port[27], port[28] = 5, 3
+	got, err := decQueryPort(port)
+	require.NoError(t, err)
+	require.Equal(t, PortAttr{State: 26, MaxMTU: 4096, ActiveMTU: 1024, GIDTableLen: word(16), LinkLayer: 37}, got)
+
+	qp := append([]byte(nil), b[:128]...)
+	qp[110] = 4
+	attr, err := decQueryQP(qp)
+	require.NoError(t, err)
+	require.Equal(t, QPAttr{
+		State: 108, RQPSN: uint32(word(88)), SQPSN: uint32(word(92)), DestQPN: uint32(word(96)), PathMTU: 2048,
+	}, attr)
+
+	cq, err := decCreateCQ(b[:8], b[8:24])
+	require.NoError(t, err)
+	require.Equal(t, cqCreated{handle: uint32(word(0)), depth: uint32(word(4)), ring: mmInfo{le.Uint64(b[8:]), uint32(word(16))}}, cq)
+
+	made, err := decCreateQP(b[:32], b[32:64])
+	require.NoError(t, err)
+	require.Equal(t, qpCreated{
+		handle: uint32(word(0)), qpn: uint32(word(4)), sendDepth: uint32(word(8)), recvDepth: uint32(word(12)),
+		sendSGE: uint32(word(16)), recvSGE: uint32(word(20)), inline: uint32(word(24)),
+		rq: mmInfo{le.Uint64(b[32:]), uint32(word(40))}, sq: mmInfo{le.Uint64(b[48:]), uint32(word(56))},
+	}, made)
+
+	ev, err := decAsync(b[:16])
+	require.NoError(t, err)
+	require.Equal(t, asyncDesc{element: le.Uint64(b), kind: AsyncType(word(8))}, ev)
+
+	gids, err := decGIDs(b[:2*gidEntSize], 2)
+	require.NoError(t, err)
+	require.Equal(t, GIDEntry{
+		GID: GID(b[32:48]), Index: word(48), Port: word(52), Type: GIDType(word(56)), IfIndex: word(60),
+	}, gids[1])
+	_, err = decGIDs(b[:2*gidEntSize], 3)
+	require.ErrorIs(t, err, ErrCorrupt)
+}
+
 func TestEncodeModifyQP(t *testing.T) {
 	m := qpModify{
 		handle: 0x11, mask: 0x22, state: StateRTR, access: RemoteWrite,

@@ -13,7 +13,6 @@ import (
 type asyncReader struct {
 	dev  *Device
 	file *os.File
-	done chan struct{}
 }
 
 // startAsync takes over the async fd. The runtime poller waits on it, so the
@@ -24,13 +23,12 @@ func startAsync(d *Device, fd int) (*asyncReader, error) {
 		_ = unix.Close(fd)
 		return nil, opError("open", os.NewSyscallError("fcntl", err))
 	}
-	a := &asyncReader{dev: d, file: os.NewFile(uintptr(fd), "rxe-async"), done: make(chan struct{})}
+	a := &asyncReader{dev: d, file: os.NewFile(uintptr(fd), "rxe-async")}
 	go a.run()
 	return a, nil
 }
 
 func (a *asyncReader) run() {
-	defer close(a.done)
 	var b [16]byte
 	for {
 		// Fails when the file is closed, or the device removed.

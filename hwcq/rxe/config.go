@@ -221,6 +221,9 @@ func (c ConnectConfig) Validate() error {
 	bad := func(name string, v any, allowed string) {
 		errs = append(errs, param.Invalid(op, name, v, allowed))
 	}
+	if c.SGID.Index < 0 || c.SGID.Index > 255 {
+		bad("SGID.Index", c.SGID.Index, "0..255: the ABI has 8 bits for it")
+	}
 	if mtuCode(c.MTU) == 0 {
 		bad("MTU", c.MTU, "256, 512, 1024, 2048 or 4096, or 0 for 1024")
 	}

@@ -27,6 +27,7 @@ func TestValidate(t *testing.T) {
 		"MaxSGE":      QPConfig{MaxSGE: 33}.Validate(),
 		"Inline":      QPConfig{Inline: 513}.Validate(),
 		"Remote":      QPConfig{Remote: LocalWrite}.Validate(),
+		"SGID.Index":  ConnectConfig{SGID: GIDEntry{Index: 256}}.Validate(),
 		"MTU":         ConnectConfig{MTU: 1500}.Validate(),
 		"AckTimeout":  ConnectConfig{AckTimeout: -1}.Validate(),
 		"Retries":     ConnectConfig{Retries: 8}.Validate(),

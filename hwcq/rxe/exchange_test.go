@@ -27,6 +27,11 @@ func TestDestMessage(t *testing.T) {
 	require.Equal(t, "::ffff:10.99.0.1", d.GID.String())
 	require.True(t, d.GID.IsIPv4())
 	require.Equal(t, "10.99.0.1", d.GID.Addr().String())
+
+	over := destA // bits above the 24 must not make the message longer
+	over.QPN |= 1 << 24
+	over.PSN |= 1 << 31
+	require.Equal(t, b, appendDest(nil, over))
 }
 
 func TestParseDestRefuses(t *testing.T) {

@@ -153,7 +153,7 @@ func (m *MR) Close() error {
 	if m.closed {
 		return nil
 	}
-	if err := m.pd.dev.exec("deregister memory", cmdDeregMR, words(nil, m.handle), nil, nil); err != nil {
+	if err := goneIsFine(m.pd.dev.exec("deregister memory", cmdDeregMR, words(nil, m.handle), nil, nil)); err != nil {
 		return err
 	}
 	m.closed = true

@@ -36,7 +36,7 @@ func (p *PD) closeRank() int { return rankPD }
 // [hwcq.ErrBusy]. It is idempotent.
 func (p *PD) Close() error {
 	return p.use.close("close PD", func() error {
-		if err := p.dev.exec("close PD", cmdDeallocPD, words(nil, p.handle), nil, nil); err != nil {
+		if err := goneIsFine(p.dev.exec("close PD", cmdDeallocPD, words(nil, p.handle), nil, nil)); err != nil {
 			return err
 		}
 		p.dev.remove(p.id)

@@ -39,9 +39,10 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 		return nil, err
 	}
 	c.setDefaults()
-	const op = "OpenQP"
-	for name, cq := range map[string]*CQ{"SendCQ": c.SendCQ, "RecvCQ": c.RecvCQ} {
+	const op = "open QP"
+	for i, cq := range []*CQ{c.SendCQ, c.RecvCQ} { // in this order: RecvCQ may be SendCQ by default
 		if cq.dev != p.dev {
+			name := []string{"SendCQ", "RecvCQ"}[i]
 			return nil, param.Invalid("rxe: OpenQP", name, "a CQ of another device", "a CQ of the PD's device")
 		}
 	}
@@ -50,7 +51,7 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = p.dev.makeQP("open QP", &q.rawQP, q.id, p.handle, c.SendCQ.raw.handle, c.RecvCQ.raw.handle, c)
+	err = p.dev.makeQP(op, &q.rawQP, q.id, p.handle, c.SendCQ.raw.handle, c.RecvCQ.raw.handle, c)
 	if err != nil {
 		undo()
 		return nil, err
@@ -58,7 +59,7 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 	q.state.Store(uint32(StateInit))
 	if err := p.dev.add(q.id, q); err != nil {
 		undo()
-		return nil, errors.Join(err, q.drop(p.dev, "open QP"))
+		return nil, errors.Join(err, q.drop(p.dev, op))
 	}
 	return q, nil
 }
