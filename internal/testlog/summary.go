@@ -32,7 +32,7 @@ func (s summary) ok() bool {
 // summarize reads events from r until its end and writes the report to w.
 // Lines that are no events pass through as they are.
 func summarize(r io.Reader, w io.Writer, noskip bool) (summary, error) {
-	l := log{w: w, output: map[key][]string{}, open: map[key]bool{}}
+	l := log{w: w, output: map[key][]string{}, open: map[key]bool{}, told: map[string]bool{}}
 	l.noskip = noskip
 	lines := bufio.NewReader(r)
 	for {
@@ -58,7 +58,8 @@ type log struct {
 	summary
 	w      io.Writer
 	output map[key][]string
-	open   map[key]bool // started, not ended
+	open   map[key]bool    // started, not ended
+	told   map[string]bool // packages with a failed test
 	skips  []skipGroup
 }
 
@@ -98,6 +99,7 @@ func (l *log) endTest(e event) {
 		l.skip(e, reason(l.output[k]))
 	case "fail":
 		l.failed++
+		l.told[e.Package] = true
 		fmt.Fprintf(l.w, "--- %s %s\n%s", e.Package, e.Test, strings.Join(l.output[k], ""))
 	}
 }
@@ -129,7 +131,7 @@ func (l *log) endPackage(e event) {
 		if e.FailedBuild != "" || out != "" {
 			io.WriteString(l.w, out)
 		}
-		if e.FailedBuild != "" || l.openTests(e.Package) || l.failed == 0 {
+		if e.FailedBuild != "" || l.openTests(e.Package) || !l.told[e.Package] {
 			l.failed++ // not the fault of a test that has been counted
 		}
 		fmt.Fprintf(l.w, "FAIL  %-50s %6.1f s\n", e.Package, e.Elapsed)

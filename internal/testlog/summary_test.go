@@ -36,6 +36,12 @@ const (
 {"Action":"output","Package":"d","Output":"FAIL\td [build failed]\n"}
 {"Action":"fail","Package":"d","FailedBuild":"d"}
 `
+	outside = `{"Action":"start","Package":"o"}
+{"Action":"run","Package":"o","Test":"A"}
+{"Action":"pass","Package":"o","Test":"A"}
+{"Action":"output","Package":"o","Output":"TestMain: leak\n"}
+{"Action":"fail","Package":"o"}
+`
 	cut = `{"Action":"start","Package":"e"}
 {"Action":"run","Package":"e","Test":"Hang"}
 {"Action":"output","Package":"e","Test":"Hang","Output":"waiting\n"}
@@ -60,6 +66,7 @@ func TestSummarize(t *testing.T) {
 		{"failure is shown", good + bad, false, false, []string{"f_test.go:1: want 1", "FAIL  b", "1 passed, 1 failed"}, nil},
 		{"crash", good + crash, false, false, []string{"panic: boom", "FAIL  c"}, nil},
 		{"crash after failure", bad + crash, false, false, []string{"panic: boom", "2 failed"}, nil},
+		{"failure outside of tests", bad + outside, false, false, []string{"TestMain: leak", "FAIL  o", "2 failed"}, nil},
 		{"build failure", good + bad + build, false, false, []string{"syntax error", "build failed", "2 failed"}, nil},
 		{"cut off", good + cut, false, false, []string{"did not finish: e Hang\nwaiting"}, nil},
 		{"nothing", "", false, false, []string{"no test was run"}, nil},
