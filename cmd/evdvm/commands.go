@@ -62,14 +62,7 @@ func (o *options) run(ctx context.Context) int {
 		fmt.Fprintln(o.stderr, "evdvm: guest kernel:", a)
 	}
 	if err != nil {
-		fmt.Fprintln(o.stderr, "evdvm:", err)
-		switch {
-		case errors.Is(err, vm.ErrTimeout):
-			return exitTimeout
-		case errors.Is(err, param.ErrInvalid):
-			return exitUsage
-		}
-		return exitFailed
+		return o.fail(err)
 	}
 	if o.cfg.Log != nil && !res.Native {
 		fmt.Fprintf(o.stderr, "evdvm: linux %s, %s: boot %.1f s, job %.1f s, exit %d\n",
@@ -81,11 +74,22 @@ func (o *options) run(ctx context.Context) int {
 func (o *options) fetch(ctx context.Context) int {
 	release, err := vm.Fetch(ctx, o.cfg, o.refresh)
 	if err != nil {
-		fmt.Fprintln(o.stderr, "evdvm:", err)
-		return exitFailed
+		return o.fail(err)
 	}
 	fmt.Fprintln(o.stdout, release)
 	return 0
+}
+
+// fail prints err and returns the exit status for it.
+func (o *options) fail(err error) int {
+	fmt.Fprintln(o.stderr, "evdvm:", err)
+	switch {
+	case errors.Is(err, vm.ErrTimeout):
+		return exitTimeout
+	case errors.Is(err, param.ErrInvalid):
+		return exitUsage
+	}
+	return exitFailed
 }
 
 func (o *options) doctor(ctx context.Context) int {

@@ -82,6 +82,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitUsage
 	}
+	if args[0] != "run" && o.fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "evdvm %s: unexpected argument %q\n", args[0], o.fs.Arg(0))
+		return exitUsage
+	}
 	o.cfg.Packages = splitList(*packages)
 	if !*quiet {
 		o.cfg.Log = stderr

@@ -49,25 +49,32 @@ func boot(ctx context.Context, c Config, j Job, img image, accel Accel, share st
 		func(r io.Reader) { copyAll(j.Stderr, r) },
 		func(r io.Reader) { copyAll(&dmesg, r) },
 	}
-	var wg sync.WaitGroup
-	var ends []*os.File
-	for _, sink := range sinks {
+	var readers []*os.File
+	closeAll := func(files []*os.File) {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	for range sinks {
 		r, w, err := os.Pipe()
 		if err != nil {
+			closeAll(readers)
+			closeAll(cmd.ExtraFiles)
 			return Result{}, err
 		}
 		cmd.ExtraFiles = append(cmd.ExtraFiles, w)
-		ends = append(ends, w)
-		wg.Go(func() { sink(r); r.Close() })
+		readers = append(readers, r)
 	}
 	g.start = time.Now()
 	g.timer = time.AfterFunc(c.BootTimeout, func() {
 		cancel(fmt.Errorf("%w within %v", ErrBoot, c.BootTimeout))
 	})
-	err = cmd.Start()
-	for _, w := range ends {
-		w.Close() // QEMU holds the other copies: its end closes the pipes
+	var wg sync.WaitGroup
+	for i, r := range readers {
+		wg.Go(func() { sinks[i](r); r.Close() })
 	}
+	err = cmd.Start()
+	closeAll(cmd.ExtraFiles) // QEMU holds the other copies: its end closes the pipes
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -164,6 +171,8 @@ func (g *guest) verdict(cause, waitErr error, console, qemuErr string) (Result, 
 		return err
 	}
 	switch {
+	case dead && !g.ready: // ErrBoot, too: another accelerator may do
+		return g.res, detail(fmt.Errorf("%w: %w: %s", ErrBoot, ErrKernel, strings.Join(alerts, "; ")))
 	case dead:
 		return g.res, detail(fmt.Errorf("%w: %s", ErrKernel, strings.Join(alerts, "; ")))
 	case g.failed != "":

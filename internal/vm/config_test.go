@@ -2,7 +2,7 @@ package vm
 
 import (
 	"context"
-	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,8 +171,24 @@ func TestNativeRun(t *testing.T) {
 	res, err = Run(t.Context(), c, j)
 	require.NoError(t, err)
 	require.Equal(t, 137, res.ExitCode)
-	j.Args = []string{"/bin/sleep", "1000"}
-	c.Timeout = time.Millisecond
+	t.Setenv("EVD_RXE_DEV", "from outside")
+	out.Reset()
+	j.Args = []string{"/bin/sh", "-c", "echo $EVD_RXE_DEV"}
 	_, err = Run(t.Context(), c, j)
-	require.True(t, errors.Is(err, ErrTimeout))
+	require.NoError(t, err)
+	require.Equal(t, "from outside\n", out.String(), "no device asked for, none named")
+
+	// The time limit ends what the job started, too: nobody is left to hold
+	// the pipe open.
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	c.Timeout = 200 * time.Millisecond
+	j.Args, j.Stdout, j.Stderr = []string{"/bin/sh", "-c", "sleep 1000 & sleep 1000"}, w, w
+	_, err = Run(t.Context(), c, j)
+	require.ErrorIs(t, err, ErrTimeout)
+	require.NoError(t, w.Close())
+	require.NoError(t, r.SetReadDeadline(time.Now().Add(time.Minute)))
+	_, err = io.ReadAll(r)
+	require.NoError(t, err)
 }

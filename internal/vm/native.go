@@ -12,8 +12,7 @@ import (
 )
 
 // rxeDevice returns the first soft-RoCE device under root ("/" outside
-// tests): its parent attribute exists only for rxe and siw links, so the
-// node's type is told by the driver's own ABI name.
+// tests), "" if there is none.
 func rxeDevice(root string) string {
 	devs, _ := filepath.Glob(filepath.Join(root, "sys/class/infiniband/*"))
 	for _, d := range devs {
@@ -67,10 +66,14 @@ func runNative(ctx context.Context, c Config, j Job) (Result, error) {
 	res := Result{Native: true, Release: strings.TrimSpace(string(release))}
 	cmd := exec.CommandContext(ctx, j.Args[0], j.Args[1:]...)
 	cmd.Dir = j.Dir
-	cmd.Env = append(os.Environ(), "EVD_VM=native", "EVD_SHARE="+share, "EVD_RXE_DEV="+rxeDevice("/"))
+	cmd.Env = append(os.Environ(), "EVD_VM=native", "EVD_SHARE="+share)
+	if !c.NoRXE {
+		cmd.Env = append(cmd.Env, "EVD_RXE_DEV="+rxeDevice("/"))
+	}
 	cmd.Env = append(cmd.Env, j.Env...)
 	cmd.Stdout, cmd.Stderr = j.Stdout, j.Stderr
 	cmd.SysProcAttr = childAttr()
+	cmd.Cancel = func() error { return killGroup(cmd.Process) } // what the job started, too
 	cmd.WaitDelay = 5 * time.Second
 	start := time.Now()
 	err := cmd.Run()

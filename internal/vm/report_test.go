@@ -69,6 +69,10 @@ func TestVerdict(t *testing.T) {
 			name: "panic", g: guest{ready: true}, console: "[ 1.0] Kernel panic - not syncing: x\n",
 			want: ErrKernel, text: "not syncing: x",
 		},
+		{
+			name: "panic during the boot", console: "[ 1.0] Kernel panic - not syncing: x\n",
+			want: ErrKernel, text: ErrBoot.Error(),
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := c.g.verdict(c.cause, exited, c.console, "qemu says")

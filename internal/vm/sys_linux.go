@@ -16,6 +16,15 @@ func childAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// killGroup ends a process started with childAttr and its descendants.
+func killGroup(p *os.Process) error {
+	err := syscall.Kill(-p.Pid, syscall.SIGKILL)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
 // lockFile takes an exclusive lock that other processes respect, waiting for
 // it until ctx ends. The kernel drops it if the process dies.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {

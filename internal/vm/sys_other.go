@@ -4,11 +4,14 @@ package vm
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"syscall"
 )
 
 func childAttr() *syscall.SysProcAttr { return nil }
+
+func killGroup(p *os.Process) error { return p.Kill() }
 
 func lockFile(context.Context, string) (func(), error) { return nil, supported() }
 
