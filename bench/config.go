@@ -3,6 +3,8 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/evdengine/evd/engine"
@@ -110,6 +112,7 @@ const (
 	maxOutstanding     = 1 << 20
 	maxPosters         = 1024
 	maxSize            = 1 << 20
+	maxBatch           = 4096
 	maxTime            = 30 * 24 * time.Hour
 )
 
@@ -192,8 +195,8 @@ func (c Config) Validate() error {
 		v.num("depth", d.Depth, 1, mock.MaxDepth)
 	}
 	v.num("capacity", d.Capacity, 1, ring.MaxCapacity)
-	v.num("batch", d.Batch, 1, 4096)
-	if d.Batch >= 1 {
+	v.num("batch", d.Batch, 1, maxBatch)
+	if d.Batch >= 1 && d.Batch <= maxBatch {
 		v.num("budget", d.Budget, d.Batch, 1<<20)
 	}
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
@@ -249,6 +252,18 @@ func (v *validator) none(name string, value any, given bool, because string) {
 	}
 }
 
+// address refuses what cannot be an address; "" is none.
+func (v *validator) address(name, s string, needsHost bool, allowed string) {
+	if s == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(s)
+	n, perr := strconv.ParseUint(port, 10, 16)
+	if err != nil || perr != nil || n == 0 || needsHost && host == "" {
+		v.bad(name, strconv.Quote(s), allowed)
+	}
+}
+
 func (v *validator) workload(c, d Config) {
 	if d.Workload == BW {
 		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
@@ -286,6 +301,8 @@ func (v *validator) cq(c, d Config) {
 	if !c.withPeer() {
 		return
 	}
+	v.address("peer", c.Peer, true, "HOST:PORT, with a port of 1..65535")
+	v.address("peer-listen", c.PeerListen, false, "[HOST]:PORT, with a port of 1..65535")
 	if c.Peer != "" && c.PeerListen != "" {
 		v.bad("peer-listen", c.PeerListen, "left out with peer: this side either connects or listens")
 	}

@@ -21,6 +21,7 @@ func TestDefaultsAreValid(t *testing.T) {
 		{CQ: CQRXE, Workload: BW},
 		{CQ: CQRXE, Peer: "h:1"},
 		{CQ: CQRXE, PeerListen: ":1"},
+		{CQ: CQRXE, Peer: "[::1]:65535"},
 	} {
 		assert.NoError(t, cfg.Validate(), "%+v", cfg)
 		d := cfg.WithDefaults()
@@ -77,6 +78,13 @@ func TestValidateNamesTheParameter(t *testing.T) {
 		{Config{CQ: CQRXE, Service: "none"}, `service = none: must be left out with cq rxe`},
 		{Config{CQ: CQRXE, Size: 1<<20 + 1}, `size = 1048577: must be 1..1048576`},
 		{Config{CQ: CQRXE, Workload: BW, Outstanding: 512}, `outstanding = 512: must be at most 511, half of depth 1023`},
+		{Config{CQ: CQRXE, Peer: "h"}, `peer = "h": must be HOST:PORT, with a port of 1..65535`},
+		{Config{CQ: CQRXE, Peer: ":1"}, `peer = ":1": must be HOST:PORT`},
+		{Config{CQ: CQRXE, Peer: "h:0"}, `peer = "h:0": must be HOST:PORT`},
+		{Config{CQ: CQRXE, Peer: "h:65536"}, `peer = "h:65536": must be HOST:PORT`},
+		{Config{CQ: CQRXE, Peer: "::1:1"}, `peer = "::1:1": must be HOST:PORT`},
+		{Config{CQ: CQRXE, PeerListen: "h"}, `peer-listen = "h": must be [HOST]:PORT, with a port of 1..65535`},
+		{Config{CQ: CQRXE, PeerListen: ":x"}, `peer-listen = ":x": must be [HOST]:PORT`},
 		{Config{CQ: CQRXE, Peer: "h:1", PeerListen: ":1"}, `peer-listen = :1: must be left out with peer`},
 		{Config{CQ: CQRXE, Peer: "h:1", OneWay: true}, `oneway = true: must be left out with a peer`},
 		{Config{CQ: CQRXE, Peer: "h:1", Duration: time.Second}, `duration = 1s: must be left out with a peer`},
@@ -108,6 +116,15 @@ func TestConfigRoundTrip(t *testing.T) {
 	var back Config
 	require.NoError(t, json.Unmarshal(b, &back))
 	assert.Equal(t, c, back)
+}
+
+// What is said of the EVD reaches it.
+func TestEVDConfig(t *testing.T) {
+	c := Config{Mode: "spin", Dispatch: "queued", Capacity: 5, Batch: 6, Budget: 7}
+	assert.Equal(t, engine.EVDConfig{
+		Name: "bench", Capacity: 5, Batch: 6, Budget: 7,
+		Mode: engine.ModeSpin, Dispatch: engine.DispatchQueued, Policy: engine.SingleInstance,
+	}, c.evd())
 }
 
 func TestParseDist(t *testing.T) {

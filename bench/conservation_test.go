@@ -162,6 +162,16 @@ func TestConservationFinds(t *testing.T) {
 	}
 }
 
+// What the CQ itself counted is held against the engine's count.
+func TestConservationComparesWithTheCQ(t *testing.T) {
+	r := &Report{Engine: engine.Stats{Polled: 7}}
+	(&countedCQ{polls: 5, empty: 1, completions: 7}).report(r)
+	assert.True(t, r.Conservation.OK())
+	assert.Equal(t, CQCounts{Polls: 5, EmptyPolls: 1, Completions: 7}, r.CQ)
+	(&countedCQ{completions: 8}).report(r)
+	assert.Equal(t, []string{"engine counter Polled is 7, the CQ gave 8"}, r.Conservation.Violations)
+}
+
 func TestConservationExpectsFlushesAtTheEnd(t *testing.T) {
 	s := newSmall()
 	evs := s.events()

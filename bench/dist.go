@@ -17,19 +17,21 @@ func ParseDist(s string) (mock.Dist, error) {
 	bad := func() (mock.Dist, error) {
 		return mock.Dist{}, param.Invalid("bench: Run", "service", strconv.Quote(s), serviceForms)
 	}
+	if s == "" || s == "none" {
+		return mock.Dist{}, nil
+	}
 	kind, rest, _ := strings.Cut(s, ":")
 	args := strings.Split(rest, ",")
 	times := make([]time.Duration, len(args))
 	for i, a := range args {
 		t, err := time.ParseDuration(a)
-		if err != nil && !(kind == "lognormal" && i == 1) && kind != "none" && s != "" {
+		if err != nil && !(kind == "lognormal" && i == 1) {
 			return bad()
 		}
 		times[i] = t
 	}
 	var d mock.Dist
 	switch {
-	case s == "none" || s == "":
 	case kind == "const" && len(args) == 1:
 		d = mock.Const(times[0])
 	case kind == "uniform" && len(args) == 2:

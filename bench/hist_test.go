@@ -73,6 +73,17 @@ func TestPercentilesAgainstSorting(t *testing.T) {
 	}
 }
 
+// No percentile lies outside what was recorded, whatever the bucket's ends.
+func TestPercentilesStayWithinTheExtremes(t *testing.T) {
+	h := NewHist()
+	for range 100000 {
+		h.Record(1000001) // its bucket is 1000001 +- some hundred
+	}
+	for _, p := range h.Summary().Percentiles {
+		assert.EqualValues(t, 1000001, *p.Nanos, p.Name())
+	}
+}
+
 func TestHistMerge(t *testing.T) {
 	a, b, both := NewHist(), NewHist(), NewHist()
 	for i := range int64(5000) {

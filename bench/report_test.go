@@ -147,6 +147,34 @@ func TestRealReport(t *testing.T) {
 	assert.Contains(t, b.String(), ": OK, all in order, engine counters agree\n")
 }
 
+// The head of the text has every setting that is not at its default.
+func TestTextSaysTheSettings(t *testing.T) {
+	for _, x := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{Workload: BW, Flip: 7, Posters: 2, Outstanding: 9, Seed: 3, Service: "exp:2us"}, " outstanding=9 posters=2 flip=7 service=exp:2us seed=3"},
+		{Config{OneWay: true}, " oneway=true service=none seed=0"},
+		{Config{CQ: CQRXE, Dev: "rxe7", Size: 128}, " size=128 dev=rxe7"},
+		{Config{CQ: CQRXE, Peer: "h:1"}, " size=64 peer=h:1"},
+		{Config{CQ: CQRXE, PeerListen: ":1"}, " size=64 peer-listen=:1"},
+	} {
+		c := x.cfg.WithDefaults()
+		assert.Equal(t, x.want, c.load())
+	}
+	for _, x := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{}, "spin=auto duration=2s warmup=100ms"},
+		{Config{Spin: 5 * time.Microsecond, Count: 7, Warmup: Span{Count: 1}}, "spin=5µs count=7 warmup=1"},
+		{Config{Mode: "spin", Count: 7, Duration: time.Second, Warmup: Span{Off: true}}, "duration=1s count=7 warmup=0"},
+	} {
+		c := x.cfg.WithDefaults()
+		assert.Equal(t, x.want, c.limits())
+	}
+}
+
 func TestGroup(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1 000", 1234567: "1 234 567", -1000: "-1 000"} {
 		assert.Equal(t, want, group(n))

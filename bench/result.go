@@ -43,7 +43,9 @@ type Results struct {
 	GCs             uint32  `json:"gcs"`
 }
 
-// CQCounts are counted around the CQ, except Overruns and Stalls.
+// CQCounts are what the CQ did, as seen from outside the engine where the
+// workload allows: bw counts around the CQ, lat asks the mock CQ; over rxe lat
+// has the engine's Polled for Completions.
 type CQCounts struct {
 	Polls       uint64 `json:"polls"` // 0: not counted
 	EmptyPolls  uint64 `json:"empty_polls"`

@@ -217,6 +217,16 @@ func TestTamperedCompletions(t *testing.T) {
 	}
 }
 
+// A CQ that is less deep than what is in flight stalls the device, and loses
+// nothing.
+func TestDepthReachesTheCQ(t *testing.T) {
+	for depth, stalls := range map[int]bool{1: true, 1024: false} {
+		r := runTest(t, Config{Workload: BW, Mode: "event", Depth: depth, Count: 5000}, &throughput{dev: &mockDevice{}})
+		require.Empty(t, r.Conservation.Violations)
+		assert.Equal(t, stalls, r.CQ.Stalls > 0, "depth %d: %d stalls", depth, r.CQ.Stalls)
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
 	r, err := Run(t.Context(), Config{Depth: -1})
 	assert.Nil(t, r)

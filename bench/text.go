@@ -108,12 +108,12 @@ func (t *texter) latency(s *Summary) {
 	tw := tabwriter.NewWriter(&t.b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	head := []string{"latency (ns)", "min"}
 	row := []string{strings.Repeat(" ", len("latency (ns)")), group(s.Min)}
-	short := uint64(0)
+	short := false
 	for _, p := range s.Percentiles {
 		head = append(head, p.Name())
 		if p.Nanos == nil {
 			row = append(row, "n/a")
-			short = max(short, p.Needs)
+			short = true
 			continue
 		}
 		row = append(row, group(*p.Nanos))
@@ -128,7 +128,7 @@ func (t *texter) latency(s *Summary) {
 	fmt.Fprintln(tw, strings.Join(head, "\t")+"\t")
 	fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
 	tw.Flush()
-	if short > 0 {
+	if short {
 		t.line("", "n/a: fewer than %d samples lie above it", samplesAbove)
 		for _, p := range s.Percentiles {
 			if p.Nanos == nil {
