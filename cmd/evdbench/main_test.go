@@ -39,10 +39,12 @@ func TestUsage(t *testing.T) {
 		{"lat --depth -1", `--depth = "-1": must be a whole number, 1 or more`},
 		{"lat --depth x", `--depth = "x": must be a whole number, 1 or more`},
 		{"lat --depth 5000000", `--depth = 5000000: must be 1..4194304`},
-		{"lat --depth 99999999999999999999", `must be a whole number, 1 or more`},
+		{"lat --depth 99999999999999999999", `must be a whole number, 1 or more, and this is too large`},
+		{"lat --depth -99999999999999999999", `must be a whole number, 1 or more`},
 		{"lat --capacity 0", `--capacity = "0": must be a whole number`},
 		{"lat --batch 0", `--batch = "0": must be a whole number`},
 		{"lat --batch 5000", `--batch = 5000: must be 1..4096`},
+		{"lat --batch 5000000", `--batch = 5000000: must be 1..4096`},
 		{"lat --budget 0", `--budget = "0": must be a whole number`},
 		{"lat --budget -1", `--budget = "-1": must be a whole number`},
 		{"lat --batch 16 --budget 8", `--budget = 8: must be 16..1048576`},
@@ -50,11 +52,11 @@ func TestUsage(t *testing.T) {
 		{"lat --duration -1s", `--duration = "-1s": must be a time above 0`},
 		{"lat --duration x", `--duration = "x": must be a time above 0`},
 		{"lat --duration 1000h", `--duration = 1000h0m0s: must be more than 0 and at most 720h`},
-		{"lat --count 0", `--count = "0": must be a whole number, 1 or more, such as 250000, 250k or 10M`},
+		{"lat --count 0", `--count = "0": must be a whole number, 1..140737488355328, such as 250000, 250k or 10M`},
 		{"lat --count -1", `--count = "-1": must be a whole number`},
 		{"lat --count 1.5M", `--count = "1.5M": must be a whole number`},
 		{"lat --count 999999999G", `--count = "999999999G": must be a whole number`},
-		{"lat --warmup -1s", `--warmup = "-1s": must be a time (100ms), a number of operations (1000), or 0`},
+		{"lat --warmup -1s", `--warmup = "-1s": must be a time (100ms), a number of operations (1000; at most 140737488355328), or 0`},
 		{"lat --spin 0", `--spin = "0": must be a time above 0, such as 500us or 10s, or auto`},
 		{"lat --spin 2s", `--spin = 2s: must be more than 0 and at most 1s, or auto`},
 		{"lat --mode event --spin 5us", `--spin = 5µs: must be left out unless mode is adaptive`},
@@ -63,7 +65,15 @@ func TestUsage(t *testing.T) {
 		{"lat --mode x", `--mode = "x": must be spin, event or adaptive`},
 		{"lat --dispatch x", `--dispatch = "x": must be auto, inline or queued`},
 		{"lat -o x", `--output = "x": must be text or json`},
-		{"lat --gomaxprocs 0", `--gomaxprocs = "0": must be a whole number`},
+		{"lat --gomaxprocs 0", `--gomaxprocs = "0": must be a whole number, 1..1024`},
+		{"lat --gomaxprocs 1025", `--gomaxprocs = "1025": must be a whole number, 1..1024`},
+		{"lat --gomaxprocs 99999999999999999999", `must be a whole number, 1..1024`},
+		{"lat --service=", `--service = "": must be a distribution, or left out`},
+		{"lat --cpuprofile=", `--cpuprofile = "": must be a file, or left out`},
+		{"lat --cq rxe --dev=", `--dev = "": must be a device, or left out`},
+		{"lat --cq rxe --peer=", `--peer = "": must be a HOST:PORT, or left out`},
+		{"lat --cq rxe --peer h", `--peer = "h": must be HOST:PORT, with a port of 1..65535`},
+		{"lat --cq rxe --peer-listen=", `--peer-listen = "": must be a [HOST]:PORT, or left out`},
 		{"lat --seed -1", `--seed = "-1": must be a whole number, 0..18446744073709551615`},
 		{"lat --service x", `--service = "x": must be none, const:T`},
 		{"lat --service const:-1s", `--service = "const:-1s": must be none, const:T`},
@@ -87,6 +97,10 @@ func TestUsage(t *testing.T) {
 		{"rxe", "evdbench rxe: which command?"},
 		{"rxe nonsense", `unknown command "nonsense"`},
 		{"version x", `unknown command "x"`},
+		{"help nonsense", `unknown command "nonsense"`},
+		{"help lat nonsense", `unknown command "lat nonsense"`},
+		{"completion", "evdbench completion: which command?"},
+		{"completion nonsense", `unknown command "nonsense"`},
 	} {
 		t.Run(x.args, func(t *testing.T) {
 			status, stdout, stderr := evdbench(t.Context(), strings.Fields(x.args)...)
@@ -103,6 +117,9 @@ func TestUsageJoins(t *testing.T) {
 	status, _, stderr := evdbench(t.Context(), "lat", "--depth", "5000000", "--batch", "5000", "--dev", "x")
 	assert.Equal(t, exitUsage, status)
 	assert.Equal(t, 4, strings.Count(stderr, "\n"), stderr)
+	status, _, stderr = evdbench(t.Context(), "lat", "--batch", "5000000")
+	assert.Equal(t, exitUsage, status)
+	assert.Equal(t, 2, strings.Count(stderr, "\n"), "the default budget depends on batch, and is not a second mistake: %s", stderr)
 }
 
 func TestHelp(t *testing.T) {
@@ -128,6 +145,18 @@ func TestLatText(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	last := lines[len(lines)-1]
 	assert.True(t, strings.HasPrefix(last, "conservation") || strings.HasPrefix(last, "warning"), last)
+}
+
+func TestAnnounces(t *testing.T) {
+	for args, want := range map[string]string{
+		"lat --count 5 --duration 1h":   "evdbench: lat over mock for 5 operations or 1h0m0s\n",
+		"bw --duration 1ms --warmup 0":  "evdbench: bw over mock for 1ms\n",
+		"bw --count 1k --mode adaptive": "evdbench: bw over mock for 1000 operations\n",
+	} {
+		status, _, stderr := evdbench(t.Context(), strings.Fields(args)...)
+		assert.Zero(t, status, args)
+		assert.Equal(t, want, stderr)
+	}
 }
 
 func TestQuiet(t *testing.T) {
@@ -157,6 +186,24 @@ func TestBWJSON(t *testing.T) {
 	assert.Len(t, r.Conservation.Producers, 3)
 	assert.Nil(t, r.Results.Latency)
 	assert.Equal(t, runtime.GOMAXPROCS(0), r.Env.GOMAXPROCS)
+}
+
+// Every flag of bw over mock arrives where it is meant to.
+func TestFlagsReachTheConfig(t *testing.T) {
+	status, stdout, stderr := evdbench(t.Context(), strings.Fields("bw -q -o json --mode adaptive --dispatch queued --count 2k --duration 1h"+
+		" --warmup 0s --depth 111 --capacity 222 --batch 11 --budget 33 --spin 44us --outstanding 55 --posters 1 --flip 66 --seed 77"+
+		" --service const:0s --stall 88s")...)
+	require.Zero(t, status, stderr)
+	var r bench.Report
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	assert.Equal(t, bench.Config{
+		Workload: bench.BW, CQ: bench.CQMock, Mode: "adaptive", Dispatch: "queued", Count: 2000, Duration: time.Hour,
+		Warmup: bench.Span{Off: true}, Depth: 111, Capacity: 222, Batch: 11, Budget: 33, Spin: 44 * time.Microsecond,
+		Outstanding: 55, Posters: 1, Flip: 66, Seed: 77, Service: "const:0s", Stall: 88 * time.Second,
+	}, r.Config)
+	status, stdout, stderr = evdbench(t.Context(), strings.Fields("lat -q --count 10 --spin auto")...)
+	assert.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "spin=auto")
 }
 
 func TestOneWayFlags(t *testing.T) {
@@ -214,8 +261,10 @@ func TestProfiles(t *testing.T) {
 		assert.Equal(t, "\x1f\x8b", string(b[:2]), "a gzipped profile")
 	}
 	for _, flag := range []string{"--cpuprofile", "--memprofile"} {
-		status, _, stderr = evdbench(t.Context(), "lat", "--count", "10", flag, filepath.Join(dir, "no", "such"))
+		status, stdout, stderr := evdbench(t.Context(), "lat", "--count", "10", flag, filepath.Join(dir, "no", "such"))
 		assert.Equal(t, exitFailed, status)
+		assert.Empty(t, stdout, "nothing was run")
+		assert.Contains(t, stderr, flag+": ")
 		assert.Contains(t, stderr, "such")
 	}
 }

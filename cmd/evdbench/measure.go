@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/evdengine/evd/bench"
 )
+
+// maxProcs bounds --gomaxprocs: the runtime takes memory for each.
+const maxProcs = 1024
 
 // options are the flags of lat and bw.
 type options struct {
@@ -38,8 +42,8 @@ sides must be given the same size and number of round trips: --count here is
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
-	f.StringVar(&o.cfg.Peer, "peer", "", "rxe: play with the peer that listens at `HOST:PORT`")
-	f.StringVar(&o.cfg.PeerListen, "peer-listen", "", "rxe: await a peer at `[HOST]:PORT`")
+	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe: play with the peer that listens there")
+	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe: await a peer there")
 	return cmd
 }
 
@@ -52,8 +56,8 @@ device; over rxe as many sends between two queue pairs of this process. With
 --posters, goroutines post software events to the same EVD as fast as it takes
 them. With --count each producer makes its share of the events.`)
 	f := cmd.Flags()
-	f.Var(natural{&o.cfg.Outstanding, 1}, "outstanding", "requests in flight (default 64)")
-	f.Var(natural{&o.cfg.Posters, 0}, "posters", "goroutines that post software events beside the CQ (default 0)")
+	f.Var(natural{v: &o.cfg.Outstanding, least: 1}, "outstanding", "requests in flight (default 64)")
+	f.Var(natural{v: &o.cfg.Posters, least: 0}, "posters", "goroutines that post software events beside the CQ (default 0)")
 	f.Var(count{&o.cfg.Flip, 1}, "flip", "every nth upcall disables upcalls; the consumer dequeues and enables again (default never)")
 	return cmd
 }
@@ -73,19 +77,19 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(count{&c.Count, 1}, "count", "end after so many round trips or events; with --duration what comes first")
 	f.Var(positive{&c.Duration, ""}, "duration", "end after this time (default 2s without --count)")
 	f.Var(span{&c.Warmup}, "warmup", "what is not measured at first: a time or a number of operations (default 100ms)")
-	f.Var(natural{&c.Depth, 1}, "depth", "completions the CQ holds (default 1024, rxe 1023)")
-	f.Var(natural{&c.Capacity, 1}, "capacity", "events the EVD's ring holds (default 1024)")
-	f.Var(natural{&c.Batch, 1}, "batch", "most events an upcall gets (default 16)")
-	f.Var(natural{&c.Budget, 1}, "budget", "most events in one go before others are served (default 256)")
+	f.Var(natural{v: &c.Depth, least: 1}, "depth", "completions the CQ holds (default 1024, rxe 1023)")
+	f.Var(natural{v: &c.Capacity, least: 1}, "capacity", "events the EVD's ring holds (default 1024)")
+	f.Var(natural{v: &c.Batch, least: 1}, "batch", "most events an upcall gets (default 16)")
+	f.Var(natural{v: &c.Budget, least: 1}, "budget", "most events in one go before others are served (default 256)")
 	f.Var(positive{&c.Spin, "auto"}, "spin", "adaptive: how long to poll before sleeping; auto: what a wake-up costs")
 	f.Var(positive{&c.Stall, ""}, "stall", "give the run up after this time without an event (default 10s)")
 	f.Var(seed{&c.Seed}, "seed", "mock: seed of everything random")
-	f.StringVar(&c.Service, "service", "", "mock: how long the device works on a request: `none`, const:2us, uniform:1us,3us, exp:2us, lognormal:1us,0.3, script:1us,5us")
-	f.StringVar(&c.Dev, "dev", "", "rxe: `device` (default the first rxe device)")
-	f.Var(natural{&c.Size, 1}, "size", "rxe: bytes a message (default 64)")
-	f.Var(natural{&o.gomaxprocs, 1}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
-	f.StringVar(&o.profiles.cpu, "cpuprofile", "", "write a CPU profile to `file`")
-	f.StringVar(&o.profiles.mem, "memprofile", "", "write an allocation profile to `file`")
+	f.Var(text{&c.Service, "distribution"}, "service", "mock: how long the device works on a request: none, const:2us, uniform:1us,3us, exp:2us, lognormal:1us,0.3, script:1us,5us")
+	f.Var(text{&c.Dev, "device"}, "dev", "rxe: its name (default the first rxe device)")
+	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe: bytes a message (default 64)")
+	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
+	f.Var(text{&o.profiles.cpu, "file"}, "cpuprofile", "write a CPU profile to this file")
+	f.Var(text{&o.profiles.mem, "file"}, "memprofile", "write an allocation profile to this file")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
 	return cmd
@@ -157,12 +161,12 @@ func (o *options) processors() int {
 
 func (o *options) announce(cmd *cobra.Command) {
 	c := o.cfg.WithDefaults()
-	until := ""
+	var until []string
 	if c.Count > 0 {
-		until = fmt.Sprintf(" for %d operations", c.Count)
+		until = append(until, fmt.Sprintf("%d operations", c.Count))
 	}
 	if c.Duration > 0 {
-		until += fmt.Sprintf(" for %v", c.Duration)
+		until = append(until, c.Duration.String())
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s%s\n", c.Workload, c.CQ, until)
+	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s for %s\n", c.Workload, c.CQ, strings.Join(until, " or "))
 }

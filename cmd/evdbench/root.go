@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -45,7 +47,28 @@ order, 130 interrupted (with a partial report).`,
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.AddCommand(newLat(), newBW(), newRXE(), newCQs(), newVersion())
+	strict(root)
 	return root
+}
+
+// strict makes the commands that come with cobra refuse what they do not know:
+// they print some help and succeed.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return fmt.Errorf("unknown command %q", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case "completion":
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) }
+		}
+	}
 }
 
 // noCommand is for a command that only has subcommands.
@@ -70,8 +93,7 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			e := bench.Environment(bench.MonotonicClock())
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "evdbench %s %s %s/%s\n", e.Version, e.Go, e.OS, e.Arch)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "evdbench %s %s %s/%s\n", bench.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return failed(err)
 		},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -12,10 +13,11 @@ import (
 // The flags' values know what is allowed, so that the message for a bad one
 // says it.
 
-// natural is a whole number of at least least.
+// natural is a whole number of at least least, and at most most if that is not
+// 0: the library knows the other limits.
 type natural struct {
-	v     *int
-	least int
+	v           *int
+	least, most int
 }
 
 func (n natural) String() string {
@@ -28,10 +30,38 @@ func (n natural) Type() string { return "n" }
 
 func (n natural) Set(s string) error {
 	v, err := strconv.Atoi(s)
-	if err != nil || v < n.least {
-		return errors.New("must be a whole number, " + strconv.Itoa(n.least) + " or more")
+	switch {
+	case n.most != 0 && (err != nil || v < n.least || v > n.most):
+		return fmt.Errorf("must be a whole number, %d..%d", n.least, n.most)
+	case errors.Is(err, strconv.ErrRange) && v > n.least:
+		return fmt.Errorf("must be a whole number, %d or more, and this is too large", n.least)
+	case err != nil || v < n.least:
+		return fmt.Errorf("must be a whole number, %d or more", n.least)
 	}
 	*n.v = v
+	return nil
+}
+
+// text is any text but none: an empty one is a script's variable that is not
+// set, not a wish for the default.
+type text struct {
+	v    *string
+	kind string
+}
+
+func (t text) String() string {
+	if t.v == nil {
+		return ""
+	}
+	return *t.v
+}
+func (t text) Type() string { return t.kind }
+
+func (t text) Set(s string) error {
+	if s == "" {
+		return errors.New("must be a " + t.kind + ", or left out")
+	}
+	*t.v = s
 	return nil
 }
 
@@ -52,7 +82,7 @@ func (c count) Type() string { return "n" }
 func (c count) Set(s string) error {
 	v, ok := parseCount(s)
 	if !ok || v < c.least {
-		return errors.New("must be a whole number, " + strconv.FormatUint(c.least, 10) + " or more, such as 250000, 250k or 10M")
+		return fmt.Errorf("must be a whole number, %d..%d, such as 250000, 250k or 10M", c.least, uint64(maxCount))
 	}
 	*c.v = v
 	return nil
@@ -69,8 +99,8 @@ func (s seed) String() string {
 }
 func (s seed) Type() string { return "n" }
 
-func (s seed) Set(text string) error {
-	v, err := strconv.ParseUint(text, 10, 64)
+func (s seed) Set(t string) error {
+	v, err := strconv.ParseUint(t, 10, 64)
 	if err != nil {
 		return errors.New("must be a whole number, 0..18446744073709551615")
 	}
@@ -121,11 +151,11 @@ func (p positive) Set(s string) error {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		text := "must be a time above 0, such as 500us or 10s"
+		allowed := "must be a time above 0, such as 500us or 10s"
 		if p.auto != "" {
-			text += ", or " + p.auto
+			allowed += ", or " + p.auto
 		}
-		return errors.New(text)
+		return errors.New(allowed)
 	}
 	*p.v = d
 	return nil
@@ -142,14 +172,14 @@ func (s span) String() string {
 }
 func (s span) Type() string { return "time|n" }
 
-func (s span) Set(text string) error {
-	if n, ok := parseCount(text); ok {
+func (s span) Set(t string) error {
+	if n, ok := parseCount(t); ok {
 		*s.v = bench.Span{Count: n, Off: n == 0}
 		return nil
 	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(t)
 	if err != nil || d < 0 {
-		return errors.New("must be a time (100ms), a number of operations (1000), or 0")
+		return fmt.Errorf("must be a time (100ms), a number of operations (1000; at most %d), or 0", uint64(maxCount))
 	}
 	*s.v = bench.Span{Time: d, Off: d == 0}
 	return nil
