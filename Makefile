@@ -67,7 +67,7 @@ vm-doctor: bin/evdvm ## say what guests need and what is missing
 ##@ Test
 
 .PHONY: test
-test: ## everything below that checks anything; all of it runs even if something fails
+test: ## lint and everything below but fuzz-smoke; all of it runs even if something fails
 	@scripts/stages.sh $(STAGES)
 
 .PHONY: unit
@@ -170,7 +170,7 @@ build: bin/evdbench bin/evdvm ## the commands, static, in bin/
 
 # The go tool knows best what is up to date.
 bin/evdbench bin/evdvm: bin/%: FORCE
-	@$(STATIC) build -o $@ ./cmd/$*
+	@$(STATIC) build -trimpath -o $@ ./cmd/$*
 
 bin/testlog: FORCE
 	@$(STATIC) build -o $@ ./internal/testlog
