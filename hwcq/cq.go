@@ -27,6 +27,11 @@ var (
 	// (OverrunFatal).
 	ErrOverrun = errors.New("hwcq: CQ in error after an overrun")
 
+	// ErrRemoved is returned by Arm and by EventSource.Wait of a CQ whose
+	// device is gone. What is in the CQ can still be polled; nothing comes any
+	// more.
+	ErrRemoved = errors.New("hwcq: device removed")
+
 	// ErrFull is returned when a queue has no room for the request.
 	ErrFull = errors.New("hwcq: full")
 )

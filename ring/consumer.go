@@ -37,6 +37,21 @@ func (r *MPSC[T]) Len() int {
 	return int(r.tail.Load()&^closedBit - r.head) // a snapshot, orders nothing
 }
 
+// Committed returns how many committed events are next, counted up to limit:
+// so many can be had without waiting for a producer. Consumer.
+func (r *MPSC[T]) Committed(limit int) int {
+	atom.PlainRead(unsafe.Pointer(&r.head))
+	for int64(r.runEnd-r.head) < int64(limit) {
+		// [C1] as in published; the run's length says where the next one starts.
+		e := r.seq[r.runEnd&r.mask].Load()
+		if e <= r.runEnd {
+			break
+		}
+		r.runEnd = e
+	}
+	return max(0, min(limit, int(r.runEnd-r.head)))
+}
+
 // published reports whether position head is committed, following the chain
 // of runs by one.
 func (r *MPSC[T]) published() bool {

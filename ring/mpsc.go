@@ -266,3 +266,11 @@ func (r *MPSC[T]) Idle() bool {
 	f := r.freed.Load()
 	return f == r.tail.Load()&^closedBit
 }
+
+// Held returns how many slots are taken: events accepted, in flight included,
+// whose credit has not been returned. While the consumer does nothing it never
+// is less than what the consumer has yet to get. A snapshot, for any goroutine.
+func (r *MPSC[T]) Held() int {
+	f := r.freed.Load() // [P6] the credit first: never negative
+	return int(r.tail.Load()&^closedBit - f)
+}

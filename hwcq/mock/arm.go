@@ -25,11 +25,14 @@ const (
 )
 
 // Arm implements hwcq.CQ. missed is exact at an instant after the CQ was
-// armed. Besides ErrClosed the errors are hwcq.ErrOverrun, of a CQ in error, and
-// injected ones; the arm word is unchanged then.
+// armed. Besides ErrClosed the errors are hwcq.ErrOverrun, of a CQ in error,
+// hwcq.ErrRemoved, and injected ones; the arm word is unchanged then.
 func (c *CQ) Arm(solicitedOnly bool) (missed bool, err error) {
 	if c.closed.Load() {
 		return false, hwcq.ErrClosed
+	}
+	if c.gone.Load() {
+		return false, hwcq.ErrRemoved
 	}
 	if c.failed.Load() {
 		return false, hwcq.ErrOverrun

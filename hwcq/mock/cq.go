@@ -32,6 +32,7 @@ type CQ struct {
 	fatal  bool      // Config.FatalOverrun
 	closed atom.Bool // Writer: Close. Readers: everybody
 	failed atom.Bool // Writer: hardware, on a fatal overrun. Readers: Arm
+	gone   atom.Bool // Writer: Remove. Readers: Arm, hardware when refused
 	hooks  *Hooks    // nil: none
 	faults *injector // nil: none
 	_      pad.Line
@@ -165,4 +166,21 @@ func (c *CQ) Close() error {
 	}
 	c.ev.close()
 	return nil
+}
+
+// Remove takes the device away, as a hot unplug does: completions stored before
+// can be polled, later ones are refused with hwcq.ErrRemoved, which Arm and
+// Events().Wait return too. Idempotent; the CQ still has to be closed.
+func (c *CQ) Remove() {
+	c.gone.Store(true) // before the ring is shut: who is refused sees it
+	c.hw.close(&c.hdr.prod)
+	c.ev.remove()
+}
+
+// refusal is why the ring is shut.
+func (c *CQ) refusal() error {
+	if c.gone.Load() && !c.closed.Load() {
+		return hwcq.ErrRemoved
+	}
+	return hwcq.ErrClosed
 }

@@ -13,13 +13,14 @@ import (
 // Concurrency: Wait and TryWait from one goroutine at a time; raise, Wake and
 // close from any.
 //
-// Invariant: taken <= raised. Whoever changes raised, woken or closed puts the
-// token in afterwards, and Wait looks at all three after each token: a token
+// Invariant: taken <= raised. Whoever changes raised, woken, gone or closed puts the
+// token in afterwards, and Wait looks at all four after each token: a token
 // says "look again", nothing more.
 type events struct {
 	raised atom.Uint64  // Writer: hardware. Readers: the waiter, Stats
 	woken  atom.Bool    // Writers: Wake sets, the waiter clears
 	closed atom.Bool    // Writer: close
+	gone   atom.Bool    // Writer: remove
 	wakes  atom.Counter // calls of Wake, for Stats
 	tok    atom.Token
 	_      pad.Line
@@ -36,7 +37,7 @@ var _ hwcq.EventSource = (*events)(nil)
 func (c *CQ) Events() hwcq.EventSource { return &c.ev }
 
 // Wait implements hwcq.EventSource. Events come before a Wake; a closed CQ
-// before both.
+// before both, and a removed one after both.
 func (e *events) Wait() (event bool, err error) {
 	e.guard.enter(ruleWait)
 	defer e.guard.leave()
@@ -50,6 +51,9 @@ func (e *events) Wait() (event bool, err error) {
 		// The load keeps the line shared while there is nothing to clear.
 		if e.woken.Load() && e.woken.Swap(false) {
 			return false, nil
+		}
+		if e.gone.Load() {
+			return false, hwcq.ErrRemoved
 		}
 		e.tok.Wait()
 	}
@@ -86,6 +90,11 @@ func (e *events) Wake() {
 // raise queues one event.
 func (e *events) raise() {
 	e.raised.Add(1) // before the token: see the invariant
+	e.tok.Signal()
+}
+
+func (e *events) remove() {
+	e.gone.Store(true) // before the token: see the invariant
 	e.tok.Signal()
 }
 

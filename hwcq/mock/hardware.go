@@ -11,8 +11,8 @@ import (
 // any case (rdma-core, ibv_req_notify_cq(3)).
 //
 // stored is false when the CQ was full and the completion was dropped, which
-// Overruns counts: hardware is told nothing. The only error is ErrClosed. It
-// does not allocate and may be called from any goroutine.
+// Overruns counts: hardware is told nothing. The only errors are ErrClosed and,
+// after Remove, ErrRemoved. It does not allocate and may be called from any goroutine.
 func (c *CQ) Complete(wc hwcq.WC, solicited bool) (stored bool, err error) {
 	return c.putOne(&wc, solicited, true)
 }
@@ -85,7 +85,7 @@ func (c *CQ) reserve(want int) (first uint32, n int, err error) {
 	}
 	first, n, open := c.hw.reserve(want, uint32(len(c.slots)), &c.hdr.cons)
 	if !open {
-		return 0, 0, hwcq.ErrClosed
+		return 0, 0, c.refusal()
 	}
 	return first, n, nil
 }
