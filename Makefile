@@ -8,6 +8,7 @@ COUNT   ?= 1
 FUZZ    ?= 10s
 BENCH   ?= .
 ROUNDS  ?= 7
+SOAK    ?= 100000000
 export MAKE
 
 # A checkout that git refuses to read (another owner, no git) still builds.
@@ -26,7 +27,7 @@ REFERENCE := ibverbs-utils,ibverbs-providers
 # Packages whose tests also run in a guest: those that ask for a soft-RoCE
 # device, and the engine, which meets another scheduler and clock there.
 GUEST   := $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
-STAGES  := lint unit race explore invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
+STAGES  := lint model unit race explore invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -70,6 +71,12 @@ vm-doctor: bin/evdvm ## say what guests need and what is missing
 test: ## lint and everything below but fuzz-smoke; all of it runs even if something fails
 	@scripts/stages.sh $(STAGES)
 
+.PHONY: model
+model: ## check the protocol's model with spin: every scenario must hold, every mutant must fail
+	@scripts/need.sh spin spin
+	@scripts/need.sh gcc gcc libc6-dev
+	@model/run.sh
+
 .PHONY: unit
 unit: bin/testlog ## unit tests, without the race detector (which hides allocation counts)
 	@$(GO) test -json -count=$(COUNT) $(PKGS) | bin/testlog
@@ -90,6 +97,10 @@ invariants: bin/testlog ## unit tests with the self-checks compiled in
 .PHONY: bench-smoke
 bench-smoke: ## every benchmark once, so that none can rot
 	@$(GO) test -run '^$$' -bench . -benchtime 1x $(PKGS) | grep -v 'no test files' | grep -v '^ok .*0\.0'
+
+.PHONY: soak
+soak: ## the iSER pattern with SOAK=100000000 events, on one, two and four Ps; minutes
+	@EVD_SOAK=$(SOAK) $(GO) test -run TestISERSoak -v -count=1 -timeout 2h ./engine
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## every fuzz target for FUZZ=10s
