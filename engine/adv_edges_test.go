@@ -79,6 +79,7 @@ func TestUpcallDoesNotReturn(t *testing.T) {
 					c.leave()
 				}
 			}}
+			enable := func() {} // a panic disables
 			event := func() {}
 			if c.cq {
 				cq := newTestCQ(t, mock.Config{})
@@ -97,6 +98,10 @@ func TestUpcallDoesNotReturn(t *testing.T) {
 				event()
 			}()
 			<-gone
+			if c.disp == DispatchInline && !c.cq {
+				enable = func() { _ = d.ModifyUpcallAny(SingleInstance, Same) }
+			}
+			enable()
 			for want := range uint64(3) {
 				waitFor(t, func() bool { return got.Load() == want+1 })
 				event()

@@ -210,7 +210,8 @@ func TestExploreEnableArmError(t *testing.T) {
 	}
 }
 
-// An upcall that panics on a poster that recovers gives its slot back.
+// An upcall that panics is contained: nobody loses an event or a slot, and
+// when upcalls are enabled again everything comes.
 func TestExplorePanic(t *testing.T) {
 	run(t, func(x *explore.X) {
 		s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline, Batch: 1}, mock.Config{})
@@ -225,15 +226,21 @@ func TestExplorePanic(t *testing.T) {
 		for p := range uint64(2) {
 			x.Go("poster", func() {
 				for i := range p + 1 {
-					func() {
-						defer func() { _ = recover() }()
-						s.accepted++
-						s.must(s.d.Post(Event{WRID: p<<8 | (i + 1)}))
-					}()
+					s.accepted++
+					s.must(s.d.Post(Event{WRID: p<<8 | (i + 1)}))
 				}
 			})
 		}
+		x.Go("admin", func() {
+			explore.Block(func() bool { return thrown && s.d.load().lim() == 0 })
+			s.must(s.d.ModifyUpcallAny(SingleInstance, Same))
+		})
 		s.checkRest()
+		x.Check(func() {
+			if s.d.Stats().Panics != 1 || s.d.LastPanic() == nil {
+				x.Failf("the panic was not noted")
+			}
+		})
 	})
 }
 
@@ -246,7 +253,6 @@ func TestExploreClosePanic(t *testing.T) {
 			panic("upcall")
 		}
 		x.Go("poster", func() {
-			defer func() { _ = recover() }()
 			if s.d.Post(Event{WRID: 1}) != nil {
 				s.left++ // refused
 			}

@@ -72,8 +72,8 @@ func (m *machine) leaveUnarmed(also word) (left bool) {
 func (p *poller) rest() bool {
 	l := p.link
 	if err := l.unwatch(); err != nil { // arm ..
-		if errors.Is(err, ErrClosed) {
-			return true // Wait says so
+		if errors.Is(err, ErrClosed) || l.failed.Load() != 0 {
+			return true // Wait says so, or there is nothing to wait for
 		}
 		p.backOff()
 		return false
@@ -111,8 +111,14 @@ type link struct {
 	cq    hwcq.CQ
 	index uint16
 	solic bool
+	rearm bool // arming twice is harmless
+	depth int
 	owner sink
 	poll  *poller
+
+	owed   int         // owner: the holder of TAKE; see side.mark
+	failed atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
+	dog    linkDog     // owner: the watchdog
 }
 
 const (
@@ -126,7 +132,8 @@ type sink interface {
 	trigger(src source) bool
 	runSlot(r *runner) (moved bool)
 	load() word
-	noteArm(err error)
+	noteArm(l *link, err error)
+	cqFailed(l *link, err error, other alarm)
 }
 
 // arm arms every directly attached CQ that is not armed yet. It is called by
@@ -161,7 +168,7 @@ func (l *link) armWanted() error {
 		err := l.hwArm()
 		if err != nil {
 			l.update(lARMED|lHW, 0) // [L5] nothing is armed; the poller retries
-			if !errors.Is(err, ErrClosed) {
+			if !errors.Is(err, ErrClosed) && l.failed.Load() == 0 {
 				l.poll.retryArm()
 			}
 		}
@@ -172,7 +179,7 @@ func (l *link) armWanted() error {
 // hwArm arms the hardware; HW was set by the caller.
 func (l *link) hwArm() error {
 	_, err := l.cq.Arm(l.solic)
-	l.owner.noteArm(err)
+	l.owner.noteArm(l, err)
 	return err
 }
 

@@ -37,7 +37,7 @@ func TestBadEVDConfig(t *testing.T) {
 		cfg  EVDConfig
 		want string
 	}{
-		{EVDConfig{Streams: 0x40}, "Streams = stream 0x40"},
+		{EVDConfig{Streams: 0x200}, "Streams = stream 0x200"},
 		{EVDConfig{Capacity: -1}, "Capacity = -1"},
 		{EVDConfig{Capacity: 1<<30 + 1}, "Capacity = 1073741825"},
 		{EVDConfig{CQs: []hwcq.CQ{nil}}, "CQs[0] = nil"},

@@ -56,8 +56,11 @@ type EVDConfig struct {
 	// Name appears in errors and profiles. Generated if empty.
 	Name string
 
-	// Streams are the sources of events. 0 means DTO if there are CQs, and
-	// Software if there are none.
+	// Streams are the sources of events; every pair must merge (StreamsMerge).
+	// 0 means DTO if there are CQs, and Software if there are none. With
+	// Connection beside DTO or Bind, connection events have their place among
+	// the completions (see Endpoint), and with DispatchQueued workers poll the
+	// CQs themselves.
 	Streams Stream
 
 	// Capacity is how many events the ring holds at least, 1..ring.MaxCapacity;
@@ -66,7 +69,7 @@ type EVDConfig struct {
 
 	// CQs feed the EVD, which becomes their only poller: a CQ that feeds
 	// another EVD is refused with ErrBusy (another engine's is not noticed).
-	// Close the EVD before its CQs. Needs stream DTO.
+	// Close the EVD before its CQs. Needs stream DTO or Bind.
 	CQs []hwcq.CQ
 
 	// Mode says how the CQs are waited for.
@@ -95,6 +98,11 @@ type EVDConfig struct {
 	// yields its CPU. Batch..1048576; 0 means DefaultBudget, or Batch if that
 	// is larger.
 	Budget int
+
+	// Repanic lets an upcall's panic go on, up the stack of the goroutine that
+	// runs it, after it has been dealt with as always: upcalls disabled, async
+	// error raised, EVD.LastPanic set. Without it the panic ends there.
+	Repanic bool
 
 	// Leftovers gets the events that were accepted and not delivered when the
 	// EVD is closed, in batches, oldest first. The slice is valid during the
@@ -129,8 +137,8 @@ func (c EVDConfig) Validate() error {
 	bad := func(name string, value any, allowed string) {
 		errs = append(errs, param.Invalid(op, name, value, allowed))
 	}
-	if d.Streams&^(Software|DTO) != 0 {
-		bad("Streams", c.Streams, "a combination of Software and DTO")
+	if err := checkStreams(op, d.Streams); err != nil {
+		errs = append(errs, err)
 	}
 	if d.Capacity < 1 || d.Capacity > ring.MaxCapacity {
 		bad("Capacity", c.Capacity, fmt.Sprintf("0 (%d) or 1..%d", DefaultCapacity, ring.MaxCapacity))
@@ -153,14 +161,16 @@ func (c EVDConfig) Validate() error {
 			}
 		}
 	}
-	if len(c.CQs) > 0 && d.Streams&DTO == 0 {
-		bad("Streams", c.Streams, "one that includes DTO, because CQs are given")
+	if len(c.CQs) > 0 && d.Streams&(DTO|Bind) == 0 {
+		bad("Streams", c.Streams, "one that includes DTO or Bind, because CQs are given")
 	}
 	if d.Mode > ModeSpin {
 		bad("Mode", c.Mode, "ModeAdaptive, ModeEvent or ModeSpin")
 	}
 	if err := c.Policy.check(op); err != nil {
 		errs = append(errs, err)
+	} else if c.Policy == Teardown {
+		bad("Policy", c.Policy, "one to begin with: nothing is there to be torn down")
 	} else if c.Policy != Disable && c.Upcall == nil {
 		bad("Upcall", "nil", fmt.Sprintf("a function, because Policy is %v", c.Policy))
 	}

@@ -115,7 +115,7 @@ func TestRegistry(t *testing.T) {
 	for _, d := range []*EVD{a, b, c} {
 		require.NoError(t, d.Close())
 	}
-	require.Empty(t, e.evds)
+	require.Equal(t, []*EVD{e.Async()}, e.evds)
 	require.Empty(t, e.cqs)
 
 	var labels bytes.Buffer

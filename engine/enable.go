@@ -1,73 +1,84 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/evdengine/evd/internal/param"
 )
 
-// Policy says when an EVD's upcall is called. The values are those of
-// DAT_UPCALL_POLICY (kdat.h, DAT 2.0).
-type Policy int
-
-const (
-	// Disable: no upcalls. Events collect; dequeue them.
-	Disable Policy = 0
-	// SingleInstance: one upcall at a time, for as long as events come.
-	SingleInstance Policy = 1
-)
-
-func (p Policy) String() string {
-	switch p {
-	case Disable:
-		return "disable"
-	case SingleInstance:
-		return "single_instance"
-	}
-	return fmt.Sprintf("policy(%d)", int(p))
-}
-
-func (p Policy) limit() word {
-	if p == SingleInstance {
-		return 1
-	}
-	return 0
-}
-
-func (p Policy) check(op string) error {
-	if p != Disable && p != SingleInstance {
-		return param.Invalid(op, "policy", p, "Disable or SingleInstance")
-	}
-	return nil
-}
-
 // Same, given to ModifyUpcall, keeps the upcall function.
 var Same UpcallFunc
 
+// verb is how upcalls are enabled while events may be pending.
+type verb uint8
+
+const (
+	strict    verb = iota // refuse
+	invokeAny             // deliver them
+	invokeNew             // leave them until something new comes
+)
+
+func (v verb) String() string {
+	return [...]string{"strict", "any", "new"}[v]
+}
+
 // ModifyUpcall changes the upcall policy and, unless fn is Same, the upcall
-// function.
+// function. A function is one word with all that it captures, so no upcall
+// ever sees half of a change.
 //
 // Disable takes effect at once and does not wait: after it returned, at most
-// one more upcall begins (one that had already taken its events), and a
-// running one may still be running. Called from inside the upcall (through
-// Upcall.ModifyUpcall) it is exact: no further upcall begins.
+// one more upcall a running instance begins (one that had already taken its
+// events), and those that run may still be running. Called from inside the
+// upcall (through Upcall.ModifyUpcall) it is exact: no further upcall begins.
+// Teardown is Disable and then waits until no upcall runs: see Teardown.
 //
-// SingleInstance is refused with ErrEventsPending, and nothing changes, while
-// an event is pending in the ring or on a CQ: dequeue it first. The CQs are
-// armed before the look, so a completion is either seen by it or delivered by
-// an upcall. Enabling what is enabled does nothing.
+// Every other policy enables. Enabling what is disabled is refused with
+// ErrEventsPending, and nothing changes, while an event is pending in the ring
+// or on a CQ: dequeue it first. The CQs are armed before the look, so a
+// completion is either seen by it or delivered by an upcall. With a waiter it
+// is refused with ErrWaiter. From one enabling policy to another there is
+// nothing to refuse: what is pending goes on being delivered; what exceeds a
+// lowered limit ends by itself.
 //
 // A function is replaced only while upcalls are disabled and none runs;
 // otherwise the error is ErrBusy and nothing changes.
 //
 // Concurrency: from any goroutine; lock-free for Disable with Same.
-func (d *EVD) ModifyUpcall(p Policy, fn UpcallFunc) error {
+func (d *EVD) ModifyUpcall(p Policy, fn UpcallFunc) error { return d.modify(p, fn, strict) }
+
+// ModifyUpcallAny is ModifyUpcall that does not refuse: what is pending is
+// delivered too (DAT_UPCALL_INVOC_ANY).
+func (d *EVD) ModifyUpcallAny(p Policy, fn UpcallFunc) error { return d.modify(p, fn, invokeAny) }
+
+// ModifyUpcallNew is ModifyUpcall that does not look: what is pending stays
+// where it is, and comes, in order, with the first event that arrives after
+// the call (DAT_UPCALL_INVOC_NEW). An EVD whose pollers poll (ModeAdaptive
+// while awake, ModeSpin) finds what is pending on a CQ at once, and delivers
+// it.
+func (d *EVD) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return d.modify(p, fn, invokeNew) }
+
+func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
 	const op = "engine: ModifyUpcall"
+	if err := d.valid(op); err != nil {
+		return err
+	}
+	if d.e.tracing&TraceAPI != 0 {
+		defer func() {
+			d.e.traceAPI(err, "evd_modify_upcall", "evd", d, "upcall_policy", p, "upcall", upcallName(fn), "flag", v)
+		}()
+	}
 	if err := p.check(op); err != nil {
 		return err
 	}
-	if p == Disable && fn == nil {
-		return d.disable()
+	if p == Teardown {
+		if err := d.teardown(context.Background(), op); err != nil {
+			return err
+		}
+	}
+	if p <= Disable && fn == nil {
+		_, err := d.disable(op)
+		return err
 	}
 	d.admin.Lock()
 	defer d.admin.Unlock()
@@ -85,68 +96,136 @@ func (d *EVD) ModifyUpcall(p Policy, fn UpcallFunc) error {
 		}
 		old, d.fn = d.fn, fn
 	}
-	if p == Disable {
-		return d.disable()
+	if p <= Disable {
+		_, err := d.disable(op)
+		return err
 	}
 	if d.fn == nil {
 		return param.Invalid(op, "fn", "Same", "a function: this EVD has none yet")
 	}
-	err := d.enable(p.limit())
-	if err != nil && fn != nil {
+	l := d.e.level(p)
+	d.e.needWorkers(int(l.lim()))
+	if err = d.enable(op, l, v); err != nil && fn != nil {
 		d.fn = old // refused: nothing changes, and LIM and RUN are still 0
 	}
 	return err
 }
 
-// disable is transition [D].
-func (d *EVD) disable() error {
+// disable is transition [D]. It returns the generation that it began, or that
+// was if upcalls were disabled already.
+func (d *EVD) disable(op string) (gen word, err error) {
 	for {
 		s := d.load()
 		if s&bCLOSE != 0 {
-			return d.closedErr("engine: ModifyUpcall")
+			return 0, d.closedErr(op)
 		}
-		if d.word.CompareAndSwap(uint64(s), uint64(s.policy(0))) { // [D] pairs with [R1]
-			return nil
+		n := s
+		if s.lim() > 0 {
+			n = s.policy(levelDisabled)
+		}
+		if s == n || d.word.CompareAndSwap(uint64(s), uint64(n)) { // [D] pairs with [R1]
+			return n.gen(), nil
 		}
 	}
 }
 
-// enable is transition [E]: arm first, then look, then raise LIM from exactly
-// the word that was valid before the look. It does not wait for the EVD to
-// become empty: that would be a livelock with a consumer who waits for it.
-func (d *EVD) enable(limit word) error {
-	const op = "engine: ModifyUpcall"
+// enable is transition [E].
+func (d *EVD) enable(op string, l level, v verb) error {
 	for {
 		s := d.load()
-		if s&bCLOSE != 0 {
+		switch {
+		case s&bCLOSE != 0:
 			return d.closedErr(op)
-		}
-		if s.lim() == limit {
+		case s&bOWN != 0:
+			return d.waiterErr(op)
+		case s.level() == l:
 			return nil
-		}
-		n := s&^bMISS | bARM
-		if n != s && !d.word.CompareAndSwap(uint64(s), uint64(n)) { // [E1]
-			continue
-		}
-		if s&bARM == 0 {
-			if err := d.arm(); err != nil {
-				d.clearARM()
-				return fmt.Errorf("%s: arm: %w", op, err)
+		case s.lim() > 0:
+			// [E4] From one policy to another. Who exceeds a lower limit leaves
+			// by [R1]; a higher one or another kind is told by a trigger.
+			if d.word.CompareAndSwap(uint64(s), uint64(s.policy(l))) {
+				d.trigger(srcPost)
+				return nil
 			}
-		}
-		if d.pending() { // [E2] the look, after the arm
-			return ErrEventsPending
-		}
-		m := n.policy(limit)
-		wake := m&bQUIET != 0
-		if !d.word.CompareAndSwap(uint64(n), uint64(m&^bQUIET)) { // [E3] failure: MISS came, ARM fell, a slot was left
 			continue
 		}
-		if wake {
-			d.e.wakeQuiet() // a sleeper that waits for the old policy's upcalls has been overtaken
+		var done bool
+		var err error
+		switch v {
+		case strict:
+			done, err = d.enableStrict(op, s, l)
+		case invokeAny:
+			if done = d.raiseLIM(s, l); done { // [E5]
+				d.trigger(srcPost) // runs, arms, and looks
+			}
+		case invokeNew:
+			done, err = d.enableNew(op, s, l)
 		}
-		return nil
+		if done || err != nil {
+			return err
+		}
 	}
+}
+
+// enableStrict arms first, then looks, then raises LIM from exactly the word
+// that was valid before the look. It does not wait for the EVD to become
+// empty: that would be a livelock with a consumer who waits for it.
+func (d *EVD) enableStrict(op string, s word, l level) (done bool, err error) {
+	n, ok, err := d.armForEnable(op, s)
+	if !ok || err != nil {
+		return false, err
+	}
+	if d.pending() { // [E2] the look, after the arm
+		return false, ErrEventsPending
+	}
+	return d.raiseLIM(n, l), nil // [E3] failure: MISS came, ARM fell, a slot was left
+}
+
+// enableNew arms and raises LIM without a look.
+func (d *EVD) enableNew(op string, s word, l level) (done bool, err error) {
+	if _, ok, err := d.armForEnable(op, s); !ok || err != nil {
+		return false, err
+	}
+	for {
+		s := d.load()
+		if s&(bCLOSE|bOWN) != 0 {
+			return false, nil // enable says so
+		}
+		if d.raiseLIM(s, l) { // [E6]
+			if s&bMISS != 0 {
+				d.trigger(srcPost) // something came after the arm
+			}
+			return true, nil
+		}
+	}
+}
+
+// armForEnable is [E1]: MISS=0, ARM=1, and the arm if that was not so.
+func (d *EVD) armForEnable(op string, s word) (n word, ok bool, err error) {
+	n = s&^bMISS | bARM
+	if n != s && !d.word.CompareAndSwap(uint64(s), uint64(n)) { // [E1]
+		return 0, false, nil
+	}
+	if s&bARM == 0 {
+		if err := d.arm(); err != nil {
+			d.clearARM()
+			return 0, false, fmt.Errorf("%s: arm: %w", op, err)
+		}
+	}
+	return n, true, nil
+}
+
+// raiseLIM enables from exactly the word s. A sleeper that waits for the old
+// policy's upcalls to end has been overtaken, and is told.
+func (d *EVD) raiseLIM(s word, l level) bool {
+	n := s.policy(l) &^ bQUIET
+	if !d.word.CompareAndSwap(uint64(s), uint64(n)) {
+		return false
+	}
+	if s&bQUIET != 0 {
+		d.e.wakeQuiet()
+	}
+	return true
 }
 
 // clearARM lets ARM fall after a failed arm.

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"runtime"
 	"runtime/pprof"
 	"time"
@@ -22,13 +24,67 @@ type Config struct {
 	// last completion before it arms and sleeps, up to one second. 0 means
 	// what a wake-up costs on this machine (see WakeCost).
 	SpinBudget time.Duration
+
+	// MaxWorkers is how many workers there may be when upcalls block: one is
+	// added when a queued run has waited for a whole Watchdog period in which
+	// no other began. Workers..1024; 0 means 64, or Workers if that is more.
+	MaxWorkers int
+
+	// Watchdog is how often the engine looks for what should not happen: lost
+	// interrupts, CQs that drop completions, upcalls that do not return, queued
+	// runs that wait for a worker. 1ms..1h; 0 means DefaultWatchdog, NoWatchdog
+	// means never. A lost interrupt is found within two periods.
+	Watchdog time.Duration
+
+	// StuckAfter is how long an upcall may run before the watchdog reports it,
+	// once, as an async error; it is not interfered with. Watchdog..24h; 0
+	// means DefaultStuckAfter.
+	StuckAfter time.Duration
+
+	// AsyncUpcall, if set, is called with async errors (see Engine.Async), one
+	// upcall at a time on a worker. AsyncLeftovers gets those that were not
+	// delivered when the engine is closed.
+	AsyncUpcall    UpcallFunc
+	AsyncLeftovers func([]Event)
+
+	// Logger gets the traces that Trace selects; nothing is logged without
+	// both.
+	Logger *slog.Logger
+	Trace  Trace
 }
+
+// Defaults of Config.
+const (
+	DefaultWatchdog   = 100 * time.Millisecond
+	DefaultStuckAfter = 10 * time.Second
+	NoWatchdog        = time.Duration(-1)
+	defaultMaxWorkers = 64
+)
 
 // Limits of Config.
 const (
 	maxWorkers    = 1024
 	maxSpinBudget = time.Second
+	minWatchdog   = time.Millisecond
+	maxWatchdog   = time.Hour
+	maxStuckAfter = 24 * time.Hour
 )
+
+func (c Config) withDefaults() Config {
+	if c.Workers == 0 {
+		c.Workers = min(runtime.GOMAXPROCS(0), maxWorkers)
+	}
+	if c.MaxWorkers == 0 {
+		c.MaxWorkers = max(defaultMaxWorkers, c.Workers)
+	}
+	if c.Watchdog == 0 {
+		c.Watchdog = DefaultWatchdog
+	}
+	if c.StuckAfter == 0 {
+		c.StuckAfter = max(DefaultStuckAfter, c.Watchdog)
+	}
+	return c
+}
 
 // Validate returns all that is wrong with the configuration.
 func (c Config) Validate() error {
@@ -40,6 +96,19 @@ func (c Config) Validate() error {
 	if c.SpinBudget < 0 || c.SpinBudget > maxSpinBudget {
 		errs = append(errs, param.Invalid(op, "SpinBudget", c.SpinBudget, "0 (measured) or up to 1s"))
 	}
+	d := c.withDefaults()
+	if d.MaxWorkers < d.Workers || d.MaxWorkers > maxWorkers {
+		errs = append(errs, param.Invalid(op, "MaxWorkers", c.MaxWorkers, fmt.Sprintf("0 (%d) or Workers..1024, and Workers is %d", defaultMaxWorkers, d.Workers)))
+	}
+	if d.Watchdog != NoWatchdog && (d.Watchdog < minWatchdog || d.Watchdog > maxWatchdog) {
+		errs = append(errs, param.Invalid(op, "Watchdog", c.Watchdog, "0 (100ms), NoWatchdog or 1ms..1h"))
+	}
+	if d.StuckAfter < max(d.Watchdog, minWatchdog) || d.StuckAfter > maxStuckAfter {
+		errs = append(errs, param.Invalid(op, "StuckAfter", c.StuckAfter, "0 (10s) or Watchdog..24h"))
+	}
+	if c.Trace&^TraceAll != 0 {
+		errs = append(errs, param.Invalid(op, "Trace", c.Trace, "a combination of the Trace constants"))
+	}
 	return errors.Join(errs...)
 }
 
@@ -49,9 +118,14 @@ func (c Config) Validate() error {
 // Concurrency: all methods from any goroutine.
 // Zero value: not usable; use New. Must not be copied.
 type Engine struct {
-	rq   runq
-	cfg  Config
-	wait []atom.Token // one a worker, signalled when it ends
+	rq      runq
+	cfg     Config
+	async   *EVD
+	tracing Trace // 0 without a logger
+
+	workMu atom.Mutex
+	wait   []atom.Token // owner: workMu; one a worker, signalled when it ends
+	dog    watchdog
 
 	// Sleepers that wait for some machine to become quiet. One condition for
 	// all: teardown is rare, and a broadcast makes everyone look again.
@@ -59,33 +133,59 @@ type Engine struct {
 	quietCond *atom.Cond
 
 	mu     atom.Mutex
-	evds   map[uint32]*EVD  // owner: mu
+	evds   []*EVD           // owner: mu; the async EVD is the first
 	cqs    map[hwcq.CQ]*EVD // owner: mu; who polls a CQ
 	nextID uint32           // owner: mu
+	epGen  uint32           // owner: mu; generations of endpoints
 	closed bool             // owner: mu
 
 	spawn func(role, name string, fn func()) // starts the engine's goroutines; the explorer's threads in its scenarios
 }
 
-// New returns an engine with its workers running.
-func New(cfg Config) (*Engine, error) { return newEngine(cfg, spawn) }
+// New returns an engine with its workers and its watchdog running.
+func New(cfg Config) (*Engine, error) {
+	e, err := newEngine(cfg, spawn)
+	if err == nil && e.cfg.Watchdog != NoWatchdog {
+		e.dog.runs = true
+		e.keep("watchdog", "engine", e.watch, e.dog.done)
+	}
+	return e, err
+}
 
 func newEngine(cfg Config, spawn func(role, name string, fn func())) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Workers == 0 {
-		cfg.Workers = min(runtime.GOMAXPROCS(0), maxWorkers)
+	cfg = cfg.withDefaults()
+	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]*EVD{}, spawn: spawn}
+	if cfg.Logger != nil {
+		e.tracing = cfg.Trace
 	}
-	e := &Engine{cfg: cfg, evds: map[uint32]*EVD{}, cqs: map[hwcq.CQ]*EVD{}, spawn: spawn}
 	e.rq.cond = atom.NewCond(&e.rq.mu)
 	e.quietCond = atom.NewCond(&e.quietMu)
-	for range cfg.Workers {
+	e.dog = watchdog{done: atom.NewToken(), stop: atom.NewToken()}
+	e.async = e.newAsync()
+	e.needWorkers(cfg.Workers)
+	return e, nil
+}
+
+// needWorkers makes the workers at least n.
+func (e *Engine) needWorkers(n int) {
+	e.workMu.Lock()
+	defer e.workMu.Unlock()
+	for len(e.wait) < n {
 		done := atom.NewToken()
 		e.wait = append(e.wait, done)
 		e.keep("worker", "engine", e.work, done)
 	}
-	return e, nil
+}
+
+// valid is the check of a handle.
+func (e *Engine) valid(op string) error {
+	if e == nil || e.async == nil {
+		return nilHandle(op, "engine")
+	}
+	return nil
 }
 
 // spawn starts a goroutine with a pprof label, so that profiles tell the
@@ -110,64 +210,4 @@ func (e *Engine) keep(role, name string, fn func(), done atom.Token) {
 		fn()
 		done.Signal()
 	})
-}
-
-// Close closes every EVD (see EVD.Close) and ends the engine's goroutines. It
-// waits for upcalls that run; do not call it from one. Idempotent.
-func (e *Engine) Close() error {
-	e.mu.Lock()
-	e.closed = true
-	evds := make([]*EVD, 0, len(e.evds))
-	for _, d := range e.evds {
-		evds = append(evds, d)
-	}
-	e.mu.Unlock()
-	var errs []error
-	for _, d := range evds {
-		errs = append(errs, d.Close())
-	}
-	e.rq.close()
-	for _, done := range e.wait {
-		done.Wait()
-		done.Signal() // for another Close
-	}
-	return errors.Join(errs...)
-}
-
-// wakeQuiet wakes the sleepers of waitQuiet, who look again.
-func (e *Engine) wakeQuiet() {
-	// Under the lock: a sleeper between his compare-and-swap and Wait has it,
-	// and hears a broadcast only once he waits.
-	e.quietMu.Lock()
-	defer e.quietMu.Unlock()
-	e.quietCond.Broadcast()
-}
-
-// waitQuiet is transition [Q1]: it returns when m has RUN=0 and, if take is
-// set, TAKE=0; or with ctx's error. m's LIM must be 0, or it may wait for
-// ever.
-func (e *Engine) waitQuiet(ctx context.Context, m *machine, take bool) error {
-	var stop func() bool
-	for {
-		s := m.load()
-		if s.run() == 0 && (!take || s&bTAKE == 0) {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return err // a QUIET bit left behind costs one broadcast
-		}
-		if stop == nil && ctx.Done() != nil {
-			stop = context.AfterFunc(ctx, e.wakeQuiet)
-			defer stop()
-		}
-		e.quietMu.Lock()
-		// [Q1] QUIET goes up in exactly the word that was not quiet: the one
-		// that makes it quiet will see it.
-		// The context is looked at again under the lock: its end broadcasts
-		// under the lock too, so it comes before this look or after Wait.
-		if ctx.Err() == nil && m.word.CompareAndSwap(uint64(s), uint64(s|bQUIET)) {
-			e.quietCond.Wait()
-		}
-		e.quietMu.Unlock()
-	}
 }

@@ -36,6 +36,42 @@ var (
 	// upcall has returned.
 	ErrUpcallOver = errors.New("engine: upcall has returned")
 
+	// ErrInUpcall is returned for a Teardown from inside the upcall. Upcalls are
+	// disabled all the same.
+	ErrInUpcall = errors.New("engine: called from inside the upcall")
+
+	// ErrSuperseded is returned by Teardown when somebody enabled upcalls while
+	// it waited.
+	ErrSuperseded = errors.New("engine: superseded by a later change of policy")
+
+	// ErrWaiter is returned while a waiter has the EVD to himself: by a second
+	// Wait, by Dequeue, and by what would enable upcalls.
+	ErrWaiter = errors.New("engine: a waiter has the EVD")
+
+	// ErrEnabled is returned by Wait while upcalls are enabled.
+	ErrEnabled = errors.New("engine: upcalls are enabled")
+
+	// ErrUnwaitable is returned by Wait on an EVD that was set unwaitable,
+	// before or meanwhile.
+	ErrUnwaitable = errors.New("engine: EVD is unwaitable")
+
+	// ErrWoken is returned by Wait when Wake was called.
+	ErrWoken = errors.New("engine: woken without an event")
+
+	// ErrThreshold is matched by the error for a threshold that can never be
+	// reached, or is none.
+	ErrThreshold = errors.New("engine: bad threshold")
+
+	// ErrMerge is matched by the error for streams that may not feed one EVD
+	// together.
+	ErrMerge = errors.New("engine: streams do not merge")
+
+	// ErrNilHandle is matched by the error for a nil or zero handle.
+	ErrNilHandle = errors.New("engine: nil handle")
+
+	// ErrForeign is matched by the error for a handle of another engine.
+	ErrForeign = errors.New("engine: handle of another engine")
+
 	// ErrInvalid is matched by every error about a bad argument. The message
 	// names the parameter, its value and what is allowed.
 	ErrInvalid = param.ErrInvalid
@@ -43,3 +79,7 @@ var (
 
 // ParamError is the type of the errors that match ErrInvalid.
 type ParamError = param.Error
+
+func nilHandle(op, name string) error {
+	return param.Wrong(ErrNilHandle, op, name, "nil", "what its constructor returned")
+}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/evdengine/evd/hwcq"
@@ -24,6 +23,10 @@ type EVD struct {
 	id         uint32
 	software   bool // streams has Software
 	postInline bool
+	bind       bool // streams has Bind
+	merged     bool // streams has Connection and those of a CQ
+	repanic    bool
+	traced     bool // Post is traced
 	batch      int
 	budget     int
 	streams    Stream
@@ -40,14 +43,25 @@ type EVD struct {
 	closer atom.Token // there while nobody is in Close; guards dead
 	dead   bool
 
+	eps    atom.Pointer[endpoints] // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
+	alarms atom.Pointer[alarms]    // Writers: alarm, once. Readers: alarm
+	panics panics
+
 	_ pad.Line
 	machine
-	_ pad.Line
+	side   atom.Pointer[side] // Writers: needSide, once. Readers: everybody
+	flags  atom.Uint32        // fUnwaitable | fWoken | fSealed. Writers: everybody
+	target atom.Int32         // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
+	tok    atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
+	_      pad.Line
 
 	// owner: the holder of TAKE
 	wcs      []hwcq.WC
 	turn     int  // the CQ to look at first
 	ringLast bool // the last batch came from the ring
+
+	dog  evdDog // owner: the watchdog
+	slot int    // owner: Engine.mu; place in Engine.evds
 
 	_     pad.Line
 	stats stats
@@ -56,11 +70,19 @@ type EVD struct {
 // NewEVD creates an EVD and starts the pollers of its CQs.
 //
 // Completions that are already on a CQ are delivered (or, with Policy Disable,
-// wait for Dequeue). CQs are armed only if the policy allows upcalls.
+// wait for Dequeue). CQs are armed only if the policy allows upcalls (those of
+// DispatchQueued always: there the pump is the CQ's consumer, not the upcall).
 func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
+	if err := e.valid("engine: NewEVD"); err != nil {
+		return nil, err
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	return e.newEVD(cfg)
+}
+
+func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	cfg = cfg.withDefaults()
 	r, err := ring.New[Event](cfg.Capacity)
 	if err != nil {
@@ -69,6 +91,10 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 	d := &EVD{
 		software:   cfg.Streams&Software != 0,
 		postInline: cfg.Dispatch == DispatchInline,
+		bind:       cfg.Streams&Bind != 0,
+		merged:     cfg.Streams&Connection != 0 && cfg.Streams&(DTO|Bind) != 0,
+		repanic:    cfg.Repanic,
+		traced:     e.tracing&(TraceAPI|TraceEVD|TraceCompletion) != 0,
 		batch:      cfg.Batch,
 		budget:     cfg.Budget,
 		streams:    cfg.Streams,
@@ -79,7 +105,7 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 		closer:     atom.NewToken(),
 	}
 	d.closer.Signal()
-	d.machine = machine{e: e, self: d}
+	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued}
 	if d.postInline {
 		d.own = &runner{evs: make([]Event, cfg.Batch)}
 	}
@@ -96,31 +122,37 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 	} else {
 		d.wcs = make([]hwcq.WC, cfg.Batch)
 	}
-	d.word.Store(uint64(w.policy(cfg.Policy.limit())))
+	l := e.level(cfg.Policy)
+	e.needWorkers(int(l.lim()))
+	d.word.Store(uint64(w.policy(l)))
 	if err := e.add(d); err != nil {
 		return nil, err
 	}
+	e.trace(TraceAPI, "evd_create", "evd", d, "min_qlen", cfg.Capacity, "upcall_policy", cfg.Policy, "flags", cfg.Streams, "cqs", len(cfg.CQs))
 	for _, l := range d.links {
 		e.keep("poller", d.name, l.poll.serve, l.poll.done)
 	}
 	return d, nil
 }
 
-// attach ties a CQ to the EVD, directly or through a pump.
+// attach ties a CQ to the EVD, directly or through a pump. (Not through one
+// where connection events have their place among the completions: a ring full
+// of other events would come between.)
 func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig, turns int) {
-	l := &link{cq: cq, index: index, solic: cfg.SolicitedOnly, owner: d}
+	caps := cq.Capabilities()
+	l := &link{cq: cq, index: index, solic: cfg.SolicitedOnly, owner: d, depth: caps.Depth, rearm: caps.ArmIdempotent}
 	if cfg.Mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
 	l.poll = &poller{link: l, mode: cfg.Mode, budget: turns, done: atom.NewToken(), st: &d.stats.poll, r: runner{stays: true}}
 	d.links = append(d.links, l)
-	if cfg.Dispatch != DispatchQueued {
+	if cfg.Dispatch != DispatchQueued || d.merged {
 		d.direct = append(d.direct, l)
 		return
 	}
 	p := &pump{d: d, link: l, buf: make([]hwcq.WC, cfg.Batch)}
 	p.machine = machine{e: d.e, self: p}
-	p.word.Store(uint64(word(0).policy(1)))
+	p.word.Store(uint64(word(0).policy(1 << limShift)))
 	l.owner = p
 	d.pumps = append(d.pumps, p)
 }
@@ -140,12 +172,13 @@ func (e *Engine) add(d *EVD) error {
 	for _, l := range d.links {
 		e.cqs[l.cq] = d
 	}
+	d.id = e.nextID // 0 is the async EVD
 	e.nextID++
-	d.id = e.nextID
 	if d.name == "" {
 		d.name = fmt.Sprintf("evd%d", d.id)
 	}
-	e.evds[d.id] = d
+	d.slot = len(e.evds)
+	e.evds = append(e.evds, d)
 	return nil
 }
 
@@ -159,128 +192,22 @@ func (d *EVD) Name() string { return d.name }
 // Capacity returns how many events the EVD's ring holds at least.
 func (d *EVD) Capacity() int { return d.ring.Cap() }
 
-func (d *EVD) closedErr(op string) error {
-	return fmt.Errorf("%s: EVD %q: %w", op, d.name, ErrClosed)
-}
-
-// Close ends the EVD: no upcall begins any more, Post and Dequeue return
-// ErrClosed, upcalls that run are waited for, the pollers end, and events that
-// were accepted and not delivered go to EVDConfig.Leftovers, oldest first.
-// Completions that were not taken from a CQ stay there, and the CQ stays the
-// caller's. Idempotent. Do not call it from the EVD's own upcall: it would
-// wait for itself.
-func (d *EVD) Close() error { return d.CloseContext(context.Background()) }
-
-// CloseContext is Close with a limit on the wait for running upcalls. When ctx
-// ends first its error is returned: the EVD is closed to everyone, and another
-// Close continues the wait.
-func (d *EVD) CloseContext(ctx context.Context) error {
-	d.markClosed()
-	d.ring.Close()
-	if err := acquire(ctx, d.closer); err != nil {
-		return fmt.Errorf("engine: Close: EVD %q: another Close: %w", d.name, err)
+// valid is the check of a handle.
+func (d *EVD) valid(op string) error {
+	if d == nil || d.e == nil {
+		return nilHandle(op, "EVD")
 	}
-	defer d.closer.Signal()
-	if d.dead {
-		return nil
-	}
-	for _, p := range d.pumps {
-		p.disable()
-		if err := d.e.waitQuiet(ctx, &p.machine, false); err != nil {
-			return fmt.Errorf("engine: Close: EVD %q: pump: %w", d.name, err)
-		}
-	}
-	if err := d.e.waitQuiet(ctx, &d.machine, true); err != nil {
-		return fmt.Errorf("engine: Close: EVD %q: running upcall: %w", d.name, err)
-	}
-	for _, l := range d.links {
-		l.poll.askStop()
-	}
-	for _, l := range d.links {
-		l.poll.wait()
-	}
-	d.drain()
-	d.dead = true
-	d.e.mu.Lock()
-	delete(d.e.evds, d.id)
-	for _, l := range d.links {
-		delete(d.e.cqs, l.cq)
-	}
-	d.e.mu.Unlock()
 	return nil
 }
 
-// acquire takes a token, or gives up when ctx ends.
-func acquire(ctx context.Context, t atom.Token) error {
-	if t.TryWait() { // also when ctx has ended
-		return nil
+// label names the EVD in errors and traces.
+func (d *EVD) label() string {
+	if d == nil {
+		return "nil"
 	}
-	c := t.C()
-	if c == nil { // in the explorer, where contexts have no time
-		t.Wait()
-		return nil
-	}
-	select {
-	case <-c:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return d.name
 }
 
-// markClosed is transition [C].
-func (d *EVD) markClosed() {
-	for {
-		s := d.load()
-		if s&bCLOSE != 0 || d.word.CompareAndSwap(uint64(s), uint64(s.policy(0)|bCLOSE)) { // [C] refuses every later TAKE and slot
-			return
-		}
-	}
-}
-
-// disable is [D] for a pump.
-func (p *pump) disable() {
-	for {
-		s := p.load()
-		if p.word.CompareAndSwap(uint64(s), uint64(s.policy(0))) {
-			return
-		}
-	}
-}
-
-// drain hands what is left to the leftovers callback. CLOSE keeps every other
-// consumer away; producers that had reserved before the ring was closed are
-// waited for.
-func (d *EVD) drain() {
-	buf := make([]Event, d.batch)
-	hand := func(n int) {
-		if n > 0 {
-			d.stats.leftover.Add(uint64(n))
-			if d.leftovers != nil {
-				d.leftovers(buf[:n])
-			}
-		}
-	}
-	for {
-		n := d.ring.PopN(buf)
-		hand(n)
-		if n > 0 {
-			continue
-		}
-		if d.ring.Look() == ring.Empty {
-			break
-		}
-		atom.Spin() // in flight
-	}
-	for _, p := range d.pumps {
-		for len(p.stash) > 0 {
-			n := min(len(buf), len(p.stash))
-			for i := range n {
-				eventFromWC(&buf[i], &p.stash[i], d.id, p.link.index)
-			}
-			p.stash = p.stash[n:]
-			d.stats.polled.Add(uint64(n))
-			hand(n)
-		}
-	}
+func (d *EVD) closedErr(op string) error {
+	return fmt.Errorf("%s: EVD %q: %w", op, d.name, ErrClosed)
 }

@@ -1,63 +1,20 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/evdengine/evd/hwcq"
 )
-
-// Stream is a source of events that an EVD can be fed from; values may be
-// or-ed. The numbers are those of DAT_EVD_FLAGS (dat.h, DAT 2.0).
-type Stream uint16
-
-// Event streams.
-const (
-	Software Stream = 0x001 // posted by EVD.Post
-	DTO      Stream = 0x020 // completions of data transfers, from a CQ
-)
-
-func (s Stream) String() string {
-	switch s {
-	case 0:
-		return "none"
-	case Software:
-		return "software"
-	case DTO:
-		return "dto"
-	case Software | DTO:
-		return "software|dto"
-	}
-	return "stream 0x" + strconv.FormatUint(uint64(s), 16)
-}
-
-// EventNumber says what happened. The numbers are those of DAT_EVENT_NUMBER
-// (dat.h, DAT 2.0).
-type EventNumber uint32
-
-// Event numbers.
-const (
-	DTOCompletion EventNumber = 0x00001
-	SoftwareEvent EventNumber = 0x10001
-)
-
-func (n EventNumber) String() string {
-	switch n {
-	case DTOCompletion:
-		return "dto_completion"
-	case SoftwareEvent:
-		return "software_event"
-	}
-	return "event 0x" + strconv.FormatUint(uint64(n), 16)
-}
 
 // Event is one event. It is a plain value without pointers: the ring's slots
 // are never scanned by the garbage collector. WRID carries the user's cookie;
 // keep a table to map cookies to Go values.
 //
-// For events of stream DTO the fields are those of the work completion; when
-// Status is not hwcq.StatusSuccess only WRID, Status, VendorErr and QPNum are
-// meaningful. For events of stream Software all fields but Stream, Number and
-// EVD are the poster's.
+//   - DTO, Bind: the fields are those of the work completion; when Status is
+//     not hwcq.StatusSuccess only WRID, Status, VendorErr and QPNum are
+//     meaningful.
+//   - Connection: Number, QPNum, and the endpoint's Cookie as WRID.
+//   - CR, and Connection events given to PostCM: all but EVD are the poster's.
+//   - Software: all but Stream, EVD and, if it is 0, Number are the poster's.
+//   - Async: Number; CQ; Source and Count.
 type Event struct {
 	WRID      uint64
 	Stream    Stream
@@ -75,8 +32,36 @@ type Event struct {
 	_         uint32
 }
 
-// eventFromWC decodes a completion of CQ number cq.
-func eventFromWC(ev *Event, wc *hwcq.WC, evd uint32, cq uint16) {
+// Source returns the EVD.ID of the EVD that an async error is about, 0 for
+// other events.
+func (ev *Event) Source() uint32 {
+	if ev.Stream != Async {
+		return 0
+	}
+	return ev.SrcQP
+}
+
+// Count returns how often an async error happened since the one before of the
+// same number and source; 1 for other events.
+func (ev *Event) Count() int {
+	if ev.Stream != Async {
+		return 1
+	}
+	return int(ev.ByteLen)
+}
+
+// eventFromWC decodes a completion of CQ number cq, and breaks its connection
+// if it is that bad.
+func (d *EVD) eventFromWC(ev *Event, wc *hwcq.WC, cq uint16) {
+	d.decode(ev, wc, cq)
+	if wc.Status != hwcq.StatusSuccess && breaks(wc.Status) {
+		if ep := d.endpointOf(wc); ep != nil {
+			ep.broken()
+		}
+	}
+}
+
+func (d *EVD) decode(ev *Event, wc *hwcq.WC, cq uint16) {
 	*ev = Event{
 		WRID:      wc.WRID,
 		Stream:    DTO,
@@ -90,6 +75,11 @@ func eventFromWC(ev *Event, wc *hwcq.WC, evd uint32, cq uint16) {
 		Flags:     wc.Flags,
 		QPNum:     wc.QPNum,
 		SrcQP:     wc.SrcQP,
-		EVD:       evd,
+		EVD:       d.id,
+	}
+	// An EVD of both streams tells the two apart by the opcode, which a failed
+	// completion does not have: that one is a DTO's.
+	if d.bind && (wc.Status == hwcq.StatusSuccess && wc.Opcode == hwcq.OpBindMW || d.streams&DTO == 0) {
+		ev.Stream, ev.Number = Bind, BindCompletion
 	}
 }

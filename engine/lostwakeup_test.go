@@ -34,7 +34,7 @@ func windowCQ(t *testing.T, nth int) *mock.CQ {
 	return cq
 }
 
-func TestLostWakeupPatchOrder(t *testing.T) {
+func TestR02PatchOrderLoses(t *testing.T) {
 	cq := windowCQ(t, 2)
 	var got []uint64
 	handler := func() { // upcall until empty, then arm: the patch
@@ -67,7 +67,7 @@ func TestLostWakeupPatchOrder(t *testing.T) {
 	require.True(t, cq.Pending(), "completion 2 is on the CQ, which is armed, and nobody will be told")
 }
 
-func TestLostWakeupShippedOrder(t *testing.T) {
+func TestR02ShippedOrderDoesNot(t *testing.T) {
 	for _, mode := range []Mode{ModeEvent, ModeAdaptive} {
 		for _, disp := range []Dispatch{DispatchInline, DispatchQueued} {
 			t.Run(mode.String()+"/"+disp.String(), func(t *testing.T) {

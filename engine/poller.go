@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/internal/spin"
 )
@@ -112,8 +113,14 @@ func (p *poller) serve() {
 		switch {
 		case errors.Is(err, ErrClosed):
 			return
+		case errors.Is(err, hwcq.ErrRemoved):
+			l.owner.cqFailed(l, err, alarmProvider)
+			p.start(srcWatch) // what is there is delivered, or waits for Dequeue
+			return
 		case err != nil: // deaf, but not blind
-			p.st.waitErrs.Add(1)
+			if p.st.waitErrs.Add(1); p.delay == retryFirst {
+				l.owner.cqFailed(l, err, alarmProvider)
+			}
 			p.backOff()
 			p.start(srcWatch)
 		case event:

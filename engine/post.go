@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/evdengine/evd/internal/param"
 	"github.com/evdengine/evd/ring"
 )
 
@@ -10,7 +11,7 @@ import (
 // id, and Number to SoftwareEvent if it is 0; all other fields are delivered
 // as they are.
 //
-// With Dispatch Inline and an idle EVD the upcall runs on the caller's stack,
+// With DispatchInline, SingleInstance and an idle EVD the upcall runs on the caller's stack,
 // straight from the caller's event, before Post returns: do not hold a lock
 // that the upcall takes. Otherwise a worker is told.
 //
@@ -19,10 +20,58 @@ import (
 // Concurrency: from any goroutine. Inside this EVD's own upcall use
 // Upcall.Post, which leaves the event to the running upcall's loop.
 func (d *EVD) Post(ev Event) error {
-	if d.postInline {
-		return d.postDirect(&ev)
+	if d == nil {
+		return nilHandle("engine: Post", "EVD")
 	}
-	if err := d.push(&ev); err != nil {
+	if d.traced {
+		return d.tracedPost(ev)
+	}
+	return d.post(&ev)
+}
+
+// PostCM queues an event of the connection manager's that belongs to no
+// Endpoint: of stream CR, or of Connection (a rejection, for example; what an
+// Endpoint makes, it makes itself). Number must be one of the stream's. It is
+// queued to a worker and never run inline.
+//
+// Errors: ErrFull (the event was not queued, and the async error EVDOverflow is
+// raised), ErrClosed, ErrStream, ErrInvalid.
+// Concurrency: from any goroutine.
+func (d *EVD) PostCM(ev Event) error {
+	const op = "engine: PostCM"
+	if err := d.valid(op); err != nil {
+		return err
+	}
+	if ev.Stream != CR && ev.Stream != Connection {
+		return param.Invalid(op, "Stream", ev.Stream, "CR or Connection")
+	}
+	if d.streams&ev.Stream == 0 {
+		return fmt.Errorf("%s: %w: EVD %q has streams %v, the event is of %v", op, ErrStream, d.name, d.streams, ev.Stream)
+	}
+	if cm := ev.Number >= Established && ev.Number <= Unreachable; ev.Stream == Connection && !cm || ev.Stream == CR && ev.Number != ConnectionRequest {
+		return param.Invalid(op, "Number", ev.Number, "one of stream "+ev.Stream.String())
+	}
+	ev.EVD = d.id
+	st := d.ring.Push(&ev)
+	if d.flags.Load()&fSealed != 0 && st != ring.OK {
+		st = ring.Closed
+	}
+	if st != ring.OK {
+		err := d.pushErr(st)
+		if st == ring.Full {
+			d.alarm(alarmOverflow, 0)
+		}
+		return err
+	}
+	d.trigger(srcPost)
+	return nil
+}
+
+func (d *EVD) post(ev *Event) error {
+	if d.postInline {
+		return d.postDirect(ev)
+	}
+	if err := d.push(ev); err != nil {
 		return err
 	}
 	d.trigger(srcPost)
@@ -42,6 +91,9 @@ func (d *EVD) stamp(ev *Event) {
 func (d *EVD) push(ev *Event) error {
 	if !d.software {
 		return d.streamErr()
+	}
+	if d.flags.Load()&fSealed != 0 {
+		return d.closedErr("engine: Post")
 	}
 	d.stamp(ev)
 	st := d.ring.Push(ev)
@@ -76,12 +128,15 @@ func (d *EVD) postDirect(ev *Event) error {
 		return d.streamErr()
 	}
 	s := d.load()
-	if s.run() == 0 && s.lim() > 0 && d.ring.Idle() &&
+	if s&(levelMask|runMask) == runsOne && d.flags.Load()&fSealed == 0 && d.ring.Idle() &&
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as [T]
 		d.stamp(ev)
 		r := d.own
 		r.evs[0] = *ev
 		d.stats.direct.Add(1)
+		if d.traced {
+			d.traceUpcall(r.evs[:1])
+		}
 		d.call(r, r.evs[:1])
 		s = d.load()
 		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||

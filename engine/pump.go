@@ -26,7 +26,13 @@ type pump struct {
 
 func (p *pump) arm() error { return p.link.armWanted() }
 
-func (p *pump) noteArm(err error) { p.d.noteArm(err) }
+func (p *pump) noteArm(l *link, err error) { p.d.noteArm(l, err) }
+
+func (p *pump) cqFailed(l *link, err error, other alarm) { p.d.cqFailed(l, err, other) }
+
+// Nobody waits for a pump.
+func (p *pump) enough() bool { return true }
+func (p *pump) signal()      {}
 
 // runSlot is [R] for a pump. It answers whether it placed anything.
 //
@@ -95,7 +101,7 @@ func (p *pump) place() ring.Status {
 		return st
 	}
 	for i := range c.Len() {
-		eventFromWC(p.d.ring.Slot(c, i), &p.stash[i], p.d.id, p.link.index)
+		p.d.eventFromWC(p.d.ring.Slot(c, i), &p.stash[i], p.link.index)
 	}
 	p.stash = p.stash[c.Len():]
 	p.d.ring.Commit(c)

@@ -63,12 +63,19 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			have = true
 		}
 
-		if n := d.take(batch); n > 0 {
+		n, found := 0, false
+		if s&(limMany|bNOTE) == 0 {
+			n = d.take(batch)
+			found = n > 0
+		} else {
+			n, found = d.takeOther(s, batch)
+		}
+		if found {
 			d.release(false)
 			have = false
 			moved = true
 			d.deliver(r, batch[:n])
-			if left -= n; left > 0 {
+			if left -= max(n, 1); left > 0 {
 				continue
 			}
 			left = d.budget
@@ -86,64 +93,31 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 	}
 }
 
-// take moves up to len(dst) events into dst, from the ring or from a CQ that
-// is attached directly. TAKE must be held.
-//
-// The ring is looked at first, but after a batch from the ring the CQs are:
-// posters that keep the ring filled must not make a CQ overrun. (Completions of
-// such a CQ never pass the ring, so no order is lost.) 0 means that everything
-// was looked at and found empty.
-func (d *EVD) take(dst []Event) (n int) {
-	if d.ringLast {
-		d.ringLast = false
-		if n = d.takeCQs(dst); n == 0 {
-			n = d.takeRing(dst)
-		}
-		return n
-	}
-	if n = d.takeRing(dst); n == 0 {
-		return d.takeCQs(dst)
-	}
-	d.ringLast = len(d.direct) > 0
-	return n
-}
-
-func (d *EVD) takeRing(dst []Event) int {
-	n := d.ring.PopN(dst)
-	if n > 0 {
-		d.ring.Return() // so that Idle is exact whenever TAKE is free
-	}
-	return n
-}
-
-func (d *EVD) takeCQs(dst []Event) int {
-	for range d.direct {
-		l := d.direct[d.turn]
-		if d.turn++; d.turn == len(d.direct) {
-			d.turn = 0
-		}
-		k := min(len(dst), len(d.wcs))
-		if n := l.cq.Poll(d.wcs[:k]); n > 0 {
-			for i := range n {
-				eventFromWC(&dst[i], &d.wcs[i], d.id, l.index)
-			}
-			d.stats.polled.Add(uint64(n))
-			return n
-		}
-	}
-	return 0
-}
-
 // release is transition [R4]: TAKE is given back by one who stays (a runner
-// before its upcall) or goes (a Dequeue). STALL falls in the same step, and
-// the pumps that had set it are started, now that there is room. outside: the
-// caller is not a runner, so a MISS that it finds has nobody who promised to
-// look, and it starts a run.
+// before its upcall) or goes (a Dequeue, a waiter). STALL falls in the same
+// step, and the pumps that had set it are started, now that there is room.
+//
+// outside: the caller is not a runner, so a MISS that it finds has nobody who
+// promised to look, and it starts a run. With many instances a runner that
+// leaves something behind starts another, so that as many upcalls run as may.
+// (Only one who has taken something: two runners who start each other after
+// finding nothing would do so for ever.)
+//
+// A waiter leaves MISS behind: it has cleared it, and may leave events. Without
+// the mark the word could be again what Enable saw before the events came.
 func (d *EVD) release(outside bool) {
 	for {
 		s := d.load()
-		n := s &^ (bTAKE | bSTALL)
-		claim := outside && s&bMISS != 0 && s.run() < s.lim() && s&bQUED == 0
+		n := s &^ (bTAKE | bOWN | bSTALL)
+		if s&bOWN != 0 {
+			n |= bMISS
+		}
+		claim := s.run() < s.lim() && s&bQUED == 0
+		if outside {
+			claim = claim && s&bMISS != 0
+		} else {
+			claim = claim && s&limMany != 0 && (s&bMISS != 0 || d.available())
+		}
 		if claim {
 			n |= bQUED
 		}
@@ -195,22 +169,10 @@ func (d *EVD) handOver() bool {
 func (d *EVD) deliver(r *runner, evs []Event) {
 	d.stats.upcalls.Add(1)
 	d.stats.delivered.Add(uint64(len(evs)))
+	if d.e.tracing&(TraceEVD|TraceCompletion) != 0 {
+		d.traceUpcall(evs)
+	}
 	d.call(r, evs)
-}
-
-// call is an upcall. One that does not return (a panic that somebody above
-// recovers, runtime.Goexit) must not take the slot along.
-func (d *EVD) call(r *runner, evs []Event) {
-	returned := false
-	defer func() {
-		r.up = Upcall{} // the handle is dead now
-		if !returned {
-			d.abandon()
-		}
-	}()
-	r.up = Upcall{evd: d, events: evs}
-	d.fn(&r.up)
-	returned = true
 }
 
 // abandon gives the slot of an upcall that did not return to a queued run.
@@ -225,19 +187,4 @@ func (d *EVD) abandon() {
 			return
 		}
 	}
-}
-
-// pending reports whether an event is in the ring, in flight, or on a CQ. It
-// consumes nothing. (What a pump has in its stash came after a full ring, and
-// is on its way to it.)
-func (d *EVD) pending() bool {
-	if !d.ring.Idle() {
-		return true
-	}
-	for _, l := range d.links {
-		if l.cq.Pending() {
-			return true
-		}
-	}
-	return false
 }

@@ -15,7 +15,15 @@ type runq struct {
 	first  *machine
 	last   *machine
 	parked int
+	pops   uint64
 	closed bool
+}
+
+// look reports whether a run is waiting, and how many have begun so far.
+func (q *runq) look() (waiting bool, pops uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.first != nil, q.pops
 }
 
 // push appends m, whose QUED bit the caller has just set.
@@ -55,6 +63,7 @@ func (q *runq) pop() *machine {
 		q.last = nil
 	}
 	m.next = nil
+	q.pops++
 	return m
 }
 

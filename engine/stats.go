@@ -6,14 +6,16 @@ import "github.com/evdengine/evd/internal/atom"
 // read one after the other: while the EVD is in use they need not add up. At
 // rest they do:
 //
-//	Posted + Polled = Delivered + Dequeued + Leftover + pending in the ring
+//	Posted + Polled + Raised = Delivered + Dequeued + Leftover + pending, those on CQs excepted
 type Stats struct {
-	Posted    uint64 // software events accepted
-	Rejected  uint64 // Posts refused with ErrFull
+	Posted    uint64 // events accepted by Post and PostCM
+	Rejected  uint64 // posts refused with ErrFull
+	Raised    uint64 // events that the engine made: connection events, async errors
 	Polled    uint64 // completions taken from CQs
 	Delivered uint64 // events handed to upcalls
 	Upcalls   uint64 // upcall invocations
-	Dequeued  uint64 // events handed out by Dequeue
+	Dequeued  uint64 // events handed out by Dequeue and Wait
+	Waits     uint64 // Waits that succeeded
 	Leftover  uint64 // events handed to Leftovers by Close
 	Direct    uint64 // of Posted: handed to the upcall without passing the ring
 	HandOvers uint64 // times the budget was used up and the rest handed on
@@ -28,11 +30,15 @@ type Stats struct {
 	Retries   uint64 // attempts to arm again after a failure
 	WaitErrs  uint64 // failed waits for an event; the poller polls and tries again
 	Stalls    uint64 // DispatchQueued: times the ring was full and a completion had to wait
+
+	LostInterrupts uint64 // completions that the watchdog found, nobody having been told of them
+	Panics         uint64 // upcalls that panicked
 }
 
 type stats struct {
 	rejected, dequeued, leftover     atom.Counter
 	handOvers, arms, armErrs, stalls atom.Counter
+	raised, waits, lost, panics      atom.Counter
 	poll                             pollerStats
 
 	polled, delivered, upcalls, direct atom.Counter
@@ -64,14 +70,10 @@ func (d *EVD) Stats() Stats {
 		Retries:   st.poll.retries.Load(),
 		WaitErrs:  st.poll.waitErrs.Load(),
 		Stalls:    st.stalls.Load(),
-	}
-}
+		Raised:    st.raised.Load(),
+		Waits:     st.waits.Load(),
 
-// noteArm counts an arm.
-func (d *EVD) noteArm(err error) {
-	if err != nil {
-		d.stats.armErrs.Add(1)
-		return
+		LostInterrupts: st.lost.Load(),
+		Panics:         st.panics.Load(),
 	}
-	d.stats.arms.Add(1)
 }

@@ -12,8 +12,9 @@ const (
 	srcPost source = iota
 	// srcPostInline: like srcPost, but the caller runs the upcall (opt-in).
 	srcPostInline
-	// srcInside: published by this EVD's own upcall. Never claims: the running
-	// upcall's loop picks it up, so that recursion depth is 0.
+	// srcInside: published by this EVD's own upcall. With one instance it never
+	// claims: the running upcall's loop picks it up, so that recursion depth is
+	// 0. With many another one may, on a worker.
 	srcInside
 	// srcIntr: the one-shot event of an armed CQ. ARM falls, the caller runs.
 	srcIntr
@@ -22,8 +23,12 @@ const (
 	srcWatch
 )
 
-// inline says that a caller which gets a slot runs the upcall itself.
-func (s source) inline() bool { return s == srcPostInline || s == srcIntr || s == srcWatch }
+// inline says that a caller which gets a slot runs the upcall itself. Not with
+// LIM > 1: an upcall would keep the poller from its CQ, or the one inline
+// poster from the next, while other upcalls could begin.
+func (m *machine) inline(src source, s word) bool {
+	return (src == srcPostInline || src == srcIntr || src == srcWatch) && s&limMany == 0 && !m.queued
+}
 
 // trigger is transition [T]: it is called after the event is visible (ring
 // slot committed, or CQE written), never before. It answers true when the
@@ -37,11 +42,17 @@ func (m *machine) trigger(src source) (claimed bool) {
 		if src == srcIntr {
 			n &^= bARM
 		}
-		enqueue := false
+		enqueue, wake := false, false
 		switch {
-		case src == srcInside || s.run() >= s.lim():
+		case s&bWAIT != 0:
+			if !m.self.enough() && src != srcIntr {
+				return false // the last one that the waiter wants for wakes him
+			}
+			n = n&^bWAIT | bMISS
+			wake = true
+		case s.run() >= s.lim() || src == srcInside && s&limMany == 0:
 			n |= bMISS
-		case src.inline():
+		case m.inline(src, s):
 			n += runOne
 			claimed = true
 		case s&bQUED == 0:
@@ -52,14 +63,17 @@ func (m *machine) trigger(src source) (claimed bool) {
 			return false
 		}
 		// [T] acquire-release: gives the published event to the slot's holder
-		// (RUN), to the worker (QUED), or to the runner that reads MISS;
-		// pairs with [R1]..[R6] and [W].
+		// (RUN), to the worker (QUED), to the runner that reads MISS, or to the
+		// waiter; pairs with [R1]..[R6], [W] and [W2].
 		if !m.word.CompareAndSwap(uint64(s), uint64(n)) {
 			claimed = false
 			continue
 		}
 		if enqueue {
 			m.e.rq.push(m)
+		}
+		if wake {
+			m.self.signal()
 		}
 		return claimed
 	}
@@ -92,6 +106,8 @@ type machine struct {
 	e    *Engine
 	self runnable
 	next *machine // owner: run queue, while QUED
+
+	queued bool // nobody but a worker runs it
 }
 
 // runnable is the body of a machine.
@@ -101,6 +117,9 @@ type runnable interface {
 	runSlot(r *runner) bool
 	// arm arms every CQ that the machine polls and that is not armed yet.
 	arm() error
+	// enough is false if a waiter need not be woken yet, and signal wakes him.
+	enough() bool
+	signal()
 }
 
 // cas changes the word from s to n, applying the QUIET rule when the change

@@ -1,5 +1,7 @@
 package engine
 
+import "fmt"
+
 // UpcallFunc is called with events. It runs on an engine goroutine (or, with
 // Dispatch Inline, on the poster's) and should not block: see Dispatch.
 type UpcallFunc func(u *Upcall)
@@ -23,7 +25,8 @@ type Upcall struct {
 func (u *Upcall) EVD() *EVD { return u.evd }
 
 // Events returns the batch, oldest first; at least one event, at most
-// EVDConfig.Batch. They are delivered, whatever the upcall does with them.
+// EVDConfig.Batch. They are delivered, whatever the upcall does with them. With
+// policy NotificationOnly there are none: dequeue.
 func (u *Upcall) Events() []Event { return u.events }
 
 // More hints whether further events were pending a moment ago.
@@ -44,19 +47,40 @@ func (u *Upcall) Post(ev Event) error {
 	if u.evd == nil {
 		return ErrUpcallOver
 	}
-	if err := u.evd.push(&ev); err != nil {
-		return err
+	err := u.evd.push(&ev)
+	if err == nil {
+		u.evd.trigger(srcInside)
 	}
-	u.evd.trigger(srcInside)
-	return nil
+	if u.evd.e.tracing&TraceAPI != 0 {
+		u.evd.e.traceAPI(err, "evd_post_se", "evd", u.evd, "wrid", ev.WRID)
+	}
+	return err
 }
 
 // ModifyUpcall is EVD.ModifyUpcall from inside the upcall. Disable is exact:
-// after it returned no further upcall begins, until somebody enables. The
-// function cannot be replaced from inside (ErrBusy: an upcall runs).
-func (u *Upcall) ModifyUpcall(p Policy, fn UpcallFunc) error {
-	if u.evd == nil {
+// after it returned no further upcall begins, until somebody enables. (With
+// Many, one that had already taken its events may.) Teardown would wait for
+// itself: it disables, and returns ErrInUpcall. The function cannot be replaced
+// from inside (ErrBusy: an upcall runs).
+func (u *Upcall) ModifyUpcall(p Policy, fn UpcallFunc) error { return u.modify(p, fn, strict) }
+
+// ModifyUpcallAny is EVD.ModifyUpcallAny from inside the upcall.
+func (u *Upcall) ModifyUpcallAny(p Policy, fn UpcallFunc) error { return u.modify(p, fn, invokeAny) }
+
+// ModifyUpcallNew is EVD.ModifyUpcallNew from inside the upcall, which looks
+// once more when it returns: it is as ModifyUpcallAny there.
+func (u *Upcall) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return u.modify(p, fn, invokeNew) }
+
+func (u *Upcall) modify(p Policy, fn UpcallFunc, v verb) error {
+	d := u.evd
+	if d == nil {
 		return ErrUpcallOver
 	}
-	return u.evd.ModifyUpcall(p, fn)
+	if p != Teardown {
+		return d.modify(p, fn, v)
+	}
+	if err := d.modify(Disable, Same, v); err != nil {
+		return err
+	}
+	return fmt.Errorf("engine: ModifyUpcall: EVD %q: %w: upcalls are disabled, but this one runs", d.name, ErrInUpcall)
 }

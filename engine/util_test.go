@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"io"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -34,4 +36,14 @@ func waitFor(t testing.TB, cond func() bool) {
 			require.FailNow(t, "waited a minute in vain")
 		}
 	}
+}
+
+// testLogger writes to w, without times, for one goroutine at a time.
+func testLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
 }

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/param"
+)
+
+// alarm is an async error that an EVD can have.
+type alarm uint8
+
+const (
+	alarmOverflow alarm = iota
+	alarmProvider
+	alarmArm
+	alarmOverrun
+	alarmPanic
+	alarmRemoved
+	alarmLost
+	alarmStuck
+	numAlarms
+)
+
+var alarmNumbers = [numAlarms]EventNumber{
+	EVDOverflow, ProviderError, ArmFailure, CQOverrun, UpcallPanic, DeviceRemoved, LostInterrupt, StuckUpcall,
+}
+
+// alarms are the slots of one EVD on the async EVD: one for each number, so
+// that none is ever without a place; what happens again before it was delivered
+// is counted.
+type alarms [numAlarms]notice
+
+// Async returns the EVD of async errors: what goes wrong and nobody's call can
+// return. It belongs to the engine, has stream Async and no ring to speak of:
+// each EVD has a reserved place for each number, and Event.Count tells how often
+// it happened. Dequeue or Wait, or give it an upcall (ModifyUpcall, or
+// Config.AsyncUpcall). It is closed by Engine.Close, after all others.
+func (e *Engine) Async() *EVD {
+	if e == nil {
+		return nil
+	}
+	return e.async
+}
+
+func (e *Engine) newAsync() *EVD {
+	cfg := EVDConfig{
+		Name: "async", Streams: Async, Capacity: 1, Dispatch: DispatchQueued,
+		Upcall: e.cfg.AsyncUpcall, Leftovers: e.cfg.AsyncLeftovers,
+	}
+	if cfg.Upcall != nil {
+		cfg.Policy = SingleInstance
+	}
+	d, err := e.newEVD(cfg)
+	if err != nil {
+		panic(err) // of an unused engine with a valid configuration
+	}
+	return d
+}
+
+// alarm raises an async error about d, or its CQ number cq.
+func (d *EVD) alarm(a alarm, cq uint16) {
+	s := d.alarms.Load()
+	if s == nil {
+		s = &alarms{}
+		for i := range s {
+			s[i].ev = Event{Stream: Async, Number: alarmNumbers[i], SrcQP: d.id}
+		}
+		if !d.alarms.CompareAndSwap(nil, s) {
+			s = d.alarms.Load()
+		}
+	}
+	d.e.trace(TraceAsync, "async_error", "event", alarmNumbers[a], "evd", d, "cq", cq)
+	d.e.async.raise(&s[a])
+}
+
+// ReportAsync raises an async error about this EVD that a driver or device has
+// told of in its own way: ProviderError, CQOverrun or DeviceRemoved. For any
+// goroutine.
+func (d *EVD) ReportAsync(n EventNumber) error {
+	const op = "engine: ReportAsync"
+	if err := d.valid(op); err != nil {
+		return err
+	}
+	switch n {
+	case ProviderError:
+		d.alarm(alarmProvider, 0)
+	case CQOverrun:
+		d.alarm(alarmOverrun, 0)
+	case DeviceRemoved:
+		d.alarm(alarmRemoved, 0)
+	default:
+		return param.Invalid(op, "n", n, "ProviderError, CQOverrun or DeviceRemoved")
+	}
+	return nil
+}
+
+// noteArm counts an arm, and tells of a failure.
+func (d *EVD) noteArm(l *link, err error) {
+	switch {
+	case err == nil:
+		d.stats.arms.Add(1)
+		d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "solicited_only", l.solic)
+		return
+	case errors.Is(err, ErrClosed):
+		d.stats.armErrs.Add(1)
+		return // whoever closes a CQ under its EVD knows
+	}
+	d.stats.armErrs.Add(1)
+	d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "error", err)
+	d.cqFailed(l, err, alarmArm)
+}
+
+// cqFailed raises the async error for err, other if it is none of the special
+// ones. An end is told once for each CQ.
+func (d *EVD) cqFailed(l *link, err error, other alarm) {
+	a := other
+	switch {
+	case errors.Is(err, hwcq.ErrRemoved):
+		a = alarmRemoved
+	case errors.Is(err, hwcq.ErrOverrun):
+		a = alarmOverrun
+	default:
+		d.alarm(a, l.index)
+		return
+	}
+	if l.failed.Swap(uint32(a)+1) == 0 {
+		d.alarm(a, l.index)
+		d.wakeWaiter() // there may be nothing left to wait for
+	}
+}
+
+// failure returns why the CQ is of no use any more, nil if it is.
+func (l *link) failure() error {
+	switch l.failed.Load() {
+	case uint32(alarmRemoved) + 1:
+		return hwcq.ErrRemoved
+	case uint32(alarmOverrun) + 1:
+		return hwcq.ErrOverrun
+	}
+	return nil
+}
+
+// deaf returns why no event can come any more: the streams are those of CQs
+// only, and all of them have failed.
+func (d *EVD) deaf() (err error) {
+	if d.streams&^(DTO|Bind) != 0 {
+		return nil
+	}
+	for _, l := range d.links {
+		if err = l.failure(); err == nil {
+			return nil
+		}
+	}
+	return err
+}

@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/evdengine/evd/internal/atom"
+	"github.com/evdengine/evd/ring"
+)
+
+// Close ends the EVD: no upcall begins any more, Post and Dequeue return
+// ErrClosed, upcalls that run are waited for, the pollers end, and events that
+// were accepted and not delivered go to EVDConfig.Leftovers, oldest first.
+// Completions that were not taken from a CQ stay there, and the CQ stays the
+// caller's. Idempotent. Do not call it from the EVD's own upcall: it would
+// wait for itself.
+func (d *EVD) Close() error { return d.CloseContext(context.Background()) }
+
+// CloseContext is Close with a limit on the wait for running upcalls. When ctx
+// ends first its error is returned: the EVD is closed to everyone, and another
+// Close continues the wait.
+func (d *EVD) CloseContext(ctx context.Context) (err error) {
+	const op = "engine: Close"
+	if err := d.valid(op); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return nilHandle(op, "ctx")
+	}
+	if d == d.e.async {
+		return fmt.Errorf("%s: EVD %q: %w: Engine.Close closes it", op, d.name, ErrBusy)
+	}
+	if d.e.tracing&TraceAPI != 0 {
+		defer func() { d.e.traceAPI(err, "evd_free", "evd", d) }()
+	}
+	return d.close(ctx)
+}
+
+func (d *EVD) close(ctx context.Context) error {
+	d.markClosed()
+	d.ring.Close()
+	if err := acquire(ctx, d.closer); err != nil {
+		return fmt.Errorf("engine: Close: EVD %q: another Close: %w", d.name, err)
+	}
+	defer d.closer.Signal()
+	if d.dead {
+		return nil
+	}
+	for _, p := range d.pumps {
+		p.disable()
+		if err := d.e.waitQuiet(ctx, &p.machine, noRun); err != nil {
+			return fmt.Errorf("engine: Close: EVD %q: pump: %w", d.name, err)
+		}
+	}
+	if err := d.e.waitQuiet(ctx, &d.machine, noUse); err != nil {
+		return fmt.Errorf("engine: Close: EVD %q: running upcall: %w", d.name, err)
+	}
+	for _, l := range d.links {
+		l.poll.askStop()
+	}
+	for _, l := range d.links {
+		l.poll.wait()
+	}
+	d.drain()
+	d.dead = true
+	d.e.mu.Lock()
+	d.e.forget(d)
+	for _, l := range d.links {
+		delete(d.e.cqs, l.cq)
+	}
+	d.e.mu.Unlock()
+	return nil
+}
+
+// acquire takes a token, or gives up when ctx ends.
+func acquire(ctx context.Context, t atom.Token) error {
+	if t.TryWait() { // also when ctx has ended
+		return nil
+	}
+	c := t.C()
+	if c == nil { // in the explorer, where contexts have no time
+		t.Wait()
+		return nil
+	}
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// markClosed is transition [C]: it refuses every later TAKE and slot, and has
+// the waiter go.
+func (d *EVD) markClosed() {
+	for {
+		s := d.load()
+		if s&bCLOSE != 0 {
+			return
+		}
+		if d.word.CompareAndSwap(uint64(s), uint64(s.policy(levelDisabled)&^bWAIT|bCLOSE)) { // [C] pairs with [W1], [W2]
+			if s&bWAIT != 0 {
+				d.signal()
+			}
+			return
+		}
+	}
+}
+
+// disable is [D] for a pump.
+func (p *pump) disable() {
+	for {
+		s := p.load()
+		if p.word.CompareAndSwap(uint64(s), uint64(s.policy(levelDisabled))) {
+			return
+		}
+	}
+}
+
+// drain hands what is left to the leftovers callback. CLOSE keeps every other
+// consumer away; producers that had reserved before the ring was closed are
+// waited for.
+func (d *EVD) drain() {
+	buf := make([]Event, d.batch)
+	hand := func(n int) {
+		if n > 0 {
+			d.stats.leftover.Add(uint64(n))
+			if d.leftovers != nil {
+				d.leftovers(buf[:n])
+			}
+		}
+	}
+	if sd := d.side.Load(); sd != nil {
+		for {
+			n := sd.popList(d, &sd.now, buf, len(buf))
+			if n == 0 {
+				n = sd.takeStash(buf)
+			}
+			if n == 0 {
+				n = sd.popList(d, &sd.late, buf, len(buf))
+			}
+			if n == 0 {
+				break
+			}
+			hand(n)
+		}
+	}
+	for {
+		n := d.ring.PopN(buf)
+		hand(n)
+		if n > 0 {
+			continue
+		}
+		if d.ring.Look() == ring.Empty {
+			break
+		}
+		atom.Spin() // in flight
+	}
+	for _, p := range d.pumps {
+		for len(p.stash) > 0 {
+			n := min(len(buf), len(p.stash))
+			for i := range n {
+				d.eventFromWC(&buf[i], &p.stash[i], p.link.index)
+			}
+			p.stash = p.stash[n:]
+			d.stats.polled.Add(uint64(n))
+			hand(n)
+		}
+	}
+}
+
+// Shutdown is an orderly end: Post is refused with ErrClosed from now on, and
+// when everything that was accepted has been delivered or dequeued, the CQs are
+// empty and no upcall runs, the EVD is closed. Where upcalls are disabled
+// somebody must dequeue. When ctx ends first its error is returned and the EVD
+// lives on, without posters: call Shutdown again, or Close, which hands the rest
+// to Leftovers.
+func (d *EVD) Shutdown(ctx context.Context) (err error) {
+	const op = "engine: Shutdown"
+	if err := d.valid(op); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return nilHandle(op, "ctx")
+	}
+	if d == d.e.async {
+		return fmt.Errorf("%s: EVD %q: %w: Engine.Shutdown ends it", op, d.name, ErrBusy)
+	}
+	if d.e.tracing&TraceAPI != 0 {
+		defer func() { d.e.traceAPI(err, "evd_shutdown", "evd", d) }()
+	}
+	d.flags.Or(fSealed) // a Post that did not see it is accepted: it is waited for, or left over
+	if err := d.drained(ctx); err != nil {
+		return fmt.Errorf("%s: EVD %q: %w", op, d.name, err)
+	}
+	return d.close(ctx)
+}
+
+const shutdownLook = time.Millisecond
+
+// drained waits until nothing is pending and nobody is at it. Whoever takes the
+// last event tells nobody, so it looks now and then.
+func (d *EVD) drained(ctx context.Context) error {
+	for {
+		s := d.load()
+		if s&bCLOSE != 0 || s.run() == 0 && s&(bQUED|bTAKE) == 0 && !d.pending() && !d.pumping() {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		pause(shutdownLook)
+	}
+}
+
+// pumping reports whether a pump is on its way with completions that it has
+// taken from its CQ.
+func (d *EVD) pumping() bool {
+	for _, p := range d.pumps {
+		if p.load().run() > 0 {
+			return true
+		}
+	}
+	return d.load()&bSTALL != 0
+}
+
+// Shutdown shuts every EVD down, in the order of their creation, and closes the
+// engine. When ctx ends first its error is returned and the engine lives on.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	const op = "engine: Shutdown"
+	if err := e.valid(op); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return nilHandle(op, "ctx")
+	}
+	for _, d := range e.list() {
+		d.flags.Or(fSealed)
+	}
+	for _, d := range e.list() {
+		if err := d.Shutdown(ctx); err != nil {
+			return err
+		}
+	}
+	if err := e.async.drainedAsync(ctx); err != nil {
+		return fmt.Errorf("%s: async errors: %w", op, err)
+	}
+	return e.CloseContext(ctx)
+}
+
+// drainedAsync waits for the delivery of async errors if there is an upcall for
+// them; otherwise nobody may be there to dequeue.
+func (d *EVD) drainedAsync(ctx context.Context) error {
+	if d.load().lim() == 0 {
+		return nil
+	}
+	return d.drained(ctx)
+}
+
+// Close closes every EVD (see EVD.Close) and ends the engine's goroutines. It
+// waits for upcalls that run; do not call it from one. Idempotent.
+func (e *Engine) Close() error { return e.CloseContext(context.Background()) }
+
+// CloseContext is Close with a limit on the wait for running upcalls. When ctx
+// ends first its error is returned: every EVD is closed to everyone, and
+// another Close continues the wait.
+func (e *Engine) CloseContext(ctx context.Context) (err error) {
+	const op = "engine: Close"
+	if err := e.valid(op); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return nilHandle(op, "ctx")
+	}
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	evds := e.list()
+	for _, d := range evds {
+		d.markClosed() // none waits for another's upcalls before it is closed
+	}
+	var errs []error
+	for _, d := range evds {
+		errs = append(errs, d.CloseContext(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err // what runs needs workers, and has errors to tell
+	}
+	if err := e.async.close(ctx); err != nil {
+		return err
+	}
+	e.dog.end()
+	e.rq.close()
+	e.workMu.Lock()
+	defer e.workMu.Unlock()
+	for _, done := range e.wait {
+		done.Wait()
+		done.Signal() // for another Close
+	}
+	return nil
+}
+
+// forget takes d off the list, under mu. The last takes its place: the list has
+// no order.
+func (e *Engine) forget(d *EVD) {
+	last := len(e.evds) - 1
+	e.evds[d.slot] = e.evds[last]
+	e.evds[d.slot].slot = d.slot
+	e.evds[last] = nil
+	e.evds = e.evds[:last]
+}
+
+// list returns the EVDs, the async EVD excepted, by age.
+func (e *Engine) list() []*EVD {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	evds := slices.DeleteFunc(slices.Clone(e.evds), func(d *EVD) bool { return d == e.async })
+	slices.SortFunc(evds, func(a, b *EVD) int { return cmp.Compare(a.id, b.id) })
+	return evds
+}

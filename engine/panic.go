@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"runtime/debug"
+
+	"github.com/evdengine/evd/internal/atom"
+)
+
+// Panic tells of an upcall that panicked.
+type Panic struct {
+	Value  any     // what was given to panic
+	Stack  []byte  // the goroutine's stack
+	Events []Event // the batch of the upcall: they count as delivered
+}
+
+// panics keeps the last one. A mutex: an upcall that panics is no hot path.
+type panics struct {
+	mu   atom.Mutex
+	last *Panic
+}
+
+// LastPanic returns what is known of the last panic of this EVD's upcall, nil
+// if there was none. For any goroutine.
+func (d *EVD) LastPanic() *Panic {
+	if d == nil {
+		return nil
+	}
+	d.panics.mu.Lock()
+	defer d.panics.mu.Unlock()
+	return d.panics.last
+}
+
+// call is an upcall. One that does not return (a panic, runtime.Goexit) must
+// not take the slot along.
+func (d *EVD) call(r *runner, evs []Event) {
+	returned := false
+	defer func() {
+		r.up = Upcall{} // the handle is dead now
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			d.panicked(v, evs)
+			return
+		}
+		d.abandon() // Goexit: the goroutine ends
+	}()
+	r.up = Upcall{evd: d, events: evs}
+	d.fn(&r.up)
+	returned = true
+}
+
+// panicked contains a panic: upcalls are disabled, and the runner goes on to
+// leave by [R1]. The events of the batch have been delivered: nobody knows how
+// many of them the upcall had dealt with.
+func (d *EVD) panicked(v any, evs []Event) {
+	_, _ = d.disable("") // an EVD that is closed is disabled
+	p := &Panic{Value: v, Stack: debug.Stack(), Events: append([]Event(nil), evs...)}
+	d.panics.mu.Lock()
+	d.panics.last = p
+	d.panics.mu.Unlock()
+	d.stats.panics.Add(1)
+	d.alarm(alarmPanic, 0)
+	if d.repanic {
+		d.abandon()
+		panic(v)
+	}
+}

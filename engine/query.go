@@ -1,0 +1,38 @@
+package engine
+
+// Query is what an EVD is and does at a moment. Its fields are read one after
+// the other: beside others that change them they need not fit together.
+type Query struct {
+	ID       uint32
+	Name     string
+	Streams  Stream
+	Capacity int
+	Policy   Policy // Disable after Teardown; Many is reported as ManyLimit
+	Running  int    // upcalls that run or may begin
+	Pending  int    // events that wait, at least: a CQ that has any counts as one
+	Waitable bool   // SetUnwaitable was not called
+	Waiting  bool   // somebody is in Wait
+	Armed    bool   // a completion would be noticed: the CQs are armed or watched
+	Closed   bool
+	Stats    Stats
+}
+
+// Query returns a snapshot. For any goroutine; it takes part in nothing and
+// holds up nobody. Of a nil EVD it is the zero Query.
+func (d *EVD) Query() Query {
+	if d.valid("") != nil {
+		return Query{}
+	}
+	s := d.load()
+	return Query{
+		ID: d.id, Name: d.name, Streams: d.streams, Capacity: d.ring.Cap(),
+		Policy:   policyOf(s.level()),
+		Running:  int(s.run()),
+		Pending:  d.backlog(),
+		Waitable: d.flags.Load()&fUnwaitable == 0,
+		Waiting:  s&bOWN != 0,
+		Armed:    s&bARM != 0,
+		Closed:   s&bCLOSE != 0,
+		Stats:    d.Stats(),
+	}
+}

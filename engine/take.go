@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/ring"
+)
+
+// take moves up to len(dst) events into dst: what the engine made itself and
+// what a waiter has copied (side.go), then from the ring or from a CQ that is
+// attached directly. TAKE must be held.
+//
+// The ring is looked at first, but after a batch from the ring the CQs are:
+// posters that keep the ring filled must not make a CQ overrun. (Completions of
+// such a CQ never pass the ring, so no order is lost.) 0 means that everything
+// was looked at and found empty.
+func (d *EVD) take(dst []Event) (n int) {
+	sd := d.side.Load()
+	if sd == nil {
+		return d.takeSources(dst)
+	}
+	if n = sd.take(d, dst); n > 0 {
+		return n
+	}
+	if n = d.takeSources(dst); n == 0 {
+		n = sd.takeLate(d, dst) // the CQs have just been seen empty
+	}
+	return n
+}
+
+func (d *EVD) takeSources(dst []Event) (n int) {
+	if d.ringLast {
+		d.ringLast = false
+		if n = d.takeCQs(dst); n == 0 {
+			n = d.takeRing(dst)
+		}
+		return n
+	}
+	if n = d.takeRing(dst); n == 0 {
+		return d.takeCQs(dst)
+	}
+	d.ringLast = len(d.direct) > 0
+	return n
+}
+
+func (d *EVD) takeRing(dst []Event) int {
+	n := d.ring.PopN(dst)
+	if n > 0 {
+		d.ring.Return() // so that Idle is exact whenever TAKE is free
+	}
+	return n
+}
+
+func (d *EVD) takeCQs(dst []Event) int {
+	for range d.direct {
+		l := d.direct[d.turn]
+		if d.turn++; d.turn == len(d.direct) {
+			d.turn = 0
+		}
+		wcs := d.poll(l, len(dst))
+		if len(wcs) == 0 {
+			continue
+		}
+		if d.merged {
+			sd := d.needSide()
+			sd.expand(d, l, wcs)
+			return sd.takeStash(dst)
+		}
+		for i := range wcs {
+			d.eventFromWC(&dst[i], &wcs[i], l.index)
+		}
+		return len(wcs)
+	}
+	return 0
+}
+
+// poll takes up to most completions from a CQ.
+func (d *EVD) poll(l *link, most int) []hwcq.WC {
+	k := min(most, len(d.wcs))
+	n := l.cq.Poll(d.wcs[:k])
+	if n > 0 {
+		d.stats.polled.Add(uint64(n))
+	}
+	if n < k {
+		l.owed = 0 // it was empty
+	} else {
+		l.owed = max(0, l.owed-n)
+	}
+	return d.wcs[:n]
+}
+
+// takeOther is a runner's take where take itself will not do. It answers
+// whether there is something for an upcall.
+func (d *EVD) takeOther(s word, batch []Event) (n int, found bool) {
+	if s&bNOTE != 0 {
+		return 0, d.available()
+	}
+	n = d.take(batch[:d.share(s, len(batch))])
+	if n > 0 {
+		d.keepWatch()
+	}
+	return n, n > 0
+}
+
+// share is how much of what is pending one of many runners takes: so much that
+// there is something for each of the others that may run, whether they have
+// begun or not. A CQ does not tell how many completions it has, so of those it
+// takes one at a time.
+func (d *EVD) share(s word, most int) int {
+	lim := int(s.lim())
+	if len(d.direct) > 0 || lim == 0 {
+		return 1
+	}
+	n := d.ring.Committed(most * lim)
+	if sd := d.side.Load(); sd != nil {
+		n += int(sd.n.Load())
+	}
+	return max(1, min(most, (n+lim-1)/lim))
+}
+
+// keepWatch is transition [R9]: before an upcall that others may run beside,
+// the CQs are armed, so that somebody hears of the next completion while the
+// upcall runs. The caller looks afterwards, in release.
+func (d *EVD) keepWatch() {
+	for {
+		s := d.load()
+		if s&bARM != 0 {
+			return
+		}
+		if d.word.CompareAndSwap(uint64(s), uint64(s|bARM)) { // [R9] as [R5]
+			if d.arm() != nil {
+				d.clearARM()
+			}
+			return
+		}
+	}
+}
+
+// available reports whether take would find something. TAKE must be held.
+func (d *EVD) available() bool {
+	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
+		return true
+	}
+	if d.ring.Look() == ring.Event {
+		return true
+	}
+	for _, l := range d.direct {
+		if l.cq.Pending() {
+			return true
+		}
+	}
+	return false
+}
+
+// pending reports whether an event is in the ring, in flight, on a CQ, or kept
+// aside. It consumes nothing, and is for everybody. (What a pump has in its
+// stash came after a full ring, and is on its way to it.)
+func (d *EVD) pending() bool {
+	if !d.ring.Idle() {
+		return true
+	}
+	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
+		return true
+	}
+	for _, l := range d.links {
+		if l.cq.Pending() {
+			return true
+		}
+	}
+	return false
+}

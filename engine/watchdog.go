@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/atom"
+)
+
+// The watchdog looks, now and then, for what the protocol rules out and
+// hardware, kernels and upcalls do all the same. It takes part in nothing: it
+// triggers as a poster does, who may always ask for a look. (As an interrupt it
+// would clear ARM, and a CQ that is armed would be armed again.)
+
+// watchdog is the engine's one. owner: its goroutine, or a test that has none.
+type watchdog struct {
+	stop, done atom.Token
+	runs       bool   // it has a goroutine
+	pops       uint64 // of the run queue, at the last look
+	waited     bool   // a run was waiting then
+}
+
+// linkDog is what the watchdog remembers of a CQ.
+type linkDog struct {
+	suspect  bool // at the last look a completion was there and nobody at it
+	polled   uint64
+	overruns uint64
+}
+
+// evdDog is what it remembers of an EVD.
+type evdDog struct {
+	running time.Duration // how long the upcalls that run have been seen without a new one
+	upcalls uint64
+	told    bool
+}
+
+// watch is the watchdog's life.
+func (e *Engine) watch() {
+	for !e.dog.stop.WaitTimeout(e.cfg.Watchdog) {
+		e.tick()
+	}
+}
+
+// end stops it.
+func (w *watchdog) end() {
+	if !w.runs {
+		return
+	}
+	w.stop.Signal()
+	w.done.Wait()
+	w.done.Signal() // for another Close
+}
+
+// tick is one look at everything.
+func (e *Engine) tick() {
+	e.mu.Lock()
+	for _, d := range e.evds {
+		for _, l := range d.links {
+			d.lookAtCQ(l)
+		}
+		d.lookAtUpcall()
+	}
+	e.mu.Unlock()
+	e.lookAtWorkers()
+}
+
+// lookAtCQ finds a lost interrupt: a completion on the CQ, at this look and the
+// one before, while nobody runs though somebody may or waits, and nothing was
+// taken in between. The machine is triggered, as by a post; and where arming
+// twice is harmless the CQ is armed, since what the hardware thinks of its arm
+// is anybody's guess. (Elsewhere every completion is found in this way, until
+// an interrupt comes.)
+func (d *EVD) lookAtCQ(l *link) {
+	if c, ok := l.cq.(hwcq.OverrunCounter); ok {
+		if n := c.Overruns(); n != l.dog.overruns {
+			l.dog.overruns = n
+			d.alarm(alarmOverrun, l.index)
+		}
+	}
+	s := l.owner.load()
+	polled := d.stats.polled.Load()
+	idle := l.state.Load()&lWATCH == 0 && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
+	if !idle || !l.cq.Pending() {
+		l.dog.suspect = false
+		return
+	}
+	if !l.dog.suspect || l.dog.polled != polled {
+		l.dog.suspect, l.dog.polled = true, polled
+		return
+	}
+	l.dog.suspect = false
+	d.stats.lost.Add(1)
+	d.alarm(alarmLost, l.index)
+	if l.rearm && l.failed.Load() == 0 {
+		_ = l.hwArm() // the retry is the next completion's
+	}
+	l.owner.trigger(srcPost)
+}
+
+// lookAtUpcall tells of an upcall that does not return.
+func (d *EVD) lookAtUpcall() {
+	n := d.stats.upcalls.Load() + d.stats.direct.Load()
+	if d.load().run() == 0 || n != d.dog.upcalls {
+		d.dog = evdDog{upcalls: n}
+		return
+	}
+	if d.dog.running += d.e.cfg.Watchdog; d.dog.running >= d.e.cfg.StuckAfter && !d.dog.told {
+		d.dog.told = true
+		d.alarm(alarmStuck, 0)
+	}
+}
+
+// lookAtWorkers adds a worker if a run has been waiting since the last look and
+// none has begun.
+func (e *Engine) lookAtWorkers() {
+	waiting, pops := e.rq.look()
+	if stuck := waiting && e.dog.waited && pops == e.dog.pops; stuck {
+		e.workMu.Lock()
+		n := len(e.wait)
+		e.workMu.Unlock()
+		if n < e.cfg.MaxWorkers {
+			e.needWorkers(n + 1)
+		}
+	}
+	e.dog.waited, e.dog.pops = waiting, pops
+}
