@@ -71,7 +71,8 @@ func (d *EVD) runQueued(t *testing.T) bool {
 
 func one(t *testing.T, cq interface {
 	Complete(hwcq.WC, bool) (bool, error)
-}, wrid uint64) {
+}, wrid uint64,
+) {
 	t.Helper()
 	ok, err := cq.Complete(hwcq.WC{WRID: wrid}, false)
 	require.NoError(t, err)

@@ -80,7 +80,7 @@ func (e *Engine) write(t Trace, call, result string, kv []any) {
 		if d, ok := v.(*EVD); ok {
 			v = d.label()
 		}
-		fmt.Fprintf(&b, "%v=%v", kv[i], v)
+		b.WriteString(fmt.Sprintf("%v=%v", kv[i], v))
 	}
 	b.WriteByte(')')
 	b.WriteString(result)

@@ -1,0 +1,54 @@
+package lint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestSemanticsTable: every test that docs/SEMANTICS.md names exists, no row of
+// its tables is empty, and every race has its line.
+func TestSemanticsTable(t *testing.T) {
+	const root = "../.."
+	text, err := os.ReadFile(filepath.Join(root, "docs", "SEMANTICS.md"))
+	require.NoError(t, err)
+	have := map[string]bool{}
+	decl := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err = filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		for _, m := range decl.FindAllStringSubmatch(string(src), -1) {
+			have[m[1]] = true
+		}
+		return err
+	})
+	require.NoError(t, err)
+	for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(text), -1) {
+		require.True(t, have[name[1]], "docs/SEMANTICS.md names %s, which is no test", name[1])
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || strings.Contains(line, "Not there yet") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for _, c := range cells {
+			require.NotEmpty(t, strings.TrimSpace(c), "an empty cell: %s", line)
+		}
+		last := cells[len(cells)-1]
+		require.True(t, strings.Contains(last, "Test") || strings.HasPrefix(strings.TrimSpace(last), "test"), "no test: %s", line)
+	}
+	for _, r := range [][2]int{{1, 22}, {25, 35}, {37, 42}, {48, 51}, {53, 59}} {
+		for n := r[0]; n <= r[1]; n++ {
+			line := regexp.MustCompile(fmt.Sprintf(`(?m)^- R%d(:| \().*$`, n)).FindString(string(text))
+			require.NotEmpty(t, line, "race R%d has no line", n)
+			require.True(t, strings.Contains(line, fmt.Sprintf("`TestR%02d", n)) || strings.Contains(line, "cannot exist: "), line)
+		}
+	}
+}
