@@ -88,7 +88,7 @@ race: bin/testlog ## unit tests with the race detector
 
 .PHONY: explore
 explore: bin/testlog ## every interleaving of the scenarios, up to their bounds
-	@$(GO) test -json -tags explore -count=$(COUNT) $(PKGS) | bin/testlog
+	@$(GO) test -json -tags explore -timeout 20m -count=$(COUNT) $(PKGS) | bin/testlog
 
 .PHONY: invariants
 invariants: bin/testlog ## unit tests with the self-checks compiled in

@@ -26,14 +26,15 @@ type Config struct {
 	SpinBudget time.Duration
 
 	// MaxWorkers is how many workers there may be when upcalls block: one is
-	// added when a queued run has waited for a whole Watchdog period in which
-	// no other began. Workers..1024; 0 means 64, or Workers if that is more.
+	// added when a queued run has waited between two looks of the watchdog in
+	// which no other began. Workers..1024; 0 means 64, or Workers if that is more.
 	MaxWorkers int
 
 	// Watchdog is how often the engine looks for what should not happen: lost
 	// interrupts, CQs that drop completions, upcalls that do not return, queued
 	// runs that wait for a worker. 1ms..1h; 0 means DefaultWatchdog, NoWatchdog
-	// means never. A lost interrupt is found within two periods.
+	// means never. It looks twice in a period, so that what it has to see twice
+	// is found within one.
 	Watchdog time.Duration
 
 	// StuckAfter is how long an upcall may run before the watchdog reports it,

@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/hwcq"
@@ -95,4 +97,59 @@ func ExampleEVD_ModifyUpcall() {
 	// enable: engine: events pending
 	// dequeued event 2
 	// enabled
+}
+
+// Waiting instead of upcalls: until three events are there, or one millisecond
+// has passed.
+func ExampleEVD_WaitBatch() {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	evd, err := e.NewEVD(engine.EVDConfig{Name: "io", Streams: engine.Software}) // Policy Disable
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range uint64(3) {
+		if err := evd.Post(engine.Event{WRID: i}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	buf := make([]engine.Event, 2)
+	n, more, err := evd.WaitBatch(context.Background(), 3, time.Millisecond, buf)
+	fmt.Println(n, "events,", more, "more,", err)
+	n, more, err = evd.WaitBatch(context.Background(), 3, time.Millisecond, buf)
+	fmt.Println(n, "event,", more, "more,", err)
+	// Output:
+	// 2 events, 1 more, <nil>
+	// 1 event, 0 more, <nil>
+}
+
+// What goes wrong and no call can return is on the engine's own EVD.
+func ExampleEngine_Async() {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	evd, err := e.NewEVD(engine.EVDConfig{
+		Name: "io", Policy: engine.SingleInstance,
+		Upcall: func(*engine.Upcall) { panic("a bug") },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := evd.Post(engine.Event{}); err != nil {
+		log.Fatal(err)
+	}
+	for ev, err := range e.Async().Events(context.Background()) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(ev.Number, ev.Source() == evd.ID(), evd.LastPanic().Value, evd.Query().Policy)
+		break
+	}
+	// Output:
+	// upcall_panic true a bug disable
 }

@@ -525,3 +525,30 @@ func TestTrace(t *testing.T) {
 	}
 	requireInvalid(t, Config{Trace: 0x80}.Validate(), "Trace = trace(0x80)")
 }
+
+// lyingCQ promises a completion that it does not have, for a while.
+type lyingCQ struct {
+	*mock.CQ
+	lies int
+}
+
+func (c *lyingCQ) Pending() bool {
+	if c.lies > 0 {
+		c.lies--
+		return true
+	}
+	return c.CQ.Pending()
+}
+
+// A driver's promise that does not hold is no event: Wait goes on.
+func TestWaitBelievesPollOnly(t *testing.T) {
+	cq := &lyingCQ{CQ: newTestCQ(t, mock.Config{}), lies: 4}
+	d := stillEVD(t, cq, EVDConfig{Streams: DTO})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	n, _, err := d.Wait(ctx, 1, make([]Event, 1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, n)
+	require.Zero(t, d.Stats().Waits)
+	require.Zero(t, cq.lies)
+}

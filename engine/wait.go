@@ -59,30 +59,19 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 	if err := d.beginWait(w.op); err != nil {
 		return 0, 0, err
 	}
-	v := d.lookWait(&w)
+	v := goOn
 	for v == goOn {
-		if !d.announce() {
-			v = closed
-			break
+		if v = d.sleepUntil(&w); v == reached || v == timedOut {
+			n = d.takeUpTo(dst)
 		}
-		if v = d.lookWait(&w); v != goOn {
-			d.retract()
-			break
+		if v == reached && n == 0 {
+			v = goOn // a CQ that had promised a completion did not have it
 		}
-		d.sleepWait(&w)
-		v = d.lookWait(&w)
 	}
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	if v == reached || v == timedOut {
-		for n < len(dst) {
-			k := d.take(dst[n:])
-			if k == 0 {
-				break
-			}
-			n += k
-		}
+	if n > 0 {
 		d.stats.dequeued.Add(uint64(n))
 		d.stats.waits.Add(1)
 	}
@@ -92,6 +81,35 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 		d.traceTaken("evd_wait", dst[:n])
 	}
 	return n, more, d.waitErr(w, v)
+}
+
+// sleepUntil sleeps until there is something to say.
+func (d *EVD) sleepUntil(w *waiting) verdict {
+	v := d.lookWait(w)
+	for v == goOn {
+		if !d.announce() {
+			return closed
+		}
+		if v = d.lookWait(w); v != goOn {
+			d.retract()
+			break
+		}
+		d.sleepWait(w)
+		v = d.lookWait(w)
+	}
+	return v
+}
+
+// takeUpTo takes until dst is full or nothing is left.
+func (d *EVD) takeUpTo(dst []Event) (n int) {
+	for n < len(dst) {
+		k := d.take(dst[n:])
+		if k == 0 {
+			break
+		}
+		n += k
+	}
+	return n
 }
 
 func (d *EVD) checkWait(w *waiting, dst []Event) error {

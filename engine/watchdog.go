@@ -34,9 +34,12 @@ type evdDog struct {
 	told    bool
 }
 
+// looksPerPeriod: what is found takes two looks, and a period at most.
+const looksPerPeriod = 2
+
 // watch is the watchdog's life.
 func (e *Engine) watch() {
-	for !e.dog.stop.WaitTimeout(e.cfg.Watchdog) {
+	for !e.dog.stop.WaitTimeout(e.cfg.Watchdog / looksPerPeriod) {
 		e.tick()
 	}
 }
@@ -104,7 +107,7 @@ func (d *EVD) lookAtUpcall() {
 		d.dog = evdDog{upcalls: n}
 		return
 	}
-	if d.dog.running += d.e.cfg.Watchdog; d.dog.running >= d.e.cfg.StuckAfter && !d.dog.told {
+	if d.dog.running += d.e.cfg.Watchdog / looksPerPeriod; d.dog.running >= d.e.cfg.StuckAfter && !d.dog.told {
 		d.dog.told = true
 		d.alarm(alarmStuck, 0)
 	}
