@@ -100,9 +100,16 @@ func TestExploreWaitThresholdCQ(t *testing.T) {
 	run(t, func(x *explore.X) {
 		s := newScen(x, 1, EVDConfig{Mode: ModeEvent}, mock.Config{})
 		s.hardware(0, 3)
-		s.waiter(1, 2, 1)
-		x.Go("rest", func() {
-			explore.Block(func() bool { return s.dequeued > 0 && s.accepted == 3 && s.d.load()&(bOWN|bTAKE) == 0 })
+		x.Go("consumer", func() {
+			var buf [1]Event
+			n, more, err := s.d.Wait(context.Background(), 2, buf[:])
+			s.must(err)
+			if n+more < 2 {
+				x.Failf("waited for 2, got %d and %d more", n, more)
+			}
+			s.dequeued += n
+			s.order(buf[:n])
+			explore.Block(func() bool { return s.accepted == 3 })
 			for s.dequeued < 3 {
 				s.dequeue(s.d.Dequeue)
 			}
