@@ -107,6 +107,42 @@ func TestCQEnds(t *testing.T) {
 	}
 }
 
+// A waiter that sleeps while its CQ fails is told, by whoever finds out.
+func TestCQEndsUnderWaiter(t *testing.T) {
+	for _, mode := range []Mode{ModeEvent, ModeAdaptive} {
+		e := newTestEngine(t, Config{Workers: 1, Watchdog: NoWatchdog})
+		cq := newTestCQ(t, mock.Config{Depth: 4, FatalOverrun: true})
+		d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: mode})
+		require.NoError(t, err)
+		got := 0
+		done := make(chan error, 1)
+		go func() {
+			for {
+				n, _, err := d.Wait(context.Background(), 1, make([]Event, 1))
+				if got += n; err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		waitFor(t, func() bool { return d.load()&bWAIT != 0 })
+		_, _ = cq.CompleteN(make([]hwcq.WC, 8), false)
+		require.ErrorIs(t, <-done, hwcq.ErrOverrun)
+		require.Equal(t, 4, got)
+	}
+}
+
+// A CQ that has failed for good is not armed again and again.
+func TestFailedCQIsLeftAlone(t *testing.T) {
+	cq := newTestCQ(t, mock.Config{Depth: 4, FatalOverrun: true})
+	d := stillEVD(t, cq, EVDConfig{Policy: SingleInstance, Upcall: func(*Upcall) {}})
+	_, _ = cq.CompleteN(make([]hwcq.WC, 8), false)
+	d.look()
+	require.EqualValues(t, 4, d.Stats().Delivered)
+	require.EqualValues(t, 1, d.Stats().ArmErrors)
+	require.False(t, d.testPoller().retry.Load())
+}
+
 // Completions dropped by a CQ that goes on are found by the watchdog.
 func TestLossyOverrun(t *testing.T) {
 	e := newTestEngine(t, Config{Workers: 1, Watchdog: NoWatchdog})

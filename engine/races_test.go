@@ -541,7 +541,15 @@ func TestR28SpuriousEvent(t *testing.T) {
 // token to the next.
 func TestR29Cancellation(t *testing.T) {
 	d := stillEVD(t, nil, EVDConfig{})
-	for range 2000 {
+	require.NoError(t, d.beginWait("test"))
+	require.False(t, d.count(1))
+	require.True(t, d.announce())
+	require.NoError(t, d.Post(Event{WRID: 1})) // takes WAIT off and puts the token in
+	d.retract()                                // the context has ended
+	require.False(t, d.tok.TryWait())
+	d.release(true)
+	require.Len(t, drainAll(t, d), 1)
+	for range 500 {
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		wg.Go(cancel)

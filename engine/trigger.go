@@ -48,7 +48,7 @@ func (m *machine) trigger(src source) (claimed bool) {
 			if !m.self.enough() && src != srcIntr {
 				return false // the last one that the waiter wants for wakes him
 			}
-			n = n&^bWAIT | bMISS
+			n &^= bWAIT // no MISS: he leaves it himself
 			wake = true
 		case s.run() >= s.lim() || src == srcInside && s&limMany == 0:
 			n |= bMISS

@@ -187,10 +187,7 @@ inline trigger(src, mayclaim) {
 #ifdef M_T_IGN_WAIT
        :: !st && RUN(s) >= LIM(s) -> n = n | F_MISS
 #else
-       :: !st && (s & F_WAIT) -> n = n & NOT(F_WAIT); wk = 1;
-#ifndef M_T_WAIT_NOMISS
-          n = n | F_MISS
-#endif
+       :: !st && (s & F_WAIT) -> n = n & NOT(F_WAIT); wk = 1
        :: !st && !(s & F_WAIT) && (RUN(s) >= LIM(s) || (!(mayclaim) && LIMIT==1)) -> n = n | F_MISS
 #endif
        :: !st && !(s & F_WAIT) && RUN(s) < LIM(s) && ((mayclaim) || LIMIT>1) ->
