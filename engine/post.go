@@ -23,8 +23,11 @@ func (d *EVD) Post(ev Event) error {
 	if d == nil {
 		return nilHandle("engine: Post", "EVD")
 	}
+	if d.postInline && !d.traced {
+		return d.postDirect(&ev)
+	}
 	if d.traced {
-		return d.tracedPost(ev)
+		return d.tracedPost(&ev)
 	}
 	return d.post(&ev)
 }

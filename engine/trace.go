@@ -131,8 +131,8 @@ func (d *EVD) traceEvents(evs []Event) {
 }
 
 // tracedPost is Post with a trace.
-func (d *EVD) tracedPost(ev Event) error {
-	err := d.post(&ev)
+func (d *EVD) tracedPost(ev *Event) error {
+	err := d.post(ev)
 	if d.e.tracing&TraceAPI == 0 {
 		return err
 	}
