@@ -118,6 +118,7 @@ type link struct {
 
 	owed   int         // owner: the holder of TAKE; see side.mark
 	failed atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
+	kept   atom.Uint64 // EVD.stats.polled plus 1 when completions were left on purpose. Writer: noteKept. Reader: watchdog
 	dog    linkDog     // owner: the watchdog
 }
 

@@ -55,7 +55,8 @@ func (d *EVD) ModifyUpcallAny(p Policy, fn UpcallFunc) error { return d.modify(p
 // where it is, and comes, in order, with the first event that arrives after
 // the call (DAT_UPCALL_INVOC_NEW). An EVD whose pollers poll (ModeAdaptive
 // while awake, ModeSpin) finds what is pending on a CQ at once, and delivers
-// it.
+// it. For as long as completions are left on a CQ in this way the watchdog
+// cannot tell whether an interrupt was lost there, and keeps still.
 func (d *EVD) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return d.modify(p, fn, invokeNew) }
 
 func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
@@ -191,11 +192,23 @@ func (d *EVD) enableNew(op string, s word, l level) (done bool, err error) {
 		if s&(bCLOSE|bOWN) != 0 {
 			return false, nil // enable says so
 		}
+		d.noteKept()
 		if d.raiseLIM(s, l) { // [E6]
 			if s&bMISS != 0 {
 				d.trigger(srcPost) // something came after the arm
 			}
 			return true, nil
+		}
+	}
+}
+
+// noteKept notes what completions enableNew leaves, so that the watchdog does
+// not take them for such that nobody has been told of.
+func (d *EVD) noteKept() {
+	polled := d.stats.polled.Load()
+	for _, l := range d.direct {
+		if l.cq.Pending() {
+			l.kept.Store(polled + 1)
 		}
 	}
 }

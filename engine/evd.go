@@ -146,10 +146,13 @@ func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig, turns int) {
 	}
 	l.poll = &poller{link: l, mode: cfg.Mode, budget: turns, done: atom.NewToken(), st: &d.stats.poll, r: runner{stays: true}}
 	d.links = append(d.links, l)
+	// Whoever enables arms and looks, so the poller need not begin with it.
+	l.poll.started = cfg.Policy == Disable
 	if cfg.Dispatch != DispatchQueued || d.merged {
 		d.direct = append(d.direct, l)
 		return
 	}
+	l.poll.started = false // its pump runs from the start
 	p := &pump{d: d, link: l, buf: make([]hwcq.WC, cfg.Batch)}
 	p.machine = machine{e: d.e, self: p}
 	p.word.Store(uint64(word(0).policy(1 << limShift)))

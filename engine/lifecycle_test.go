@@ -588,3 +588,27 @@ func TestWaitBelievesPollOnly(t *testing.T) {
 	require.Zero(t, d.Stats().Waits)
 	require.Zero(t, cq.lies)
 }
+
+// What enabling has left on purpose is delivered neither by the poller's first
+// act nor by the watchdog, and is no lost interrupt; a later one still is found.
+func TestNewLeavesWhatIsThere(t *testing.T) {
+	inner := newTestCQ(t, mock.Config{})
+	cq := &steppedCQ{CQ: inner, EventSource: inner.Events()}
+	var got []uint64
+	d := stillEVD(t, cq, EVDConfig{Upcall: collect(&got)})
+	one(t, cq, 1)
+	require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+	d.testPoller().serve() // its CQ says at once that it is closed
+	for range 3 {
+		d.e.tick()
+	}
+	require.Empty(t, got)
+	require.Zero(t, d.Stats().LostInterrupts)
+	one(t, cq, 2)
+	d.interrupt()
+	require.Equal(t, []uint64{1, 2}, got)
+	one(t, cq, 3)
+	d.e.tick()
+	d.e.tick()
+	require.EqualValues(t, 1, d.Stats().LostInterrupts)
+}

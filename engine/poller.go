@@ -67,7 +67,7 @@ type poller struct {
 	retry   atom.Bool // Writer: retryArm. Reader: serve. An arm failed.
 	done    atom.Token
 
-	started bool          // owner: serve
+	started bool          // owner: serve; the first look has been, or is not needed
 	delay   time.Duration // owner: serve; the next back-off
 	st      *pollerStats
 	r       runner

@@ -83,7 +83,7 @@ func (d *EVD) lookAtCQ(l *link) {
 	s := l.owner.load()
 	polled := d.stats.polled.Load()
 	idle := l.state.Load()&lWATCH == 0 && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
-	if !idle || !l.cq.Pending() {
+	if !idle || l.kept.Load() == polled+1 || !l.cq.Pending() {
 		l.dog.suspect = false
 		return
 	}
