@@ -28,8 +28,9 @@ func (v verb) String() string {
 // ever sees half of a change.
 //
 // Disable takes effect at once and does not wait: after it returned, at most
-// one more upcall a running instance begins (one that had already taken its
-// events), and those that run may still be running. Called from inside the
+// one more upcall a running instance begins (one that had already looked at the
+// policy; it gets what is there when it takes), and those that run may still be
+// running. Called from inside the
 // upcall (through Upcall.ModifyUpcall) it is exact: no further upcall begins.
 // Teardown is Disable and then waits until no upcall runs: see Teardown.
 //

@@ -24,10 +24,14 @@ import (
 // hookedCQ has hooks at the looks of the consumer.
 type hookedCQ struct {
 	*mock.CQ
-	afterPoll func(n int) // after each Poll
+	beforePoll func()
+	afterPoll  func(n int) // after each Poll
 }
 
 func (c *hookedCQ) Poll(dst []hwcq.WC) int {
+	if c.beforePoll != nil {
+		c.beforePoll()
+	}
 	n := c.CQ.Poll(dst)
 	if c.afterPoll != nil {
 		c.afterPoll(n)
@@ -659,6 +663,23 @@ func TestR32TeardownSuperseded(t *testing.T) {
 	require.NoError(t, d.ModifyUpcallAny(SingleInstance, Same))
 	require.ErrorIs(t, <-done, ErrSuperseded)
 	close(out)
+}
+
+// Disable from outside, between a runner's look at the policy and its take: one
+// more upcall, with whatever is there at the take, and then none.
+func TestR30DisableBesideTake(t *testing.T) {
+	cq := &hookedCQ{CQ: newTestCQ(t, mock.Config{})}
+	var got []uint64
+	d := stillEVD(t, cq, EVDConfig{Policy: SingleInstance, Batch: 1, Upcall: collect(&got)})
+	cq.beforePoll = func() {
+		cq.beforePoll = nil
+		require.NoError(t, d.ModifyUpcall(Disable, Same))
+		one(t, cq, 1)
+		one(t, cq, 2)
+	}
+	d.look()
+	require.Equal(t, []uint64{1}, got)
+	require.Equal(t, []uint64{2}, drainAll(t, d))
 }
 
 // A trigger that has claimed before Teardown, and has not begun: Teardown waits

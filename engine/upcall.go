@@ -59,7 +59,7 @@ func (u *Upcall) Post(ev Event) error {
 
 // ModifyUpcall is EVD.ModifyUpcall from inside the upcall. Disable is exact:
 // after it returned no further upcall begins, until somebody enables. (With
-// Many, one that had already taken its events may.) Teardown would wait for
+// Many, one that had already looked at the policy may.) Teardown would wait for
 // itself: it disables, and returns ErrInUpcall. The function cannot be replaced
 // from inside (ErrBusy: an upcall runs).
 func (u *Upcall) ModifyUpcall(p Policy, fn UpcallFunc) error { return u.modify(p, fn, strict) }
