@@ -25,7 +25,8 @@ var (
 	// the EVD is not empty either: another consumer is taking at this moment,
 	// or a producer has reserved a slot and not committed it yet. Try again.
 	// ModifyUpcall returns it when an upcall function is to be replaced while
-	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD.
+	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD,
+	// NewEndpoint for a QP number that is taken, and closing the async EVD.
 	ErrBusy = errors.New("engine: busy")
 
 	// ErrStream is returned for an event or a CQ of a stream that the EVD was

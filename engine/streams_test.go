@@ -224,3 +224,22 @@ func TestDisconnectedInItsPlace(t *testing.T) {
 	require.GreaterOrEqual(t, dtos, 4)
 	require.LessOrEqual(t, dtos, 5)
 }
+
+// A flushed completion alone breaks nothing, on one EVD or two.
+func TestFlushBreaksNothing(t *testing.T) {
+	for _, streams := range []Stream{DTO, DTO | Connection} {
+		cq := newTestCQ(t, mock.Config{})
+		d := stillEVD(t, cq, EVDConfig{Streams: streams})
+		cfg := EndpointConfig{QPNum: 5, Recv: d}
+		if streams&Connection != 0 {
+			cfg.Connect = d
+		}
+		ep, err := d.e.NewEndpoint(cfg)
+		require.NoError(t, err)
+		require.True(t, ep.Established())
+		_, err = cq.Complete(hwcq.WC{QPNum: 5, Status: hwcq.StatusWRFlushErr}, false)
+		require.NoError(t, err)
+		drainAll(t, d)
+		require.True(t, ep.Connected(), "%v", streams)
+	}
+}

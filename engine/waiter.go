@@ -26,8 +26,7 @@ import (
 // all CQs have failed and nothing else feeds the EVD. None of them takes an
 // event.
 //
-// Progress: blocks. It does not allocate, with a context that has no deadline
-// of its own to make.
+// Progress: blocks. It does not allocate when the events are there.
 // Source: dat_evd_wait (DAT 2.0), whose nmore is more.
 func (d *EVD) Wait(ctx context.Context, threshold int, dst []Event) (n, more int, err error) {
 	return d.wait(waiting{ctx: ctx, op: "engine: Wait", threshold: threshold}, dst)
