@@ -66,7 +66,7 @@ func (t Token) Signal() {
 // Wait takes the token, sleeping until there is one.
 func (t Token) Wait() {
 	if explore.Active() {
-		explore.Block(t.full)
+		explore.BlockOn(t.addr(), t.full)
 		t.take()
 		return
 	}
@@ -134,7 +134,7 @@ func (m *Mutex) Lock() {
 		m.mu.Lock()
 		return
 	}
-	explore.Block(func() bool { return !m.held })
+	explore.BlockOn(unsafe.Pointer(m), func() bool { return !m.held })
 	m.held = true
 	explore.Sync(unsafe.Pointer(m), explore.OpLock, 0, 1)
 }
@@ -191,8 +191,9 @@ func (c *Cond) Wait() {
 	}
 	ticket := c.waits
 	c.waits++
+	explore.Sync(unsafe.Pointer(c), explore.OpAdd, ticket, ticket+1)
 	c.L.Unlock()
-	explore.Block(func() bool { return c.wakes > ticket })
+	explore.BlockOn(unsafe.Pointer(c), func() bool { return c.wakes > ticket })
 	explore.Sync(unsafe.Pointer(c), explore.OpWait, ticket, ticket)
 	c.L.Lock()
 }

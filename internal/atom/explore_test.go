@@ -338,7 +338,7 @@ func TestTrace(t *testing.T) {
 	var u atom.Uint64
 	var p atom.Pointer[atom.Bool]
 	var m atom.Mutex
-	f := explore.DFS(explore.Options{}, func(x *explore.X) {
+	f := explore.Run(explore.Options{}, func(x *explore.X) {
 		x.Label(unsafe.Pointer(&b), "flag")
 		b.Store(false)
 		i.Store(0)

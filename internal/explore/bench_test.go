@@ -23,7 +23,7 @@ func steps(n, k int) func(x *explore.X) {
 func benchmark(b *testing.B, o explore.Options, body func(x *explore.X)) {
 	o.MaxExecutions = b.N
 	b.ReportAllocs()
-	res := explore.DFS(o, body)
+	res := explore.Run(o, body)
 	if res.Failure != nil {
 		b.Fatal(res.Failure)
 	}

@@ -242,7 +242,7 @@ var classics = []classic{
 	{"dekker", "", dekker(true)},
 	{"publish before write", "data race on data", publish(true)},
 	{"publish", "", publish(false)},
-	{"two writers", "data race on loc0: the write by b", func(x *explore.X) {
+	{"two writers", "data race on loc0: the write by", func(x *explore.X) {
 		var data plain
 		x.Go("a", func() { data.set(1) })
 		x.Go("b", func() { data.set(2) })
@@ -339,27 +339,37 @@ var classics = []classic{
 }
 
 func TestClassics(t *testing.T) {
-	for _, c := range classics {
-		t.Run(c.name, func(t *testing.T) {
-			if c.want == "" {
-				explore.Test(t, explore.Options{Preemptions: 3}, c.body)
-				return
-			}
-			res := explore.MustFail(t, explore.Options{Preemptions: 3}, c.body)
-			if !strings.Contains(res.Failure.Reason, c.want) {
-				t.Fatalf("%v\nwant a failure with: %s", res.Failure, c.want)
-			}
-			if strings.Contains(res.Failure.Reason, "not deterministic") {
-				t.Fatal(res.Failure)
-			}
-			// The replay string leads to the same place.
-			again := explore.DFS(explore.Options{Replay: res.Failure.Replay}, c.body)
-			if again.Failure == nil || again.Failure.Reason != res.Failure.Reason {
-				t.Fatalf("the replay gave %v\nwant %v", again.Failure, res.Failure)
-			}
-			if again.Executions != 1 || again.Failure.Trace != res.Failure.Trace {
-				t.Fatalf("the replay has another trace: %s\nwant %s", again.Failure.Trace, res.Failure.Trace)
-			}
-		})
+	for _, o := range []explore.Options{
+		{Preemptions: 3},
+		{Search: explore.DPOR},
+		{Search: explore.PCT, Depth: 3, MaxExecutions: 2000},
+		{Search: explore.Random, MaxExecutions: 2000},
+	} {
+		for _, c := range classics {
+			t.Run(o.Search.String()+"/"+c.name, func(t *testing.T) { testClassic(t, o, c.want, c.body) })
+		}
+	}
+}
+
+func testClassic(t *testing.T, o explore.Options, want string, body func(x *explore.X)) {
+	t.Helper()
+	if want == "" {
+		explore.Test(t, o, body)
+		return
+	}
+	res := explore.MustFail(t, o, body)
+	if !strings.Contains(res.Failure.Reason, want) {
+		t.Fatalf("%v\nwant a failure with: %s", res.Failure, want)
+	}
+	if strings.Contains(res.Failure.Reason, "not deterministic") {
+		t.Fatal(res.Failure)
+	}
+	// The replay string leads to the same place.
+	again := explore.Run(explore.Options{Replay: res.Failure.Replay}, body)
+	if again.Failure == nil || again.Failure.Reason != res.Failure.Reason {
+		t.Fatalf("the replay gave %v\nwant %v", again.Failure, res.Failure)
+	}
+	if again.Executions != 1 || again.Failure.Trace != res.Failure.Trace {
+		t.Fatalf("the replay has another trace: %s\nwant %s", again.Failure.Trace, res.Failure.Trace)
 	}
 }

@@ -126,6 +126,9 @@ func (x *X) settle(t *Thread, before, after uint64, ok bool) {
 func (x *X) effect(t *Thread, ok, changed bool) {
 	l := t.l
 	n := len(x.threads)
+	if x.dpor != nil {
+		x.dpor.used(l, ok && t.kind.writes())
+	}
 	if t.kind.acquires() {
 		t.vc.join(&l.vc, n)
 		t.addRead(l)

@@ -7,7 +7,7 @@
 // Threads are coroutines, so exactly one runs at any time and switching is
 // cheap. Before each atomic operation a thread calls [Point], where the
 // explorer decides who runs next. An execution is determined by the list of
-// these decisions; [DFS] enumerates the lists, running the scenario from its
+// these decisions; [Run] enumerates the lists, running the scenario from its
 // start for each. Go's atomics are sequentially consistent and programs
 // without data races behave as if all memory was, so the interleavings of
 // atomic operations, plus a check that plain accesses are ordered by them

@@ -268,7 +268,7 @@ func compare(t *testing.T, p program, bound int, counts bool) bool {
 	case 0:
 		o.Preemptions = explore.NoPreemptions
 	}
-	res := explore.DFS(o, p.scenario(got))
+	res := explore.Run(o, p.scenario(got))
 	if res.Failure != nil {
 		t.Fatalf("%v: %v", p, res.Failure)
 	}
@@ -285,12 +285,45 @@ func compare(t *testing.T, p program, bound int, counts bool) bool {
 			t.Fatalf("bound %d: the explorer misses an outcome\n%s", bound, difference(p, e.out, got))
 		}
 	}
+	if bound < 0 {
+		compareReduced(t, p, e, res.Executions)
+	}
 	// Without instructions that wait, both do exactly the same executions. A
 	// smaller last bound means that the bound was never reached.
 	if last := res.Bounds[len(res.Bounds)-1]; counts && last != e.paths {
 		t.Fatalf("bound %d: %d executions, there are %d interleavings\n%v", bound, last, e.paths, p)
 	}
 	return true
+}
+
+// reduced counts executions of searches without and with reduction.
+var reduced struct{ programs, full, kept, redundant int }
+
+// compareReduced runs the search with partial-order reduction.
+func compareReduced(t *testing.T, p program, e enumerator, full int) {
+	t.Helper()
+	got := map[string]int{}
+	res := explore.Run(explore.Options{Search: explore.DPOR, MaxExecutions: 1_000_000}, p.scenario(got))
+	if res.Failure != nil {
+		t.Fatalf("%v: %v", p, res.Failure)
+	}
+	if !res.Complete {
+		t.Fatalf("%v: not complete", p)
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.out)) {
+		if got[k] == 0 {
+			t.Fatalf("with reduction an outcome is missing\n%s", difference(p, e.out, got))
+		}
+	}
+	for k := range got {
+		if e.out[k] == 0 {
+			t.Fatalf("with reduction there is an outcome that is impossible\n%s", difference(p, e.out, got))
+		}
+	}
+	reduced.programs++
+	reduced.full += full
+	reduced.kept += res.Executions
+	reduced.redundant += res.Redundant
 }
 
 func difference(p program, want, got map[string]int) string {
@@ -319,10 +352,10 @@ func TestOutcomesOfRandomPrograms(t *testing.T) {
 		programs      int
 	}{
 		{"atomics, 2 threads", 2, 6, true, 40},
-		{"atomics, 3 threads", 3, 3, true, 40},
-		{"atomics, 4 threads", 4, 2, true, 20},
-		{"waiting, 2 threads", 2, 6, false, 150},
-		{"waiting, 3 threads", 3, 4, false, 150},
+		{"atomics, 3 threads", 3, 3, true, 300},
+		{"atomics, 4 threads", 4, 2, true, 100},
+		{"waiting, 2 threads", 2, 6, false, 400},
+		{"waiting, 3 threads", 3, 4, false, 300},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(c.threads)))
@@ -339,7 +372,9 @@ func TestOutcomesOfRandomPrograms(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d comparisons", done)
+			t.Logf("%d comparisons; %d programs: %d executions, with reduction %d (%d of them given up)",
+				done, reduced.programs, reduced.full, reduced.kept, reduced.redundant)
+			reduced.programs, reduced.full, reduced.kept, reduced.redundant = 0, 0, 0, 0
 			if done < 3*programs {
 				t.Fatalf("only %d of %d comparisons were small enough", done, 5*programs)
 			}
@@ -370,7 +405,7 @@ func TestCounts(t *testing.T) {
 		}
 	}
 	for k := 1; k <= 5; k++ {
-		res := explore.DFS(explore.Options{Preemptions: explore.Unbounded}, two(k))
+		res := explore.Run(explore.Options{Preemptions: explore.Unbounded}, two(k))
 		if want := choose(2*k, k); res.Executions != want || !res.Complete {
 			t.Errorf("%d operations each: %d executions (complete %v), there are %d interleavings", k, res.Executions, res.Complete, want)
 		}
@@ -379,7 +414,7 @@ func TestCounts(t *testing.T) {
 		}
 		// Bound 0: either thread first. Bound 1: besides, either thread
 		// stops at one of k-1 places, and the other one runs to its end.
-		res = explore.DFS(explore.Options{Preemptions: 1}, two(k))
+		res = explore.Run(explore.Options{Preemptions: 1}, two(k))
 		if want := []int{2, 2 + 2*(k-1)}; k > 1 && !slices.Equal(res.Bounds, want) {
 			t.Errorf("%d operations each: executions by bound %v, want %v", k, res.Bounds, want)
 		}

@@ -99,7 +99,7 @@ func TestReports(t *testing.T) {
 }
 
 func TestLongTrace(t *testing.T) {
-	f := explore.DFS(explore.Options{MaxSteps: 2000}, func(x *explore.X) {
+	f := explore.Run(explore.Options{MaxSteps: 2000}, func(x *explore.X) {
 		var w word
 		x.Go("a", func() {
 			for {
@@ -336,20 +336,21 @@ func TestOptions(t *testing.T) {
 		"MaxExecutions -1": {MaxExecutions: -1},
 		"MaxSteps -1":      {MaxSteps: -1},
 		"SpinRounds -1":    {SpinRounds: -1},
-		"Random -1":        {Random: -1},
+		"Search 4":         {Search: 4},
+		"Depth -1":         {Depth: -1},
 		"replay string":    {Replay: "x"},
 	} {
-		res := explore.DFS(o, func(*explore.X) { t.Error("the body ran") })
+		res := explore.Run(o, func(*explore.X) { t.Error("the body ran") })
 		if res.Failure == nil || !strings.Contains(res.Failure.Reason, want) || !strings.Contains(res.Failure.Reason, "allowed") {
 			t.Errorf("%+v: %v, want an error with %q and what is allowed", o, res.Failure, want)
 		}
 	}
 	for _, s := range []string{"1", "-1", "x-", "1-x", "1-1.", "1-256", "1--1", "1-99999999z", "u-1z.z"} {
-		if res := explore.DFS(explore.Options{Replay: s}, lostUpdate); res.Failure == nil || res.Executions != 0 {
+		if res := explore.Run(explore.Options{Replay: s}, lostUpdate); res.Failure == nil || res.Executions != 0 {
 			t.Errorf("replay string %q: %+v", s, res)
 		}
 	}
-	res := explore.DFS(explore.Options{Replay: "1-9"}, lostUpdate)
+	res := explore.Run(explore.Options{Replay: "1-9"}, lostUpdate)
 	if res.Failure == nil || !strings.Contains(res.Failure.Reason, "does not fit") {
 		t.Errorf("%v", res.Failure)
 	}
@@ -378,7 +379,7 @@ func TestReplayStrings(t *testing.T) {
 		}
 		var got []int
 		s := explore.Encode(2, picks)
-		if f := explore.DFS(explore.Options{Replay: s}, body(&got)).Failure; f == nil || f.Reason != "there" {
+		if f := explore.Run(explore.Options{Replay: s}, body(&got)).Failure; f == nil || f.Reason != "there" {
 			t.Fatalf("%v by %s became %v: %v", picks, s, got, f)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // Two threads increment a counter by a load and a store. The explorer finds
 // the interleaving that loses one, and replays it.
-func ExampleDFS() {
+func ExampleRun() {
 	body := func(x *explore.X) {
 		n := new(word) // in tests of the library: an atomic of package atom
 		x.Label(unsafe.Pointer(n), "counter")
@@ -23,11 +23,11 @@ func ExampleDFS() {
 			}
 		})
 	}
-	res := explore.DFS(explore.Options{}, body)
+	res := explore.Run(explore.Options{}, body)
 	fmt.Println(res.Failure.Reason)
 	fmt.Println("replay:", res.Failure.Replay)
 
-	again := explore.DFS(explore.Options{Replay: res.Failure.Replay}, body)
+	again := explore.Run(explore.Options{Replay: res.Failure.Replay}, body)
 	for line := range strings.Lines(again.Failure.Trace) {
 		if strings.Contains(line, "counter") {
 			f := strings.Fields(line) // number, what happened, source line
@@ -46,7 +46,7 @@ func ExampleDFS() {
 // A worker is a daemon: it need not end. Checks run when it has nothing to do
 // any more.
 func ExampleX_Daemon() {
-	res := explore.DFS(explore.Options{Preemptions: explore.Unbounded}, func(x *explore.X) {
+	res := explore.Run(explore.Options{Preemptions: explore.Unbounded}, func(x *explore.X) {
 		var queued, done word
 		x.Daemon("worker", func() {
 			for {
@@ -71,7 +71,7 @@ func ExampleX_Daemon() {
 // Choose explores faults like any other decision.
 func ExampleX_Choose() {
 	seen := map[string]bool{}
-	explore.DFS(explore.Options{}, func(x *explore.X) {
+	explore.Run(explore.Options{}, func(x *explore.X) {
 		x.Go("device", func() {
 			seen[[]string{"ok", "late", "lost"}[x.Choose(3)]] = true
 		})

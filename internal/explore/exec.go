@@ -54,7 +54,11 @@ type X struct {
 	inCheck  bool
 
 	strategy strategy
+	dpor     *dpor // the strategy, if it is that one
+	split    bool  // every look and every begin of a thread is a turn of its own, for dpor
 	tr       *tracer
+
+	redundant bool // everything that could follow has been seen
 }
 
 // checkAbort unwinds a body or a Check that failed.
@@ -95,7 +99,7 @@ func (x *X) Choose(n int) int {
 		x.flush(x.running)
 		x.strategy.progress()
 	}
-	i := x.strategy.choose(x, n, false)
+	i := x.strategy.choose(x, n)
 	x.hash = (x.hash ^ uint32(i+1)<<8 ^ uint32(opChoose)) * hashPrime
 	if x.mode == modeRun {
 		if x.tr != nil {
@@ -135,6 +139,12 @@ func (x *X) run(body func(*X)) {
 	cur.Store(x)
 	if x.guard("the scenario body", func() { body(x) }) {
 		x.guard("the explorer", x.schedule)
+		if x.dpor != nil {
+			x.dpor.close(x) // the last turn
+		}
+		if x.redundant {
+			return
+		}
 		if x.failure == nil {
 			x.judge()
 		}
@@ -151,7 +161,7 @@ func (x *X) reset() {
 	x.mode, x.running, x.next = modeOff, nil, nil
 	x.preempts, x.cut, x.steps, x.offSteps, x.hash, x.version = 0, false, 0, 0, 0, 0
 	x.round, x.idleRounds, x.roundVersion = 1, 0, 0
-	x.failure, x.stopping, x.inCheck = nil, false, false
+	x.failure, x.stopping, x.inCheck, x.redundant = nil, false, false, false
 	clear(x.checks)
 	x.checks = x.checks[:0]
 	x.locs.reset()

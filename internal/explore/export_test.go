@@ -6,5 +6,5 @@ func Encode(bound int, picks []int) string {
 	for i, n := range picks {
 		p[i] = uint8(n)
 	}
-	return encode(bound, p)
+	return encode(bound, false, p)
 }

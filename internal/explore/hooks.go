@@ -58,7 +58,16 @@ func Sync(addr unsafe.Pointer, kind Kind, before, after uint64) {
 // Outside of a thread, Block fails the execution if cond is not true.
 func Block(cond func() bool) {
 	if x := cur.Load(); x != nil {
-		x.block(cond, opBlock)
+		x.block(cond, opBlock, nil)
+	}
+}
+
+// BlockOn is Block for a condition that is only about the object at addr:
+// whoever changes it says so by Point or Sync with that address. That spares
+// [DPOR] the assumption that any write could make it true.
+func BlockOn(addr unsafe.Pointer, cond func() bool) {
+	if x := cur.Load(); x != nil {
+		x.block(cond, opBlock, addr)
 	}
 }
 

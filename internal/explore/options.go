@@ -17,6 +17,8 @@ const (
 const (
 	DefaultPreemptions   = 2
 	DefaultMaxExecutions = 2_000_000
+	DefaultSamples       = 10_000 // MaxExecutions of PCT and Random
+	DefaultDepth         = 3
 	DefaultMaxSteps      = 10_000
 	DefaultTimeouts      = 1
 )
@@ -35,11 +37,15 @@ type Options struct {
 	// first failure is one with the fewest preemptions.
 	Preemptions int
 
-	// MaxExecutions ends the search, 0: DefaultMaxExecutions. A search ended
-	// by it is not Complete.
+	// MaxExecutions ends the search, 0: DefaultMaxExecutions, for PCT and
+	// Random DefaultSamples. A search ended by it is not Complete.
 	MaxExecutions int
 
-	// AllowIncomplete makes Test accept a search that MaxExecutions ended.
+	// MaxTime ends the search likewise, 0: no limit.
+	MaxTime time.Duration
+
+	// AllowIncomplete makes Test accept a search that MaxExecutions or
+	// MaxTime ended. PCT and Random are never Complete and need no leave.
 	AllowIncomplete bool
 
 	// MaxSteps is the most operations of one execution; more is a livelock.
@@ -63,13 +69,49 @@ type Options struct {
 	// a search.
 	Replay string
 
-	// Random runs that many executions with random decisions instead of a
-	// search; Preemptions is then unbounded unless positive or
-	// NoPreemptions. Such a run is never Complete.
-	Random int
+	// Search is how executions are chosen, DFS if zero.
+	Search Search
 
-	// Seed of Random.
+	// Depth is that of PCT: how many ordering constraints the bugs it looks
+	// for have. 0: DefaultDepth.
+	Depth int
+
+	// Seed of PCT and Random.
 	Seed uint64
+}
+
+// Search is a way to choose executions.
+type Search uint8
+
+// The searches.
+const (
+	// DFS explores every interleaving with at most Preemptions preemptions.
+	DFS Search = iota
+
+	// DPOR explores one of each class of interleavings that differ only in
+	// the order of operations on different objects, without a bound. Checks
+	// must not depend on that order: histories with real-time order need DFS.
+	// Plain memory that threads share without declaring it is not seen.
+	DPOR
+
+	// PCT runs MaxExecutions executions with random priorities, see Depth.
+	PCT
+
+	// Random runs MaxExecutions executions with random decisions.
+	// Preemptions is then unbounded unless positive or NoPreemptions.
+	Random
+
+	searches
+)
+
+var searchNames = [...]string{DFS: "dfs", DPOR: "dpor", PCT: "pct", Random: "random"}
+
+// String returns the name of the search.
+func (s Search) String() string {
+	if s < searches {
+		return searchNames[s]
+	}
+	return fmt.Sprintf("Search(%d)", uint8(s))
 }
 
 // Validate returns an error that names the first bad field.
@@ -86,22 +128,35 @@ func (o Options) Validate() error {
 		return bad("MaxSteps", o.MaxSteps, "0 for the default and positive numbers")
 	case o.SpinRounds < 0:
 		return bad("SpinRounds", o.SpinRounds, "0 for the default and positive numbers")
-	case o.Random < 0:
-		return bad("Random", o.Random, "0 and positive numbers")
+	case o.Search >= searches:
+		return bad("Search", int(o.Search), "DFS, DPOR, PCT and Random")
+	case o.Depth < 0 || o.Depth > 100:
+		return bad("Depth", o.Depth, "0 for the default, and 1 to 100")
+	case o.MaxTime < 0:
+		return fmt.Errorf("explore: bad Options.MaxTime %v: allowed are 0 for no limit and positive durations", o.MaxTime)
 	}
 	return nil
 }
+
+// sampling tells whether the search has no end of its own.
+func (o Options) sampling() bool { return o.Search == PCT || o.Search == Random }
 
 // withDefaults replaces zeros by their documented meaning.
 func (o Options) withDefaults() Options {
 	if o.Preemptions == 0 {
 		o.Preemptions = DefaultPreemptions
-		if o.Random > 0 {
+		if o.Search == Random {
 			o.Preemptions = Unbounded
 		}
 	}
 	if o.MaxExecutions == 0 {
 		o.MaxExecutions = DefaultMaxExecutions
+		if o.sampling() {
+			o.MaxExecutions = DefaultSamples
+		}
+	}
+	if o.Depth == 0 {
+		o.Depth = DefaultDepth
 	}
 	if o.MaxSteps == 0 {
 		o.MaxSteps = DefaultMaxSteps
@@ -119,6 +174,7 @@ func (o Options) withDefaults() Options {
 type Result struct {
 	Executions int           // executions run
 	Steps      int           // operations in all executions
+	Redundant  int           // of them, those that DPOR gave up as seen before
 	Bounds     []int         // executions by preemption bound 0, 1, ...; one entry if unbounded
 	Complete   bool          // everything within the bound was explored
 	Elapsed    time.Duration // wall time

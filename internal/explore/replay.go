@@ -6,16 +6,19 @@ import (
 	"strings"
 )
 
-// A replay string is the preemption bound, a dash, and the decisions: numbers
-// and runs of zeros ("3z"), joined by dots. Zeros at the end are left out.
+// A replay string is the preemption bound (u: none; d: none, and every look a
+// turn of its own), a dash, and the decisions: numbers and runs of zeros
+// ("3z"), joined by dots. Zeros at the end are left out.
 
 // encode makes a replay string.
-func encode(bound int, picks []uint8) string {
+func encode(bound int, split bool, picks []uint8) string {
 	for len(picks) > 0 && picks[len(picks)-1] == 0 {
 		picks = picks[:len(picks)-1]
 	}
 	b := "u"
-	if bound >= 0 {
+	if split {
+		b = "d"
+	} else if bound >= 0 {
 		b = strconv.Itoa(bound)
 	}
 	var parts []string
@@ -38,22 +41,22 @@ func encode(bound int, picks []uint8) string {
 const maxReplay = 1 << 20
 
 // decode is the inverse of encode.
-func decode(s string) (bound int, picks []uint8, err error) {
-	bad := func(part string) (int, []uint8, error) {
-		return 0, nil, fmt.Errorf("explore: bad replay string %q at %q: allowed is what a failure printed, like 2-17z.1.3z.2", s, part)
+func decode(s string) (bound int, split bool, picks []uint8, err error) {
+	bad := func(part string) (int, bool, []uint8, error) {
+		return 0, false, nil, fmt.Errorf("explore: bad replay string %q at %q: allowed is what a failure printed, like 2-17z.1.3z.2", s, part)
 	}
 	b, rest, ok := strings.Cut(s, "-")
 	if !ok {
 		return bad(s)
 	}
-	bound = -1
-	if b != "u" {
+	bound, split = -1, b == "d"
+	if b != "u" && !split {
 		if bound, err = strconv.Atoi(b); err != nil || bound < 0 {
 			return bad(b)
 		}
 	}
 	if rest == "" {
-		return bound, nil, nil
+		return bound, split, nil, nil
 	}
 	for _, part := range strings.Split(rest, ".") {
 		num, zeros := strings.CutSuffix(part, "z")
@@ -67,7 +70,7 @@ func decode(s string) (bound int, picks []uint8, err error) {
 			picks = append(picks, uint8(n))
 		}
 	}
-	return bound, picks, nil
+	return bound, split, picks, nil
 }
 
 // replayFor returns the replay string of the environment for a scenario.

@@ -37,7 +37,7 @@ func (x *X) hashOp(t *Thread, kind Kind, l *loc) {
 
 // announce notes the operation that t does next.
 func (x *X) announce(t *Thread, addr unsafe.Pointer, kind Kind) {
-	t.l, t.kind = x.locs.get(addr), kind
+	t.l, t.kind, t.plan = x.locs.get(addr), kind, planOp
 }
 
 // point is Point in an execution.
@@ -54,7 +54,7 @@ func (x *X) point(addr unsafe.Pointer, kind Kind) bool {
 	}
 	x.step(t)
 	x.announce(t, addr, kind)
-	if t.fresh {
+	if t.fresh && !x.split {
 		t.fresh = false
 	} else if next := x.decide(t, true); next != t {
 		t.switchTo(next, x)
@@ -87,15 +87,13 @@ func (x *X) decide(t *Thread, runnable bool) *Thread {
 		}
 	}
 	var u *Thread
-	switch n {
-	case 0:
-		if u = x.rescue(); u == nil {
-			return nil
-		}
-	case 1:
-		u = x.options[0]
-	default:
-		u = x.options[x.strategy.choose(x, n, false)]
+	if n == 0 {
+		u = x.rescue()
+	} else {
+		u = x.pick(n, false)
+	}
+	if u == nil {
+		return nil
 	}
 	if u == t && runnable {
 		return t
@@ -104,6 +102,16 @@ func (x *X) decide(t *Thread, runnable bool) *Thread {
 		x.preempts++
 	}
 	return u
+}
+
+// pick asks the strategy for one of the first n options; nil ends the
+// execution.
+func (x *X) pick(n int, provisional bool) *Thread {
+	i := x.strategy.next(x, n, provisional)
+	if i < 0 {
+		return nil
+	}
+	return x.options[i]
 }
 
 // enabled tells whether a thread other than the running one can run.
@@ -161,12 +169,11 @@ func (x *X) rescue() *Thread {
 			}
 		}
 		if n > 0 {
-			i := 0
-			if n > 1 {
-				i = x.strategy.choose(x, n, true)
+			t := x.pick(n, true)
+			if t != nil {
+				t.round = x.round
 			}
-			x.options[i].round = x.round
-			return x.options[i]
+			return t
 		}
 		x.idleRounds++
 		if !waiting || x.idleRounds >= x.opt.SpinRounds && !clock {
@@ -185,8 +192,8 @@ func (x *X) outside(cond func() bool) {
 	}
 }
 
-// block is Block in an execution.
-func (x *X) block(cond func() bool, kind Kind) {
+// block is Block in an execution. addr is what cond is about, nil: anything.
+func (x *X) block(cond func() bool, kind Kind, addr unsafe.Pointer) {
 	if x.mode != modeRun {
 		x.outside(cond)
 		return
@@ -194,6 +201,10 @@ func (x *X) block(cond func() bool, kind Kind) {
 	t := x.running
 	x.step(t)
 	t.cond = cond
+	if x.split {
+		x.await(t, kind, addr)
+		return
+	}
 	if x.holds(t) {
 		// It could go on: like any other operation.
 		if !t.fresh {
@@ -218,6 +229,52 @@ func (x *X) block(cond func() bool, kind Kind) {
 	}
 }
 
+// await is block for searches that want every look at the condition to be a
+// turn of its own.
+func (x *X) await(t *Thread, kind Kind, addr unsafe.Pointer) {
+	t.plan = planAny
+	if addr != nil {
+		x.announce(t, addr, OpWait)
+	}
+	plan, l := t.plan, t.l
+	t.state = ready
+	x.turn(t, x.decide(t, true))
+	for !x.tryLook(t, l, plan) {
+		x.strategy.progress()
+		t.state, t.plan, t.l, t.kind = blocked, plan, l, OpWait
+		x.turn(t, x.decide(nil, false))
+	}
+	t.state, t.fresh = ready, false
+	x.hashOp(t, kind, nil)
+}
+
+// tryLook looks at t's condition and says to dpor what that depends on.
+func (x *X) tryLook(t *Thread, l *loc, plan plan) bool {
+	if x.dpor != nil {
+		if plan == planAny {
+			x.dpor.wild = true
+		} else {
+			x.dpor.used(l, false)
+		}
+	}
+	ok := x.look(t)
+	if x.tr != nil {
+		text := "waits"
+		if ok {
+			text = "goes on"
+		}
+		x.tr.text(t, opBlock, text)
+	}
+	return ok
+}
+
+// turn gives the turn to next, if that is not t itself.
+func (x *X) turn(t, next *Thread) {
+	if next != t {
+		t.switchTo(next, x)
+	}
+}
+
 // look evaluates the condition in the name of the thread, for its edges.
 func (x *X) look(t *Thread) bool {
 	x.mode = modeQuiet
@@ -236,9 +293,19 @@ func (x *X) blockTimeout(cond func() bool) bool {
 	t := x.running
 	x.step(t)
 	t.cond = cond
+	t.plan = planAny
+	if x.split && t.timeouts >= x.opt.Timeouts {
+		// It cannot time out now: a look, then rest.
+		t.state = ready
+		x.turn(t, x.decide(t, true))
+		if x.tryLook(t, nil, planAny) {
+			x.hashOp(t, opTimed, nil)
+			return true
+		}
+	}
 	t.state = timed
 	if x.holds(t) {
-		if !t.fresh {
+		if !t.fresh || x.split {
 			if next := x.decide(t, true); next != t {
 				t.switchTo(next, x)
 			}
@@ -251,6 +318,9 @@ func (x *X) blockTimeout(cond func() bool) bool {
 	}
 	t.state, t.fresh = ready, false
 	x.hashOp(t, opTimed, nil)
+	if x.dpor != nil {
+		x.dpor.wild = true
+	}
 	if x.look(t) {
 		if x.tr != nil {
 			x.tr.text(t, opTimed, "ok")
@@ -292,8 +362,11 @@ func (x *X) spin() {
 		t.parkedAt = 0
 	}
 	t.reads, t.allRead, t.spunAt = t.reads[:0], false, t.writes
-	t.state = spinning
+	t.state, t.plan = spinning, planAny
 	x.hand(t)
+	if x.dpor != nil {
+		x.dpor.wild = true
+	}
 	t.state, t.fresh = ready, true
 }
 

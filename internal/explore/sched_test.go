@@ -351,12 +351,12 @@ func TestPointWithoutDone(t *testing.T) {
 }
 
 func TestRandom(t *testing.T) {
-	o := explore.Options{Random: 500, Seed: 3}
+	o := explore.Options{Search: explore.Random, MaxExecutions: 500, Seed: 3}
 	res := explore.MustFail(t, o, lostUpdate)
-	if again := explore.DFS(o, lostUpdate); again.Executions != res.Executions {
+	if again := explore.Run(o, lostUpdate); again.Executions != res.Executions {
 		t.Fatalf("%d and %d executions with the same seed", res.Executions, again.Executions)
 	}
-	if f := explore.DFS(explore.Options{Replay: res.Failure.Replay}, lostUpdate).Failure; f == nil || f.Reason != res.Failure.Reason {
+	if f := explore.Run(explore.Options{Replay: res.Failure.Replay}, lostUpdate).Failure; f == nil || f.Reason != res.Failure.Reason {
 		t.Fatalf("the replay gave %v", f)
 	}
 	if res = explore.Test(t, o, dekker(true)); res.Executions != 500 || res.Complete {

@@ -11,14 +11,13 @@ import (
 // one lets one search run at a time.
 var one sync.Mutex
 
-// DFS runs body, once for every combination of scheduling decisions within
-// the bounds of o, until one execution fails or all are done. body creates
-// the state and the threads of one execution.
+// Run runs body, once for every execution that o asks for, until one fails or
+// all are done. body creates the state and the threads of one execution.
 //
 // It must be called from an ordinary goroutine, not from an execution.
-func DFS(o Options, body func(x *X)) Result { return search(o, body, nil) }
+func Run(o Options, body func(x *X)) Result { return search(o, body, nil) }
 
-// search is DFS. interrupted, if not nil, is called with the failure so far
+// search is Run. interrupted, if not nil, is called with the failure so far
 // when a Goexit or a panic ends the search early.
 func search(o Options, body func(x *X), interrupted func(*Failure)) (res Result) {
 	if err := o.Validate(); err != nil {
@@ -28,26 +27,18 @@ func search(o Options, body func(x *X), interrupted func(*Failure)) (res Result)
 	o = o.withDefaults()
 	one.Lock()
 	defer one.Unlock()
-	s := &searcher{x: &X{opt: o}, body: body, res: &res}
+	s := &searcher{x: &X{opt: o}, body: body, res: &res, begun: time.Now()}
 	// What an execution leaves behind is small and soon garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(1600))
-	begin := time.Now()
 	done := false
 	defer func() {
-		res.Elapsed = time.Since(begin)
+		res.Elapsed = time.Since(s.begun)
 		s.close()
 		if !done && interrupted != nil {
-			interrupted(&Failure{Name: o.Name, Replay: encode(s.x.bound, s.x.strategy.picks())})
+			interrupted(&Failure{Name: o.Name, Replay: encode(s.x.bound, s.x.split, s.x.strategy.picks())})
 		}
 	}()
-	switch {
-	case o.Replay != "":
-		s.replay()
-	case o.Random > 0:
-		s.random()
-	default:
-		s.dfs()
-	}
+	s.search()
 	done = true
 	return res
 }
@@ -57,6 +48,8 @@ type searcher struct {
 	x    *X
 	body func(*X)
 	res  *Result
+
+	begun time.Time
 }
 
 // close lets the coroutines go.
@@ -69,85 +62,119 @@ func (s *searcher) close() {
 // execute runs one execution; false when it failed.
 func (s *searcher) execute() bool {
 	s.x.run(s.body)
+	if s.x.redundant {
+		s.res.Redundant++
+	}
 	s.res.Executions++
 	s.res.Steps += s.x.steps
 	return s.x.failure == nil
 }
 
-func (s *searcher) dfs() {
-	for b := 0; ; b++ {
-		s.x.bound = b
-		switch s.x.opt.Preemptions {
-		case Unbounded:
-			s.x.bound = -1
-		case NoPreemptions:
-			s.x.bound = 0
-		}
-		cut, ok := s.pass()
+// search runs what the options ask for.
+func (s *searcher) search() {
+	o := &s.x.opt
+	switch o.Preemptions {
+	case Unbounded:
+		s.x.bound = -1
+	case NoPreemptions:
+		s.x.bound = 0
+	default:
+		s.x.bound = o.Preemptions
+	}
+	switch {
+	case o.Replay != "":
+		s.replay()
+	case o.Search == DPOR:
+		s.x.dpor, s.x.split, s.x.bound = new(dpor), true, -1
+		_, s.res.Complete = s.pass(s.x.dpor)
+	case o.Search == PCT:
+		s.x.bound = -1
+		s.sample(&pct{r: rand.New(rand.NewPCG(o.Seed, 0)), depth: o.Depth})
+	case o.Search == Random:
+		s.sample(&random{r: rand.New(rand.NewPCG(o.Seed, 0))})
+	default:
+		s.dfs(s.x.bound)
+	}
+}
+
+// dfs runs one pass for each bound up to most, -1: one without a bound.
+func (s *searcher) dfs(most int) {
+	for s.x.bound = min(most, 0); ; s.x.bound++ {
+		cut, ok := s.pass(&dfs{})
 		if !ok {
 			return
 		}
-		if !cut || s.x.bound < 0 || b >= s.x.opt.Preemptions {
+		if !cut || s.x.bound < 0 || s.x.bound >= most {
 			break
 		}
 	}
 	s.res.Complete = true
 }
 
-// pass is the search with one bound. cut tells whether the bound mattered,
-// ok that it is to go on.
-func (s *searcher) pass() (cut, ok bool) {
-	d := &dfs{}
-	s.x.strategy = d
+// enumerator is a strategy that visits the leaves of a tree of decisions.
+type enumerator interface {
+	strategy
+	begin()        // prepares an execution
+	advance() bool // moves to the next leaf; false when there is none
+	left() int     // decisions that the execution did not come to
+}
+
+// pass visits all leaves. cut tells whether the bound mattered, ok that the
+// search is to go on.
+func (s *searcher) pass(e enumerator) (cut, ok bool) {
+	s.x.strategy = e
 	from := s.res.Executions
 	defer func() { s.res.Bounds = append(s.res.Bounds, s.res.Executions-from) }()
 	for {
-		if s.res.Executions >= s.x.opt.MaxExecutions {
+		if s.spent() {
 			return cut, false
 		}
-		d.begin()
+		e.begin()
 		if !s.execute() {
-			s.explain(d.picks())
+			s.explain(e.picks())
 			return cut, false
 		}
-		if !d.whole() {
-			s.res.Failure = &Failure{Name: s.x.opt.Name, Replay: encode(s.x.bound, d.picks()), Reason: fmt.Sprintf(
-				"the scenario is not deterministic: it ended after %d of %d decisions; %s", d.pos, len(d.path), lookFor)}
+		if n := e.left(); n > 0 {
+			s.res.Failure = &Failure{Name: s.x.opt.Name, Replay: encode(s.x.bound, s.x.split, e.picks()), Reason: fmt.Sprintf(
+				"the scenario is not deterministic: it ended %d decisions early; %s", n, lookFor)}
 			return cut, false
 		}
 		cut = cut || s.x.cut
-		if !d.advance() {
+		if !e.advance() {
 			return cut, true
 		}
 	}
 }
 
-func (s *searcher) random() {
-	s.x.bound = max(s.x.opt.Preemptions, -1)
-	switch s.x.opt.Preemptions {
-	case Unbounded:
-		s.x.bound = -1
-	case NoPreemptions:
-		s.x.bound = 0
-	}
-	r := &random{r: rand.New(rand.NewPCG(s.x.opt.Seed, 0))}
-	s.x.strategy = r
-	for s.res.Executions < s.x.opt.Random {
-		r.list = r.list[:0]
+// spent tells whether the search has had what it is allowed.
+func (s *searcher) spent() bool {
+	o := &s.x.opt
+	return s.res.Executions >= o.MaxExecutions || o.MaxTime > 0 && time.Since(s.begun) >= o.MaxTime
+}
+
+// sample runs MaxExecutions executions decided by chance.
+func (s *searcher) sample(c interface {
+	strategy
+	begin()
+},
+) {
+	s.x.strategy = c
+	for !s.spent() {
+		c.begin()
 		if !s.execute() {
-			s.explain(r.picks())
+			s.explain(c.picks())
 			return
 		}
 	}
 }
 
 func (s *searcher) replay() {
-	bound, picks, err := decode(s.x.opt.Replay)
+	bound, split, picks, err := decode(s.x.opt.Replay)
 	if err != nil {
 		s.res.Failure = &Failure{Name: s.x.opt.Name, Reason: err.Error()}
 		return
 	}
-	s.x.bound = bound
+	s.x.bound, s.x.split = bound, split
 	s.traced(picks)
 	s.res.Executions, s.res.Steps = 1, s.x.steps
 	s.res.Failure = s.x.failure
@@ -159,7 +186,7 @@ func (s *searcher) replay() {
 // explain runs the failed execution again, to have it in words.
 func (s *searcher) explain(picks []uint8) {
 	f := s.x.failure
-	f.Replay = encode(s.x.bound, picks)
+	f.Replay = encode(s.x.bound, s.x.split, picks)
 	s.traced(picks)
 	f.Trace, s.res.Trace = s.res.Trace, ""
 	switch g := s.x.failure; {
@@ -173,7 +200,7 @@ func (s *searcher) explain(picks []uint8) {
 
 // traced runs one execution with a trace.
 func (s *searcher) traced(picks []uint8) {
-	s.x.strategy = &fixed{list: picks}
+	s.x.strategy, s.x.dpor = &fixed{list: picks}, nil
 	s.x.tr = newTracer(s.x)
 	s.x.run(s.body)
 	s.res.Trace = s.x.tr.String()

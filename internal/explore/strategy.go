@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// strategy decides. Another search (partial-order reduction, PCT) is another
-// implementation; what it may look at is X.options, and the pending
-// operation (l, kind) of each thread.
+// strategy decides. What it may look at is X.options, and the next operation
+// (plan, l, kind) of each thread.
 type strategy interface {
-	// choose returns a number below n > 1. Provisional choices are about the
-	// order of threads that will probably do nothing.
-	choose(x *X, n int, provisional bool) int
+	// next picks one of x.options[:n], n > 0, whose turn it is; -1 ends the
+	// execution. Provisional choices are about the order of threads that will
+	// probably do nothing.
+	next(x *X, n int, provisional bool) int
+	// choose returns a number below n > 1.
+	choose(x *X, n int) int
 	// progress makes the provisional choices since the last idle count.
 	progress()
 	// idle forgets them.
@@ -30,6 +32,13 @@ type choice struct {
 // lookFor helps with scenarios that are not deterministic.
 const lookFor = "look for time, random numbers, map order, goroutines, and state kept between executions"
 
+// notDeterministic fails an execution that differs from an earlier one with
+// the same decisions.
+func (x *X) notDeterministic(decisions, was, now int, hash uint32) {
+	x.fail(fmt.Sprintf("the scenario is not deterministic: the same %d decisions led to %d possibilities after operations %08x, "+
+		"now to %d after operations %08x; %s", decisions, was, hash, now, x.hash, lookFor))
+}
+
 // dfs enumerates the tree of decisions, depth first.
 type dfs struct {
 	path []choice
@@ -38,15 +47,22 @@ type dfs struct {
 	none bool
 }
 
-func (d *dfs) choose(x *X, n int, provisional bool) int {
+func (d *dfs) next(x *X, n int, provisional bool) int {
+	if n == 1 {
+		return 0
+	}
+	return d.decide(x, n, provisional)
+}
+
+func (d *dfs) choose(x *X, n int) int { return d.decide(x, n, false) }
+
+func (d *dfs) decide(x *X, n int, provisional bool) int {
 	if d.pos == len(d.path) {
 		d.path = append(d.path, choice{hash: x.hash, n: uint8(n), provisional: provisional})
 	}
 	c := &d.path[d.pos]
 	if int(c.n) != n || c.hash != x.hash {
-		x.fail(fmt.Sprintf("the scenario is not deterministic: the same %d decisions led to %d possibilities after operations %08x, "+
-			"now to %d after operations %08x; %s",
-			d.pos, c.n, c.hash, n, x.hash, lookFor))
+		x.notDeterministic(d.pos, int(c.n), n, c.hash)
 	}
 	d.pos++
 	if provisional {
@@ -70,8 +86,7 @@ func (d *dfs) idle() { d.prov, d.none = d.pos, true }
 // begin prepares the next execution.
 func (d *dfs) begin() { d.pos, d.prov, d.none = 0, 0, true }
 
-// whole tells whether the execution came as far as the one before it.
-func (d *dfs) whole() bool { return d.pos == len(d.path) }
+func (d *dfs) left() int { return len(d.path) - d.pos }
 
 // advance moves to the next leaf; false when there is none.
 func (d *dfs) advance() bool {
@@ -100,7 +115,14 @@ type fixed struct {
 	pos  int
 }
 
-func (f *fixed) choose(x *X, n int, _ bool) int {
+func (f *fixed) next(x *X, n int, _ bool) int {
+	if n == 1 {
+		return 0
+	}
+	return f.choose(x, n)
+}
+
+func (f *fixed) choose(x *X, n int) int {
 	f.pos++
 	if f.pos > len(f.list) {
 		return 0
@@ -123,7 +145,16 @@ type random struct {
 	list []uint8
 }
 
-func (r *random) choose(_ *X, n int, _ bool) int {
+func (r *random) begin() { r.list = r.list[:0] }
+
+func (r *random) next(x *X, n int, _ bool) int {
+	if n == 1 {
+		return 0
+	}
+	return r.choose(x, n)
+}
+
+func (r *random) choose(_ *X, n int) int {
 	i := r.r.IntN(n)
 	r.list = append(r.list, uint8(i))
 	return i

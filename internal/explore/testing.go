@@ -15,16 +15,21 @@ const ReplayEnv = "EVD_EXPLORE_REPLAY"
 
 // Test explores a scenario and fails t with reason, replay string and trace
 // at the first failure, or when the search was not complete (see
-// Options.AllowIncomplete).
+// Options.AllowIncomplete). The environment can ask for another search, see
+// OverrideEnv.
 func Test(t testing.TB, o Options, body func(x *X)) Result {
 	t.Helper()
+	o, err := o.Override(os.Getenv(OverrideEnv))
+	if err != nil {
+		t.Fatal(err)
+	}
 	o, res := explore(t, o, body)
 	switch {
 	case res.Failure != nil:
 		t.Fatal(report(o, res.Failure))
 	case o.Replay != "":
 		t.Logf("the replay passes\n%s", res.Trace)
-	case o.Random == 0 && !res.Complete && !o.AllowIncomplete:
+	case !o.sampling() && !res.Complete && !o.AllowIncomplete:
 		t.Fatalf("%s: not complete after %d executions: raise MaxExecutions, lower Preemptions, make the scenario smaller, or set AllowIncomplete",
 			o.Name, res.Executions)
 	}
@@ -63,10 +68,18 @@ func explore(t testing.TB, o Options, body func(x *X)) (Options, Result) {
 		t.Log(report(o, f))
 	})
 	if s := res.Elapsed.Seconds(); s > 0 {
-		t.Logf("%s: %d executions %s, %d steps, %v, %.0f executions/s", o.Name, res.Executions, bounds(res.Bounds),
+		t.Logf("%s: %d executions %s%s, %d steps, %v, %.0f executions/s", o.Name, res.Executions, how(o), bounds(res.Bounds),
 			res.Steps, res.Elapsed.Round(time.Millisecond), float64(res.Executions)/s)
 	}
 	return o, res
+}
+
+// how names the search if it is not the usual one.
+func how(o Options) string {
+	if o.Search == DFS {
+		return ""
+	}
+	return "by " + o.Search.String() + " "
 }
 
 func bounds(b []int) string {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"runtime"
 	"runtime/debug"
+	"unsafe"
 )
 
 type state uint8
@@ -15,6 +16,15 @@ const (
 	spinning              // until somebody else wrote
 	timed                 // until cond, or timing out
 	finished
+)
+
+// plan is what is known of a thread's next turn.
+type plan uint8
+
+const (
+	planLocal plan = iota // it begins: nothing that others see
+	planOp                // l and kind
+	planAny               // it looks at something
 )
 
 // Thread is one thread of an execution.
@@ -33,6 +43,7 @@ type Thread struct {
 	fresh bool
 
 	// The operation announced by Point; pending until its outcome is known.
+	plan    plan
 	l       *loc
 	kind    Kind
 	pending bool
@@ -68,9 +79,13 @@ func (x *X) start(name string, fn func(), daemon bool) *Thread {
 	}
 	*t = Thread{fn: fn, name: name, id: len(x.threads), daemon: daemon, fresh: true, reads: t.reads[:0]}
 	x.threads = append(x.threads, t)
+	if x.dpor != nil {
+		x.dpor.born(t)
+	}
 	if x.mode == modeRun {
 		p := x.running
 		x.flush(p)
+		p.fresh = false // from here on it matters who goes first
 		t.vc = p.vc
 		p.vc[p.id]++
 		x.strategy.progress()
@@ -86,7 +101,7 @@ func (t *Thread) Join() {
 	if x == nil || t == nil {
 		return
 	}
-	x.block(func() bool { return t.state == finished }, opJoin)
+	x.block(func() bool { return t.state == finished }, opJoin, unsafe.Pointer(t))
 	if x.mode == modeRun {
 		x.running.vc.join(&t.vc, len(x.threads))
 	}
@@ -197,6 +212,9 @@ func (t *Thread) main(x *X) {
 	}
 	t.fn()
 	x.flush(t)
+	if x.dpor != nil {
+		x.dpor.used(x.locs.get(unsafe.Pointer(t)), true)
+	}
 	t.state = finished
 	x.strategy.progress()
 	if x.tr != nil {
