@@ -8,6 +8,7 @@ COUNT   ?= 1
 FUZZ    ?= 10s
 BENCH   ?= .
 ROUNDS  ?= 7
+DEEP    ?= 60s
 SOAK    ?= 100000000
 export MAKE
 
@@ -87,8 +88,13 @@ race: bin/testlog ## unit tests with the race detector
 	@CGO_ENABLED=1 $(GO) test -json -race -count=$(COUNT) $(PKGS) | bin/testlog
 
 .PHONY: explore
-explore: bin/testlog ## every interleaving of the scenarios, up to their bounds
-	@$(GO) test -json -tags explore -timeout 20m -count=$(COUNT) $(PKGS) | bin/testlog
+explore: bin/testlog ## every interleaving of the scenarios with at most two preemptions
+	@scripts/explore.sh | bin/testlog
+
+.PHONY: explore-deep
+explore-deep: bin/testlog ## the engine's scenarios with three preemptions, by partial-order reduction, and by PCT of depth 5; DEEP=60s for each
+	@for search in bound=3 search=dpor search=pct,depth=5; do echo "== $$search"; \
+		TIMEOUT=24h EVD_EXPLORE=$$search,time=$(DEEP) scripts/explore.sh | bin/testlog -v || exit 1; done
 
 .PHONY: invariants
 invariants: bin/testlog ## unit tests with the self-checks compiled in
