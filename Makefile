@@ -28,7 +28,7 @@ REFERENCE := ibverbs-utils,ibverbs-providers
 # Packages whose tests also run in a guest: those that ask for a soft-RoCE
 # device, and the engine, which meets another scheduler and clock there.
 GUEST   := $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
-STAGES  := lint model unit race explore invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
+STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -91,10 +91,14 @@ race: bin/testlog ## unit tests with the race detector
 explore: bin/testlog ## every interleaving of the scenarios with at most two preemptions
 	@scripts/explore.sh | bin/testlog
 
+.PHONY: mutants
+mutants: ## every clause of protocol and ring taken out in turn: a scenario must notice
+	@$(GO) run ./internal/mutants
+
 .PHONY: explore-deep
 explore-deep: bin/testlog ## the engine's scenarios with three preemptions, by partial-order reduction, and by PCT of depth 5; DEEP=60s for each
 	@for search in bound=3 search=dpor search=pct,depth=5; do echo "== $$search"; \
-		TIMEOUT=24h EVD_EXPLORE=$$search,time=$(DEEP) scripts/explore.sh | bin/testlog -v || exit 1; done
+		TIMEOUT=24h EVD_EXPLORE=$$search,time=$(DEEP) scripts/explore.sh | bin/testlog -show executions || exit 1; done
 
 .PHONY: invariants
 invariants: bin/testlog ## unit tests with the self-checks compiled in

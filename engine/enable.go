@@ -144,9 +144,12 @@ func (d *EVD) enable(op string, l level, v verb) error {
 			return nil
 		case s.lim() > 0:
 			// [E4] From one policy to another. Who exceeds a lower limit leaves
-			// by [R1]; a higher one or another kind is told by a trigger.
+			// by [R1] and leaves the mark; a higher one or another kind is told
+			// by a trigger.
 			if d.word.CompareAndSwap(uint64(s), uint64(s.policy(l))) {
-				d.trigger(srcPost)
+				if l.lim() > s.lim() || (s^word(l))&bNOTE != 0 {
+					d.trigger(srcPost)
+				}
 				return nil
 			}
 			continue

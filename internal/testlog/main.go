@@ -3,10 +3,11 @@
 // skipped and why, and the count. It exits with status 1 if anything failed,
 // did not finish, or nothing was tested at all.
 //
-//	go test -json ./... | go run ./internal/testlog [-noskip]
+//	go test -json ./... | go run ./internal/testlog [-noskip] [-show text]
 //
 // With -noskip a skipped test is a failure: for runs that provide all that
-// any test may ask for.
+// any test may ask for. With -show the output lines of tests that passed are
+// printed too, those that contain the text.
 package main
 
 import (
@@ -17,8 +18,9 @@ import (
 
 func main() {
 	noskip := flag.Bool("noskip", false, "a skipped test is a failure")
+	show := flag.String("show", "", "also print the output lines of tests that passed with this `text` in them")
 	flag.Parse()
-	s, err := summarize(os.Stdin, os.Stdout, *noskip)
+	s, err := summarize(os.Stdin, os.Stdout, *noskip, *show)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testlog:", err)
 	}

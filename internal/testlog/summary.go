@@ -30,9 +30,10 @@ func (s summary) ok() bool {
 }
 
 // summarize reads events from r until its end and writes the report to w.
-// Lines that are no events pass through as they are.
-func summarize(r io.Reader, w io.Writer, noskip bool) (summary, error) {
-	l := log{w: w, output: map[key][]string{}, open: map[key]bool{}, told: map[string]bool{}}
+// Lines that are no events pass through as they are, and so do output lines
+// with show in them, unless it is empty.
+func summarize(r io.Reader, w io.Writer, noskip bool, show string) (summary, error) {
+	l := log{w: w, show: show, output: map[key][]string{}, open: map[key]bool{}, told: map[string]bool{}}
 	l.noskip = noskip
 	lines := bufio.NewReader(r)
 	for {
@@ -57,6 +58,7 @@ func summarize(r io.Reader, w io.Writer, noskip bool) (summary, error) {
 type log struct {
 	summary
 	w      io.Writer
+	show   string
 	output map[key][]string
 	open   map[key]bool    // started, not ended
 	told   map[string]bool // packages with a failed test
@@ -78,6 +80,9 @@ func (l *log) take(e event) {
 		l.open[k] = true
 	case "output":
 		l.output[k] = append(l.output[k], e.Output)
+		if l.show != "" && strings.Contains(e.Output, l.show) {
+			io.WriteString(l.w, e.Output)
+		}
 	case "pass", "fail", "skip":
 		delete(l.open, k)
 		if e.Test == "" {

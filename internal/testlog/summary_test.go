@@ -76,7 +76,7 @@ func TestSummarize(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder
-			s, err := summarize(strings.NewReader(c.in), &out, c.noskip)
+			s, err := summarize(strings.NewReader(c.in), &out, c.noskip, "")
 			require.NoError(t, err)
 			require.Equal(t, c.ok, s.ok(), out.String())
 			for _, want := range c.says {
@@ -86,5 +86,16 @@ func TestSummarize(t *testing.T) {
 				require.NotContains(t, out.String(), no)
 			}
 		})
+	}
+}
+
+func TestShow(t *testing.T) {
+	var out strings.Builder
+	_, err := summarize(strings.NewReader(`{"Action":"output","Package":"a","Test":"A","Output":"12 executions\n"}
+{"Action":"output","Package":"a","Test":"A","Output":"nothing\n"}
+{"Action":"pass","Package":"a","Test":"A"}
+`), &out, false, "executions")
+	if err != nil || !strings.HasPrefix(out.String(), "12 executions\n") || strings.Contains(out.String(), "nothing") {
+		t.Fatal(out.String(), err)
 	}
 }

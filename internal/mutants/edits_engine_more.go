@@ -1,0 +1,177 @@
+package main
+
+// engineEditsMore are the edits that make them.
+var engineEditsMore = []edit{
+	{"engine/enable.go", `	if !d.word.CompareAndSwap(uint64(s), uint64(n)) {
+		return false
+	}
+	if s&bQUIET != 0 {`, `	if mutant("E3b") {
+		d.word.Store(uint64(n))
+	} else if !d.word.CompareAndSwap(uint64(s), uint64(n)) {
+		return false
+	}
+	if s&bQUIET != 0 && !mutant("Q1d") {`},
+	{"engine/enable.go", `				if l.lim() > s.lim() ||`, `				if !mutant("E4") && l.lim() > s.lim() ||`},
+	{"engine/enable.go", `				d.trigger(srcPost) // runs, arms, and looks`, `				if mutant("E5") {
+					return nil
+				}
+				d.trigger(srcPost) // runs, arms, and looks`},
+	{"engine/enable.go", `			if s&bMISS != 0 {
+				d.trigger(srcPost) // something`, `			if s&bMISS != 0 && !mutant("E6") {
+				d.trigger(srcPost) // something`},
+	{"engine/enable.go", `		case s&bOWN != 0:
+			return d.waiterErr(op)
+		case s.level()`, `		case s&bOWN != 0 && !mutant("E7"):
+			return d.waiterErr(op)
+		case s.level()`},
+	{"engine/quiet.go", `		return s.run() == 0, nil
+	}); err`, `		return s.run() == 0 || mutant("Q1b"), nil
+	}); err`},
+	{"engine/quiet.go", `		if ctx.Err() == nil && m.word.CompareAndSwap(`, `		if mutant("Q1c") {
+			s = m.load()
+		}
+		if ctx.Err() == nil && m.word.CompareAndSwap(`},
+	{"engine/word.go", `	if w&bQUIET != 0 && w.run() == 0 {`, `	if w&bQUIET != 0 && w.run() == 0 && !(mutant("Q1e") && w&bTAKE != 0) {`},
+	{"engine/quiet.go", `func noUse(s word) (bool, error) { return s.run() == 0 && s&bTAKE == 0, nil }`, `func noUse(s word) (bool, error) { return s.run() == 0 && (s&bTAKE == 0 || mutant("C1")), nil }`},
+	{"engine/word.go", `(w&^levelMask | word(l)) + genOne }`, `(w&^levelMask | word(l)) + pick(mutant("GEN"), 0, genOne) }`},
+	{"engine/wait.go", `		case s.lim() > 0:
+			return fmt`, `		case s.lim() > 0 && !mutant("V1"):
+			return fmt`},
+	{"engine/wait.go", `		case s&bTAKE != 0:
+			atom.Spin()`, `		case s&bTAKE != 0 && !mutant("V2"):
+			atom.Spin()`},
+	{"engine/wait.go", `		if v = d.lookWait(w); v != goOn {
+			d.retract()`, `		if v = d.lookWait(w); v != goOn && !mutant("V3") {
+			d.retract()`},
+	{"engine/wait.go", `		if s&bARM == 0 && d.arm() != nil {`, `		if s&bARM == 0 && !mutant("V4") && d.arm() != nil {`},
+	{"engine/wait.go", `	if !d.clearWAIT() {
+		d.tok.Wait()`, `	if !d.clearWAIT() && !mutant("V5") {
+		d.tok.Wait()`},
+	{"engine/wait.go", `	return n >= int(d.target.Load())
+`, `	return n >= int(d.target.Load())+pick(mutant("V6"), 1, 0)
+`},
+	{"engine/waiter.go", `	d.flags.Or(f) // before WAIT is cleared`, `	if mutant("V7") {
+		d.wakeWaiter()
+		d.flags.Or(f)
+		return nil
+	}
+	d.flags.Or(f) // before WAIT is cleared`},
+	{"engine/dequeue.go", `		if s&bOWN != 0 {
+			return 0, d.waiterErr(op)
+		}
+		if s&bTAKE != 0 {`, `		if s&bOWN != 0 && !mutant("D1") {
+			return 0, d.waiterErr(op)
+		}
+		if s&bTAKE != 0 && !mutant("D2") && !(mutant("D1") && s&bOWN != 0) {`},
+	{"engine/post.go", `d.ring.Idle() &&
+		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`, `(d.ring.Idle() || mutant("X1")) &&
+		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`},
+	{"engine/post.go", `		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||`, `		if s.run() > s.lim() || s&bMISS != 0 && !mutant("X2") || s&bARM == 0 ||`},
+	{"engine/pump.go", `			if p.cas(s, s-runOne) { // [P3]`, `			if mutant("P3") {
+				s = p.load()
+			}
+			if p.cas(s, s-runOne) { // [P3]`},
+	{"engine/pump.go", `			p.d.stall()
+			if p.place() == ring.OK {
+				moved = true
+				continue
+			}
+`, `			if !mutant("S3") && !mutant("S4") {
+				p.d.stall()
+			}
+			if p.place() == ring.OK {
+				moved = true
+				continue
+			}
+			if mutant("S4") {
+				p.d.stall()
+			}
+`},
+	{"engine/pump.go", `					p.link.poll.kick()
+`, `					if !mutant("P4") {
+						p.link.poll.kick()
+					}
+`},
+	{"engine/pump.go", `	p.d.ring.Commit(c)
+	p.d.stats`, `	if mutant("P5") {
+		p.d.trigger(srcPost)
+		p.d.ring.Commit(c)
+		return ring.OK
+	}
+	p.d.ring.Commit(c)
+	p.d.stats`},
+	{"engine/pump.go", `	p.stash = p.stash[c.Len():]
+`, `	p.stash = p.stash[pick(mutant("P6"), len(p.stash), c.Len()):]
+`},
+	{"engine/close.go", `			if s&bWAIT != 0 {
+				d.signal()`, `			if s&bWAIT != 0 && !mutant("C3") {
+				d.signal()`},
+	{"engine/close.go", `uint64(s.policy(levelDisabled)&^bWAIT|bCLOSE)) { // [C]`, `uint64(pick(mutant("C4"), s, s.policy(levelDisabled))&^bWAIT|bCLOSE)) { // [C]`},
+	{"engine/close.go", `	d.markClosed()
+	d.ring.Close()
+`, `	d.markClosed()
+	if !mutant("C5") {
+		d.ring.Close()
+	}
+`},
+	{"engine/close.go", `		if d.ring.Look() == ring.Empty {`, `		if d.ring.Look() == ring.Empty || mutant("C6") {`},
+	{"engine/close.go", `		p.disable()
+		if err`, `		if mutant("C7") {
+			break
+		}
+		p.disable()
+		if err`},
+	{"engine/close.go", `		for len(p.stash) > 0 {`, `		for len(p.stash) > 0 && !mutant("C8") {`},
+	{"engine/close.go", `	if err := acquire(ctx, d.closer); err != nil {`, `	if err := acquire(ctx, pick(mutant("C9"), spare(), d.closer)); err != nil {`},
+	{"engine/side.go", `	sd := d.needSide()
+	sd.mu.Lock()
+	if x.gone {`, `	sd := d.needSide()
+	if mutant("N1") {
+		d.trigger(srcPost)
+	}
+	sd.mu.Lock()
+	if x.gone {`},
+	{"engine/side.go", `pairs with the looks
+	sd.mu.Unlock()
+	d.trigger(srcPost)
+`, `pairs with the looks
+	sd.mu.Unlock()
+	if mutant("N1") {
+		return
+	}
+	d.trigger(srcPost)
+`},
+	{"engine/side.go", `	if x.count.Add(1) > 1 { // [N1]`, `	if x.count.Add(1) > 1 && !mutant("N2") { // [N1]`},
+	{"engine/side.go", `		if x.ep != nil && x.ep.owesEstablished(x) {`, `		if x.ep != nil && !mutant("N3") && x.ep.owesEstablished(x) {`},
+	{"engine/side.go", `	d.side.CompareAndSwap(nil, &side{})
+`, `	if mutant("N5") {
+		d.side.Store(&side{})
+	}
+	d.side.CompareAndSwap(nil, &side{})
+`},
+	{"engine/watchdog.go", `	l.owner.trigger(srcPost)
+}`, `	l.owner.trigger(pick(mutant("G1"), srcIntr, srcPost))
+}`},
+	{"engine/watchdog.go", `	if l.rearm && l.failed`, `	if (l.rearm || mutant("G2")) && l.failed`},
+	{"engine/watchdog.go", `	l.dog.suspect = false
+	d.stats.lost`, `	l.dog.suspect = false
+	if mutant("G3") {
+		return
+	}
+	d.stats.lost`},
+	{"engine/runq.go", `	if q.first = m.next; q.first == nil {`, `	if q.first = m.next; q.first == nil && !mutant("Y1") {`},
+	{"engine/runq.go", `	wake := q.parked > 0
+`, `	wake := q.parked > 0 && !mutant("Y2")
+`},
+	{"engine/runq.go", `		q.parked-- // he`, `		if mutant("Y3") && q.parked < 2 {
+			q.parked++
+		}
+		q.parked-- // he`},
+	{"engine/runq.go", `		if q.closed {
+			return nil
+		}
+		q.parked++`, `		if q.closed && !mutant("Y4") {
+			return nil
+		}
+		q.parked++`},
+}
