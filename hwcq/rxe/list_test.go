@@ -4,7 +4,6 @@ package rxe
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"github.com/evdengine/evd/internal/param"
 )
 
-func hex12(v uint64) string { return fmt.Sprintf("%08x", v) }
 
 func file(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
 
