@@ -98,9 +98,9 @@ func (p *poller) serve() {
 			p.backOff()
 			p.st.retries.Add(1)
 			p.start(srcWatch)
-			if !p.retry.Load() {
-				p.delay = retryFirst // armed
-			}
+			if l.state.Load()&lARMED != 0 {
+				p.delay = retryFirst
+			} // else it failed again, or a waiter or worker has yet to arm
 			continue
 		}
 		if p.mode != ModeEvent && !p.watch() {
