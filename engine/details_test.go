@@ -398,3 +398,23 @@ func TestContextStopped(t *testing.T) {
 	require.NoError(t, d.CloseContext(ctx))
 	require.True(t, ctx.over)
 }
+
+// What a waiter has copied and left counts for the next one, also when there is
+// no room to copy more without moving it.
+func TestWaitCountsWhatItLeft(t *testing.T) {
+	cq := newTestCQ(t, mock.Config{})
+	d := stillEVD(t, cq, EVDConfig{})
+	for i := range uint64(16) {
+		one(t, cq, i)
+	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	var buf [1]Event
+	for i := range uint64(12) {
+		n, more, err := d.Wait(over, 5, buf[:])
+		require.NoError(t, err, "events that are there win")
+		require.Equal(t, 1, n)
+		require.GreaterOrEqual(t, n+more, 5)
+		require.Equal(t, i, buf[0].WRID)
+	}
+}

@@ -260,9 +260,10 @@ func (d *EVD) count(want int) bool {
 			continue
 		}
 		for n < want {
-			before := len(d.needSide().stash)
-			d.needSide().copyFrom(d, l, want-n)
-			k := len(d.needSide().stash) - before
+			sd := d.needSide()
+			before := len(sd.stash) - sd.head // the difference, because copying may move both
+			sd.copyFrom(d, l, want-n)
+			k := len(sd.stash) - sd.head - before
 			if k <= 0 {
 				break
 			}
