@@ -9,7 +9,8 @@ FUZZ    ?= 10s
 BENCH   ?= .
 ROUNDS  ?= 7
 DEEP    ?= 60s
-SOAK    ?= 100000000
+SOAK    ?= 1000000000
+EVD_SOAK_STATE ?= bin/soak.json
 export MAKE
 
 # A checkout that git refuses to read (another owner, no git) still builds.
@@ -109,8 +110,10 @@ bench-smoke: ## every benchmark once, so that none can rot
 	@$(GO) test -run '^$$' -bench . -benchtime 1x $(PKGS) | grep -v 'no test files' | grep -v '^ok .*0\.0'
 
 .PHONY: soak
-soak: ## the iSER pattern with SOAK=100000000 events, on one, two and four Ps; minutes
-	@EVD_SOAK=$(SOAK) $(GO) test -run TestISERSoak -v -count=1 -timeout 2h ./engine
+soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped
+	@mkdir -p $(dir $(EVD_SOAK_STATE))
+	@EVD_SOAK=$(SOAK) EVD_SOAK_STATE=$(abspath $(EVD_SOAK_STATE)) $(GO) test -run 'TestISERSoak$$' -v -count=1 -timeout 24h ./engine
+	@rm -f $(EVD_SOAK_STATE)
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## every fuzz target for FUZZ=10s
