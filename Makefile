@@ -119,7 +119,7 @@ soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD
 fuzz-smoke: ## every fuzz target for FUZZ=10s
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for f in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
-			echo "== $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) "$$(dirname "$$file")" || exit 1; \
+			echo "== $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 1s "$$(dirname "$$file")" || exit 1; \
 		done; done
 
 .PHONY: cross
