@@ -16,7 +16,6 @@ import (
 	"github.com/evdengine/evd/internal/param"
 )
 
-
 func file(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
 
 func TestListDevices(t *testing.T) {
