@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"unsafe"
 
+	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/internal/param"
 )
 
@@ -86,7 +88,7 @@ func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
 	defer d.admin.Unlock()
 	var old UpcallFunc
 	if fn != nil {
-		// LIM can only be raised under admin, so with LIM=0 and RUN=0 seen
+		// [F] LIM can only be raised under admin, so with LIM=0 and RUN=0 seen
 		// here nobody can get a slot and nobody reads d.fn. The next claim
 		// follows the compare-and-swap [E3], which publishes it.
 		s := d.load()
@@ -96,6 +98,7 @@ func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
 		if s.lim() != 0 || s.run() != 0 {
 			return fmt.Errorf("%s: fn: %w: replaced only while upcalls are disabled and none runs", op, ErrBusy)
 		}
+		atom.PlainWrite(unsafe.Pointer(&d.fn))
 		old, d.fn = d.fn, fn
 	}
 	if p <= Disable {
@@ -108,6 +111,7 @@ func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
 	l := d.e.level(p)
 	d.e.needWorkers(int(l.lim()))
 	if err = d.enable(op, l, v); err != nil && fn != nil {
+		atom.PlainWrite(unsafe.Pointer(&d.fn))
 		d.fn = old // refused: nothing changes, and LIM and RUN are still 0
 	}
 	return err

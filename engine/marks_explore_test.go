@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/evdengine/evd/hwcq/mock"
@@ -36,5 +37,28 @@ func TestExploreCloseTwice(t *testing.T) {
 				x.Failf("accepted %d, left over %d", s.accepted, s.left)
 			}
 		})
+	})
+}
+
+// The function is replaced only while nobody can be in it.
+func TestExploreReplaceUpcall(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline, Batch: 1}, mock.Config{})
+		s.poster(1, 2)
+		x.Go("admin", func() {
+			s.must(s.d.ModifyUpcall(Disable, Same))
+			switch err := s.d.ModifyUpcallAny(SingleInstance, s.upcall); {
+			case errors.Is(err, ErrBusy):
+				s.must(s.d.ModifyUpcallAny(SingleInstance, Same))
+			case err != nil:
+				x.Failf("%v", err)
+			}
+		})
+		x.Go("enabler", func() {
+			if err := s.d.ModifyUpcallAny(SingleInstance, Same); err != nil {
+				x.Failf("%v", err)
+			}
+		})
+		s.checkRest()
 	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"runtime/debug"
+	"unsafe"
 
 	"github.com/evdengine/evd/internal/atom"
 )
@@ -46,6 +47,7 @@ func (d *EVD) call(r *runner, evs []Event) {
 		d.abandon() // Goexit: the goroutine ends
 	}()
 	r.up = Upcall{evd: d, events: evs}
+	atom.PlainRead(unsafe.Pointer(&d.fn))
 	d.fn(&r.up)
 	returned = true
 }

@@ -458,9 +458,34 @@ inline quiet(needtake, g) {
 }
 
 /* ---------------- the upcall; got events in hand ---------------- */
+/* [F] LIM is raised and the function replaced under one lock, and it is
+ * replaced only where LIM=0 and RUN=0 were seen under it: nobody can be in it,
+ * or come to be. */
+#ifdef S_FN
+bit admlock, fnw;                   /* the lock; the function is being written */
+#ifdef M_FN_NOLOCK
+#define LOCKFN skip
+#define UNLOCKFN skip
+#else
+#define LOCKFN atomic { admlock == 0 -> admlock = 1 }
+#define UNLOCKFN admlock = 0
+#endif
+#ifdef M_FN_RUNNING
+#define FNFREE (LIM(s) == 0)
+#else
+#define FNFREE (LIM(s) == 0 && RUN(s) == 0)
+#endif
+#else
+#define LOCKFN skip
+#define UNLOCKFN skip
+#endif
+
 inline upcall() {
   d_step {
     nup++; assert(nup <= LIMIT); assert(!td);
+#ifdef S_FN
+    assert(!fnw);
+#endif
     if :: dis -> late++; assert(late <= LIMIT) :: else fi;
 #ifndef NOTE
     dlv = dlv + got; hand--
@@ -846,7 +871,7 @@ proctype admin() { DECL
   enable(LIMIT, STRICT);
 #endif
 #ifdef A_ANY
-  enableAny(LIMIT);
+  LOCKFN; enableAny(LIMIT); UNLOCKFN;
 #endif
 #ifdef A_TEARDOWN
   disable(); rc = 0; quiet(0,9); tdret = 1;
@@ -875,6 +900,13 @@ proctype consumer() { DECL byte t;
 #endif
 #ifdef S_NEW
   enable(LIMIT, NEW); t = acc;
+#endif
+#ifdef S_FN
+  disable();
+  LOCKFN;
+  s = W;
+  if :: FNFREE -> fnw = 1; fnw = 0; enableAny(LIMIT) :: else -> skip fi;
+  UNLOCKFN;
 #endif
 #ifdef S_RAISE
   do :: d_step { s = W; n = SETLIM(s,LIMIT) } atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;

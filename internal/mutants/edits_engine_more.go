@@ -174,4 +174,12 @@ var engineEditsMore = []edit{
 			return nil
 		}
 		q.parked++`},
+	{"engine/enable.go", `	d.admin.Lock()
+	defer d.admin.Unlock()
+	var old`, `	if !mutant("F2") {
+		d.admin.Lock()
+		defer d.admin.Unlock()
+	}
+	var old`},
+	{"engine/enable.go", `		if s.lim() != 0 || s.run() != 0 {`, `		if s.lim() != 0 || s.run() != 0 && !mutant("F1") {`},
 }

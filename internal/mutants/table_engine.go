@@ -57,6 +57,8 @@ var engineMutants = []mutant{
 	{"E5", "E5", "enabling with events starts nothing", "EnableAny", "m15"},
 	{"E6", "E6", "what came after the arm is forgotten", "EnableNew", "m16"},
 	{"E7", "E", "enabling beside a waiter", "WaitThenEnable|WaiterAlone|WaiterLeavesMark", "m37"},
+	{"F1", "F", "the function is replaced under an upcall", "ReplaceUpcall", "m46"},
+	{"F2", "F", "the function is replaced without the lock", "ReplaceUpcall", "m47"},
 	{"Q1b", "Q1", "Teardown does not wait", "Teardown|Superseded|WaitBesideTeardown", "m25"},
 	{"Q1c", "Q1", "QUIET is set in a word that was not looked at", "Teardown|Superseded|Close", "m27"},
 	{"Q1e", "Q1", "a waiter keeps Teardown waiting", "WaitBesideTeardown", "m28"},
