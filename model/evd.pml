@@ -308,7 +308,7 @@ inline release(outside) {
   if :: c -> d_step { work++; assert(work<=1); c = 0 } :: else -> skip fi;
   QUIETWAKE
 }
-/* Dequeue. st: 0 busy, 1 got something, 2 empty, 3 ErrWaiter, 4 closed */
+/* [Q] Dequeue. st: 0 busy, 1 got something, 2 empty, 3 ErrWaiter, 4 closed */
 inline dequeue(outside) {
   do
   :: d_step { s = W; n = s | F_TAKE; st = 9;
@@ -356,6 +356,7 @@ inline raiseLIM(l) {        /* from exactly s; n is lost */
   };
   d_step { if :: W==s -> W=n; ok=1; dis=0; late=0; td=0; super = (tdbeg && !tdret) :: else -> ok=0; wq=0 fi }
 }
+/* [E] */
 inline enable(l, verb) {
   do
   :: d_step { s = W; n = (s | F_ARM) & NOT(F_MISS); st = 0;
@@ -908,7 +909,7 @@ proctype consumer() { DECL byte t;
   if :: FNFREE -> fnw = 1; fnw = 0; enableAny(LIMIT) :: else -> skip fi;
   UNLOCKFN;
 #endif
-#ifdef S_RAISE
+#ifdef S_RAISE                      /* [E4] */
   do :: d_step { s = W; n = SETLIM(s,LIMIT) } atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;
 #ifndef M_RAISE_NOTRIGGER
   trigger(POST,1);
