@@ -216,7 +216,10 @@ func (s *seq) dequeue(dequeue func([]Event) (int, error)) {
 func (s *seq) modify(p Policy, change func(Policy, UpcallFunc) error) {
 	before, pending := s.policy, s.pending()
 	if p != before && !s.closed { // upcalls may run before it returns
-		s.policy, s.kept = p, keptNone
+		s.policy = p
+		if from, to := s.e.level(before), s.e.level(p); before == Disable || to.lim() > from.lim() || word(from^to)&bNOTE != 0 {
+			s.kept = keptNone // a lower limit has nobody look
+		}
 	}
 	err := change(p, Same)
 	switch {

@@ -2,6 +2,14 @@
 // of their atomic operations, up to a bound on preemptions, and reports the
 // first one that goes wrong with a string that replays it.
 //
+// It knows nothing of the code it runs. That code announces its atomic
+// operations by [Point] and [Done], its plain accesses to shared memory by
+// [Read] and [Write], and waits by [Block], [BlockTimeout] and [Spin]; a
+// package of instrumented types does this for it under a build tag, and is
+// nothing but aliases without (here: internal/atom). Tests call [Test] with a
+// scenario, and [MustFail] with one that has a bug, to show that the scenario
+// would notice.
+//
 // # How it works
 //
 // Threads are coroutines, so exactly one runs at any time and switching is
@@ -18,6 +26,26 @@
 // a read-modify-write does both, a failed compare-and-swap only acquires.
 // Creating a thread, joining it, and the objects of package atom (Mutex,
 // Cond, Token) give edges too.
+//
+// # Searches
+//
+// Options.Search chooses the executions:
+//
+//   - [DFS] takes every interleaving with at most Options.Preemptions
+//     preemptions, 0 first, then 1, and so on: the first failure has as few of
+//     them as possible. Most bugs need two (Musuvathi, Qadeer, "Iterative
+//     context bounding", PLDI 2007).
+//   - [DPOR] takes one interleaving of each class that differs only in the
+//     order of independent operations, without a bound. Complete, and by far
+//     smaller than all interleavings; for whole scenarios of the size that DFS
+//     with a bound of 2 manages it may still be too many.
+//   - [PCT] draws random priorities and Options.Depth-1 points where the
+//     running thread loses its own: what is left when nothing is complete.
+//   - [Random] decides by dice.
+//
+// The package checks itself: of thousands of random programs the outcomes that
+// DFS and DPOR find must be those of an independent enumerator of all
+// interleavings.
 //
 // # Rules for scenarios
 //

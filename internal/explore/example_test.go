@@ -79,3 +79,40 @@ func ExampleX_Choose() {
 	fmt.Println(len(seen), seen["lost"])
 	// Output: 3 true
 }
+
+// Partial-order reduction: of the 252 interleavings of two threads that work
+// on different counters, one is enough.
+func ExampleOptions_search() {
+	body := func(x *explore.X) {
+		for _, name := range []string{"a", "b"} {
+			n := new(word)
+			x.Go(name, func() {
+				for range 5 {
+					n.add(1)
+				}
+			})
+		}
+	}
+	all := explore.Run(explore.Options{Preemptions: explore.Unbounded}, body)
+	some := explore.Run(explore.Options{Search: explore.DPOR}, body)
+	fmt.Println(all.Executions, some.Executions, all.Complete, some.Complete)
+	// Output: 252 1 true true
+}
+
+// MustFail in a test of the test: a lost update that no one would see in a
+// million ordinary runs is found by random priorities in a few.
+func ExampleRun_pct() {
+	res := explore.Run(explore.Options{Search: explore.PCT, Depth: 2, Seed: 1}, func(x *explore.X) {
+		n := new(word)
+		for _, name := range []string{"a", "b", "c"} {
+			x.Go(name, func() { n.store(n.load() + 1) })
+		}
+		x.Check(func() {
+			if v := n.load(); v != 3 {
+				x.Failf("the counter is %d, want 3", v)
+			}
+		})
+	})
+	fmt.Println(res.Failure.Reason)
+	// Output: the counter is 1, want 3
+}
