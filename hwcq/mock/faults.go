@@ -2,9 +2,11 @@ package mock
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/internal/param"
 )
@@ -40,6 +42,26 @@ type Faults struct {
 	// stays as it was. Occasion: a call of Arm.
 	ArmError Rule
 	ArmErr   error `json:"-"`
+
+	// EarlyEvent: the event overtakes its completion. The hardware looks at
+	// the arm word, and raises the event, before the completion can be polled,
+	// and not again after. A consumer who was quick has armed in vain: as after
+	// a lost interrupt only a watchdog helps. Occasion: a completion offered.
+	EarlyEvent Rule
+
+	// ErrorWC: a completion gets the status ErrorStatus (zero:
+	// hwcq.StatusRetryExcErr). Occasion: a completion offered.
+	ErrorWC     Rule
+	ErrorStatus hwcq.Status
+
+	// Overrun: a completion finds the CQ full, whatever room there is; see
+	// Config.FatalOverrun. With CompleteN those behind it are dropped too.
+	// Occasion: a completion offered.
+	Overrun Rule
+
+	// Remove: the device goes right after the completion was stored, see
+	// CQ.Remove. Occasion: a completion offered.
+	Remove Rule
 }
 
 // Rule picks occurrences: those numbered First, First+1, ... (Count of them),
@@ -83,7 +105,14 @@ func (f Faults) validate(op string) error {
 	if f.Delay < 0 {
 		err = param.Invalid(op, "Faults.Delay", f.Delay, ">= 0")
 	}
+	if f.ErrorStatus > hwcq.StatusGeneralErr {
+		err = errors.Join(err, param.Invalid(op, "Faults.ErrorStatus", int(f.ErrorStatus), fmt.Sprintf("0..%d", int(hwcq.StatusGeneralErr))))
+	}
 	return errors.Join(err,
+		f.EarlyEvent.validate(op, "Faults.EarlyEvent"),
+		f.ErrorWC.validate(op, "Faults.ErrorWC"),
+		f.Overrun.validate(op, "Faults.Overrun"),
+		f.Remove.validate(op, "Faults.Remove"),
 		f.LoseEvent.validate(op, "Faults.LoseEvent"),
 		f.DuplicateEvent.validate(op, "Faults.DuplicateEvent"),
 		f.DelayEvent.validate(op, "Faults.DelayEvent"),
@@ -92,7 +121,7 @@ func (f Faults) validate(op string) error {
 }
 
 func (f Faults) none() bool {
-	return f.LoseEvent.never() && f.DuplicateEvent.never() && f.DelayEvent.never() &&
+	return !f.ofCompletions() && f.LoseEvent.never() && f.DuplicateEvent.never() && f.DelayEvent.never() &&
 		f.SpuriousEvent.never() && f.ArmError.never()
 }
 
@@ -103,6 +132,7 @@ type injector struct {
 
 	arms, fires, raises, quiet                   atom.Uint64  // occasions so far
 	armErrors, lost, duplicated, delayed, forged atom.Counter // hits so far
+	fates                                        fates
 
 	mu     atom.Mutex
 	late   map[uint64]*time.Timer
@@ -116,6 +146,9 @@ func newInjector(f Faults, seed uint64) *injector {
 	}
 	if f.ArmErr == nil {
 		f.ArmErr = ErrInjected
+	}
+	if f.ErrorStatus == hwcq.StatusSuccess {
+		f.ErrorStatus = hwcq.StatusRetryExcErr
 	}
 	return &injector{f: f, seed: seed, late: map[uint64]*time.Timer{}}
 }

@@ -14,6 +14,9 @@ import (
 // Overruns counts: hardware is told nothing. The only errors are ErrClosed and,
 // after Remove, ErrRemoved. It does not allocate and may be called from any goroutine.
 func (c *CQ) Complete(wc hwcq.WC, solicited bool) (stored bool, err error) {
+	if c.faults != nil && c.faults.f.ofCompletions() {
+		return c.putFated(&wc, solicited, true)
+	}
 	return c.putOne(&wc, solicited, true)
 }
 
@@ -50,6 +53,9 @@ func (c *CQ) putOne(wc *hwcq.WC, solicited, drop bool) (stored bool, err error) 
 func (c *CQ) put(wcs []hwcq.WC, solicited, drop bool) (stored int, err error) {
 	if len(wcs) == 0 {
 		return 0, nil
+	}
+	if c.faults != nil && c.faults.f.ofCompletions() {
+		return c.putEach(wcs, solicited, drop)
 	}
 	first, n, err := c.reserve(len(wcs))
 	if err != nil {

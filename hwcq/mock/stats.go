@@ -17,6 +17,10 @@ type Stats struct {
 	EventsDuplicated uint64 // by Faults.DuplicateEvent
 	EventsDelayed    uint64 // by Faults.DelayEvent
 	EventsSpurious   uint64 // by Faults.SpuriousEvent
+	EventsEarly      uint64 // by Faults.EarlyEvent
+	ErrorWCs         uint64 // by Faults.ErrorWC
+	ForcedOverruns   uint64 // by Faults.Overrun
+	Removals         uint64 // by Faults.Remove
 }
 
 // Stats reads the counters. Each is exact; they are not read at one instant.
@@ -36,6 +40,10 @@ func (c *CQ) Stats() Stats {
 		s.EventsDuplicated = in.duplicated.Load()
 		s.EventsDelayed = in.delayed.Load()
 		s.EventsSpurious = in.forged.Load()
+		s.EventsEarly = in.fates.early.Load()
+		s.ErrorWCs = in.fates.failed.Load()
+		s.ForcedOverruns = in.fates.full.Load()
+		s.Removals = in.fates.removed.Load()
 	}
 	return s
 }
