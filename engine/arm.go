@@ -47,11 +47,15 @@ func (m *machine) settle(also word) (left bool) {
 // leaveUnarmed is transition [R8]: arming failed, ARM falls. Unless something
 // happened meanwhile the slot is given back, and the failed CQ's poller tries
 // again by and by (see poller.retryArm).
+//
+// It looks before it leaves (I3, I4): a CQ that has ended is not tried again,
+// and what it had stored since the last look has nobody else.
 func (m *machine) leaveUnarmed(also word) (left bool) {
+	more := m.self.available()
 	for {
 		s := m.load()
 		n := s &^ bARM
-		left = s&bMISS == 0
+		left = s&bMISS == 0 && !more
 		if left {
 			n = (n - runOne) &^ also
 			if s.run() > s.lim() {

@@ -30,6 +30,8 @@ func (p *pump) noteArm(l *link, err error) { p.d.noteArm(l, err) }
 
 func (p *pump) cqFailed(l *link, err error, other alarm) { p.d.cqFailed(l, err, other) }
 
+func (p *pump) available() bool { return p.link.cq.Pending() }
+
 // Nobody waits for a pump.
 func (p *pump) enough() bool { return true }
 func (p *pump) signal()      {}
