@@ -50,6 +50,11 @@ func (c *CQ) Arm(solicitedOnly bool) (missed bool, err error) {
 		want = armedSolicited
 	}
 	c.arm.set(want)
+	if c.failed.Load() {
+		// The overrun came beside us and may have found the CQ not armed yet.
+		// Pairs with overrun: one of the two sees the other.
+		c.lookAtArm(true)
+	}
 	if c.hooks != nil && c.hooks.AfterArm != nil {
 		c.hooks.AfterArm()
 	}

@@ -102,6 +102,25 @@ func TestExploreLookThenArm(t *testing.T) {
 	})
 }
 
+// Whoever arms while an overrun puts the CQ in error hears of it: by the arm
+// that fails, or by an event and the next one.
+func TestExploreArmBesideOverrun(t *testing.T) {
+	explore.Test(t, explore.Options{Preemptions: 2}, func(x *explore.X) {
+		c := openX(x, Config{Depth: 2, FatalOverrun: true, Faults: Faults{Overrun: Once(1)}})
+		x.Go("hardware", func() { _, _ = c.Complete(hwcq.WC{}, false) })
+		x.Go("poller", func() {
+			for {
+				if _, err := c.Arm(false); err == hwcq.ErrOverrun {
+					return
+				}
+				if event, err := c.Events().Wait(); !event || err != nil {
+					x.Failf("event %v, error %v", event, err)
+				}
+			}
+		})
+	})
+}
+
 // So must hardware that looks at the arm word before it publishes.
 func TestExploreLookBeforePublish(t *testing.T) {
 	explore.MustFail(t, explore.Options{Preemptions: 2}, func(x *explore.X) {
