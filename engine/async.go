@@ -142,7 +142,7 @@ func (l *link) failure() error {
 }
 
 // deaf returns why no event can come any more: the streams are those of CQs
-// only, and all of them have failed.
+// only, all of them have failed, and no pump has anything on the way.
 func (d *EVD) deaf() (err error) {
 	if d.streams&^(DTO|Bind) != 0 {
 		return nil
@@ -151,6 +151,17 @@ func (d *EVD) deaf() (err error) {
 		if err = l.failure(); err == nil {
 			return nil
 		}
+	}
+	// In this order: nothing comes to the CQ any more, and what the pump has
+	// taken from it is in the ring when the slot has been given back, unless
+	// the ring is full.
+	for _, p := range d.pumps {
+		if p.link.cq.Pending() || p.load().run() > 0 {
+			return nil
+		}
+	}
+	if d.load()&bSTALL != 0 {
+		return nil
 	}
 	return err
 }

@@ -4,10 +4,10 @@ package engine
 // Each event is handed out exactly once, to one Dequeue, one Wait or one
 // upcall; the order is kept for a caller who does not run two Dequeues at once.
 //
-// 0 with a nil error means empty. 0 with ErrBusy means that the EVD is not
-// empty, but nothing could be handed out now: another consumer is taking, a
-// producer is between reserving and committing, or a completion has just
-// arrived. Try again, or enable upcalls and let them be told.
+// 0 with a nil error means empty. 0 with ErrBusy means that nothing could be
+// handed out now and that the EVD may not be empty: another consumer is taking
+// (and only he knows whether he leaves anything), a producer is between
+// reserving and committing, or a completion has just arrived. Try again, or enable upcalls and let them be told.
 //
 // ErrWaiter means that a waiter has the EVD to itself.
 //

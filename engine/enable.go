@@ -210,9 +210,13 @@ func (d *EVD) enableNew(op string, s word, l level) (done bool, err error) {
 	}
 }
 
-// noteKept notes what completions enableNew leaves, so that the watchdog does
-// not take them for such that nobody has been told of.
+// noteKept notes what enableNew leaves, so that a direct hand-off does not go
+// ahead of it, and the watchdog does not take completions for such that nobody
+// has been told of.
 func (d *EVD) noteKept() {
+	if d.pending() {
+		d.flags.Or(fKept)
+	}
 	polled := d.stats.polled.Load()
 	for _, l := range d.direct {
 		if l.cq.Pending() {

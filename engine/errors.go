@@ -22,7 +22,7 @@ var (
 	ErrFull = errors.New("engine: EVD full")
 
 	// ErrBusy is returned by Dequeue when there is nothing to hand out but
-	// the EVD is not empty either: another consumer is taking at this moment,
+	// the EVD may not be empty either: another consumer is taking at this moment,
 	// or a producer has reserved a slot and not committed it yet. Try again.
 	// ModifyUpcall returns it when an upcall function is to be replaced while
 	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD,

@@ -319,6 +319,21 @@ func TestExploreEnableNew(t *testing.T) {
 	})
 }
 
+// What enabling for new events left on the CQ comes with a post, also with one
+// that finds the EVD idle and is handed to the upcall directly.
+func TestExploreEnableNewDirect(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{Mode: ModeEvent, Dispatch: DispatchInline}, mock.Config{})
+		s.hardware(0, 1)
+		x.Go("admin", func() {
+			s.must(s.d.ModifyUpcallNew(SingleInstance, Same))
+			s.must(s.d.Post(Event{WRID: 1<<8 | 1}))
+			s.accepted++
+		})
+		s.checkRest()
+	})
+}
+
 // A shutdown loses nothing, whatever it meets.
 func TestExploreShutdown(t *testing.T) {
 	run(t, func(x *explore.X) {

@@ -125,13 +125,14 @@ func (d *EVD) streamErr() error {
 // FIFO holds because the ring was seen idle, reserved slots included, after
 // the word was loaded and before the compare-and-swap from exactly that word;
 // a later look or a later word would let the event overtake one that is
-// already queued.
+// already queued. For the same reason it does not go ahead of what
+// ModifyUpcallNew left on a CQ (fKept): that comes with the first new event.
 func (d *EVD) postDirect(ev *Event) error {
 	if !d.software {
 		return d.streamErr()
 	}
 	s := d.load()
-	if s&(levelMask|runMask) == runsOne && d.flags.Load()&fSealed == 0 && d.ring.Idle() &&
+	if s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept) == 0 && d.ring.Idle() &&
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as [T]
 		d.stamp(ev)
 		r := d.own

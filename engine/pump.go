@@ -38,10 +38,23 @@ func (p *pump) signal()      {}
 
 // runSlot is [R] for a pump. It answers whether it placed anything.
 //
+// After the slot was given back it has a waiter look again if the CQ has failed:
+// while a pump runs he does not believe that nothing can come any more.
+func (p *pump) runSlot(r *runner) (moved bool) {
+	moved = p.drain(r)
+	if p.link.failed.Load() != 0 {
+		p.d.wakeWaiter()
+	}
+	return moved
+}
+
+// drain moves completions until the CQ is empty or the ring full, and gives the
+// slot back.
+//
 // A borrowed run (r is nil: the caller has just freed space, see startPumps)
 // ends after one ring's worth of completions, or hardware that keeps up with
 // other consumers would keep the caller for ever; the poller goes on.
-func (p *pump) runSlot(r *runner) (moved bool) {
+func (p *pump) drain(r *runner) (moved bool) {
 	left := p.d.ring.Cap()
 	for {
 		s := p.load()

@@ -165,7 +165,7 @@ func (s *seq) post(post func(Event) error) {
 	n := len(s.soft) // an event handed off directly is gone when Post returns
 	s.soft = append(s.soft, id)
 	before := s.kept
-	s.fresh(len(s.hw) > 0) // a direct hand-off does not look at the CQ
+	s.fresh(false)
 	err := post(Event{WRID: id})
 	switch {
 	case s.closed && errors.Is(err, ErrClosed):

@@ -61,6 +61,9 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 				continue
 			}
 			have = true
+			if d.flags.Load()&fKept != 0 {
+				d.flags.And(^fKept) // before the looks: what was kept is among what they find
+			}
 		}
 
 		n, found := 0, false

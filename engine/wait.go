@@ -21,11 +21,15 @@ import (
 // All who wake publish their reason first (the event, a flag, CLOSE), then take
 // WAIT off the word, and then put the token in.
 
-// Bits of EVD.flags. What they say is looked at by a waiter after [W2].
+// Bits of EVD.flags. What the first two say is looked at by a waiter after [W2].
 const (
 	fUnwaitable uint32 = 1 << iota
 	fWoken
 	fSealed // Shutdown has begun: no posts
+	// [E6] has left something pending, which a direct hand-off must not go
+	// ahead of. Writers: enableNew sets it before it raises LIM, a runner clears
+	// it before it looks. Readers: inline posters, after the word.
+	fKept
 )
 
 // waiting is one Wait.

@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/evdengine/evd/hwcq"
@@ -371,18 +372,47 @@ func TestExploreWaitNotice(t *testing.T) {
 	})
 }
 
-// A CQ that dies wakes the waiter who has nothing else to wait for.
+// A CQ that dies wakes the waiter who has nothing else to wait for. What it had
+// stored comes first, also when it is on its way through a pump.
 func TestExploreWaitRemoved(t *testing.T) {
-	run(t, func(x *explore.X) {
-		s := newScen(x, 1, EVDConfig{Mode: ModeEvent}, mock.Config{})
-		s.d.streams = DTO
-		x.Go("unplug", func() {
-			if _, err := s.cq[0].Complete(hwcq.WC{WRID: 100<<8 | 1}, false); err == nil {
-				s.accepted++
-			}
-			s.cq[0].Remove()
+	for _, c := range []struct {
+		dispatch          Dispatch
+		rounds, threshold int
+		left              int
+	}{
+		{DispatchInline, 2, 1, 0},
+		{DispatchQueued, 1, 1, 0},
+		{DispatchQueued, 1, 2, 1},
+	} {
+		t.Run(fmt.Sprintf("%v/%d", c.dispatch, c.threshold), func(t *testing.T) {
+			run(t, func(x *explore.X) {
+				s := newScen(x, 1, EVDConfig{Mode: ModeEvent, Dispatch: c.dispatch}, mock.Config{})
+				s.d.streams = DTO
+				x.Go("unplug", func() {
+					if _, err := s.cq[0].Complete(hwcq.WC{WRID: 100<<8 | 1}, false); err == nil {
+						s.accepted++
+					}
+					s.cq[0].Remove()
+				})
+				var stop []error
+				if c.rounds*c.threshold > 1 { // more than comes
+					stop = append(stop, hwcq.ErrRemoved)
+				}
+				s.waiter(c.rounds, c.threshold, 1, stop...)
+				s.checkWaiter(c.left)
+			})
 		})
-		s.waiter(2, 1, 1, hwcq.ErrRemoved)
+	}
+}
+
+// A CQ that an overrun has put in error: whoever hears of it because he cannot
+// arm tells the waiter.
+func TestExploreWaitOverrun(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{Mode: ModeAdaptive}, mock.Config{FatalOverrun: true, Faults: mock.Faults{Overrun: mock.Once(1)}})
+		s.d.streams = DTO
+		s.hardware(0, 1)
+		s.waiter(1, 1, 1, hwcq.ErrOverrun)
 		s.checkWaiter(0)
 	})
 }

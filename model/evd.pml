@@ -53,6 +53,9 @@
 #ifndef ARMFAIL
 #define ARMFAIL 0      /* arms that fail */
 #endif
+#ifndef ENDS
+#define ENDS 0         /* a CQ ends behind its last completion: arms fail, and nobody tries again. 1: its poller is told, 2: nobody is */
+#endif
 #ifndef LOST
 #define LOST 0         /* events that the hardware loses */
 #endif
@@ -115,7 +118,8 @@ short W;
 byte ring, resv;                    /* committed; reserved and not committed */
 byte stash;                         /* completions that a waiter has copied */
 #if NCQ>0
-byte q[NCQ]; bit hwarm[NCQ]; bit carm[NCQ]; byte intr[NCQ]; byte cqseq[NCQ];
+byte q[NCQ]; bit hwarm[NCQ]; bit carm[NCQ]; byte intr[NCQ]; bit ended[NCQ];
+bit failed, told;                   /* a CQ's end is known; its poller has been told */
 #endif
 byte nc, nl;                        /* the notice: its count, and whether it is listed */
 bit rclosed;
@@ -123,6 +127,9 @@ byte work;                          /* runs handed to the workers */
 byte tok;                           /* the waiter's token */
 byte wt;                            /* what the waiter waits for */
 bit unw, woken;
+#ifdef S_NEW
+bit kept;                           /* enabled for what is new, with something left */
+#endif
 byte qgen;                          /* the condition variable of sleepers for quiet */
 /* ghosts */
 byte acc, dlv, drained, hand, nacc, ndlv;
@@ -133,6 +140,15 @@ byte budget = BUDGET, upost = UPOST, udeq = UDEQ, umod = UMOD, pan = PANIC, armf
 #define DECL short s, n; bit ok, c, wk, wq, have, arc, nx; byte st, got, rc;
 #define CLR d_step { s=0; n=0; ok=0; c=0; wk=0; wq=0; have=0; arc=0; nx=0; st=0; got=0; rc=0 }
 
+#if ENDS>0
+/* somebody has heard that the CQ has ended: a waiter may have nothing left to wait for */
+inline fails() {
+  if
+  :: failed -> skip
+  :: else -> failed = 1; clearWAIT(); if :: ok -> d_step { tok++; assert(tok<=1) } :: else -> skip fi
+  fi
+}
+#endif
 /* ---------------- arming: each CQ whose flag is 0 ---------------- */
 inline arm1(i) {
 #ifdef M_ARM_ALL
@@ -143,8 +159,14 @@ inline arm1(i) {
   if
   :: ok ->
      if
-     :: armf > 0 -> d_step { armf--; arc = 1; carm[i] = 0 }       /* [L5]; its poller tries again */
-     :: d_step { assert(IDEMP || (hwarm[i]==0 && intr[i]==0)); hwarm[i]=1 }
+     :: armf > 0 -> d_step { armf--; arc = 1; carm[i] = 0 };      /* [L5] */
+#ifndef M_ARMFAIL_NORETRY
+        retry++                                                 /* its poller tries again */
+#endif
+#if ENDS>0
+     :: ended[i] -> d_step { arc = 1; carm[i] = 0 }; fails()
+#endif
+     :: !(ENDS>0 && ended[i]) -> d_step { assert(IDEMP || (hwarm[i]==0 && intr[i]==0)); hwarm[i]=1 }
      fi
   :: else -> skip
   fi
@@ -158,12 +180,7 @@ inline arm() { arc = 0;
 #endif
 }
 inline clearARM() {
-  do :: d_step { s = W; n = s & NOT(F_ARM) } atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;
-#ifndef M_ARMFAIL_NORETRY
-  retry++
-#else
-  skip
-#endif
+  do :: d_step { s = W; n = s & NOT(F_ARM) } atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od
 }
 
 /* ---------------- [T] ---------------- */
@@ -223,6 +240,9 @@ inline post(mayclaim) {
 /* [X1] [X2] direct hand-off */
 inline direct() {
   d_step { s = W; c = (RUN(s)==0 && LIM(s)==1) };
+#if defined(S_NEW) && !defined(M_DIR_IGN_KEPT)
+  if :: c && kept -> c = 0 :: else -> skip fi;
+#endif
 #ifndef M_DIR_NOLOOK
   if :: c -> if :: ring + resv == 0 -> skip :: else -> c = 0 fi :: else -> skip fi;
 #endif
@@ -392,6 +412,9 @@ inline enable(l, verb) {
            do                                                 /* [E6] from any word */
            :: s = W;
               if :: (s & F_CLOSE) || OWNED(s) -> rc = 9; break :: else -> skip fi;
+#ifdef S_NEW
+              if :: PENDING > 0 -> kept = 1 :: else -> skip fi;  /* what is left goes ahead of a direct hand-off */
+#endif
               raiseLIM(l);
               if :: ok -> rc = 1; break :: else -> skip fi
            od;
@@ -554,6 +577,9 @@ inline runner() {
         :: !ok -> skip
         :: else ->
            have = 1;
+#ifdef S_NEW
+           if :: st == 3 -> kept = 0 :: else -> skip fi;
+#endif
 #ifdef NOTE
            got = 0; nx = (PENDING > 0);
 #else
@@ -614,16 +640,24 @@ inline runner() {
                     arm();
                     if
                     :: arc ->
+                       nx = 0;
+#ifndef M_R8_NOLOOK
+                       if :: stash + nl > 0 -> nx = 1 :: else -> skip fi;
+                       if :: ring > 0 -> nx = 1 :: else -> skip fi;
+#if NCQ>0
+                       if :: q[0] > 0 -> nx = 1 :: else -> skip fi;
+#endif
+#if NCQ==2
+                       if :: q[1] > 0 -> nx = 1 :: else -> skip fi;
+#endif
+#endif
                        do :: d_step { s = W; wq = 0; n = s & NOT(F_ARM); st = 1;        /* [R8] */
                                 if
-                                :: (s & F_MISS) -> skip
+                                :: (s & F_MISS) || nx -> skip
                                 :: else -> st = 2; n = (n - 1) & NOT(F_TAKE);
                                    if :: RUN(s) > LIM(s) -> n = n | F_MISS :: else fi; QUIETRULE
                                 fi }
                              atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;
-#ifndef M_ARMFAIL_NORETRY
-                       retry++;
-#endif
                        if :: st == 2 -> break :: else -> skip fi
                     :: else -> skip
                     fi
@@ -647,9 +681,12 @@ inline runner() {
   QUIETWAKE
 }
 
-/* ---------------- [W1]..[W4]  rc: 1 success, 0 timed out, 2 enabled, 3 waiter, 4 closed, 5 unwaitable, 6 woken */
+/* ---------------- [W1]..[W4]  rc: 1 success, 2 enabled, 3 waiter, 4 closed, 5 unwaitable, 6 woken, 7 left, 8 nothing can come */
 inline look(t) {
   st = 0;
+#if ENDS>0
+  arc = failed;                                     /* before the count, which sees what came before the end */
+#endif
   if :: (W & F_CLOSE) -> st = 4 :: else -> skip fi;
   if :: st == 0 && unw -> st = 5 :: else -> skip fi;
 #if NCQ>0
@@ -671,7 +708,10 @@ inline look(t) {
   if :: st == 0 && t == 1 && q[1] > 0 -> got = 1 :: else -> skip fi;
 #endif
   if :: st == 0 && got >= t -> st = 1 :: else -> skip fi;
-  if :: st == 0 && woken -> woken = 0; st = 6 :: else -> skip fi
+  if :: st == 0 && woken -> woken = 0; st = 6 :: else -> skip fi;
+#if ENDS>0
+  if :: st == 0 && arc -> st = 8 :: else -> skip fi
+#endif
 }
 inline clearWAIT() {
   do :: d_step { s = W; n = s & NOT(F_WAIT) }
@@ -772,6 +812,10 @@ end:
   :: atomic { retry > 0 -> retry-- };                 /* the poller tries again: it always wakes */
      trigger(POST,1); CLR
 #endif
+#if ENDS==1
+  :: atomic { ended[0] && intr[0]==0 && !told -> told = 1 };
+     fails(); trigger(POST,1); CLR
+#endif
   od
 }
 #endif
@@ -845,7 +889,10 @@ proctype hw(byte i) { byte k;
   :: k < NCQE -> atomic { k++; q[i]++; acc++;
        if :: hwarm[i] -> hwarm[i]=0; if :: intr[i]++ :: lostb > 0 -> lostb--; lost++ fi :: else fi }
   :: else -> break
-  od
+  od;
+#if ENDS>0
+  ended[i] = 1
+#endif
 }
 #endif
 inline doclose() {
@@ -968,15 +1015,15 @@ proctype monitor() {
     :: LIM(W) > 0 ->
 #ifdef S_NEW
        assert(!newok || PENDING==0 || dlv==0);                  /* all, or nothing came after it: see below */
-       assert(LOST>0 || HWARMED)
+       assert(LOST>0 || ENDS>0 || HWARMED)
 #else
        assert(PENDING == 0);                                    /* NO LOST EVENT */
-       assert(LOST>0 || HWARMED)                                /* and the next one will be noticed */
+       assert(LOST>0 || ENDS>0 || HWARMED)                                /* and the next one will be noticed */
 #endif
     :: else
     fi;
     if
-    :: (W & F_WAIT) -> assert(PENDING < wt); assert(LOST>0 || HWARMED); assert(!unw && !woken && !(W & F_CLOSE))
+    :: (W & F_WAIT) -> assert(PENDING < wt); assert(LOST>0 || ENDS>0 || HWARMED); assert(!unw && !woken && !(W & F_CLOSE))
     :: else -> assert(!(W & F_OWN))
     fi;
 #if defined(S_TEARDOWN) || defined(S_TDWAIT) || defined(A_TEARDOWN)

@@ -132,6 +132,9 @@ var engineEdits = []edit{
 	}
 	return m.cas(s, (s-runOne)&^pick(mutant("R6d"), 0, also))
 }`},
+	{"engine/arm.go", `	more := m.self.available()
+`, `	more := m.self.available() && !mutant("R8c")
+`},
 	{"engine/arm.go", `		n := s &^ bARM
 		left = s`, `		n := pick(mutant("R8"), s, s&^bARM)
 		left = s`},

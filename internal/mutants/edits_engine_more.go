@@ -67,6 +67,14 @@ var engineEditsMore = []edit{
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`, `(d.ring.Idle() || mutant("X1")) &&
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`},
 	{"engine/post.go", `		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||`, `		if s.run() > s.lim() || s&bMISS != 0 && !mutant("X2") || s&bARM == 0 ||`},
+	{"engine/post.go", `d.flags.Load()&(fSealed|fKept) == 0 &&`, `d.flags.Load()&pick(mutant("X3"), fSealed, fSealed|fKept) == 0 &&`},
+	{"engine/pump.go", `	if p.link.failed.Load() != 0 {
+		p.d.wake`, `	if p.link.failed.Load() != 0 && !mutant("V9") {
+		p.d.wake`},
+	{"engine/async.go", `		if p.link.cq.Pending() || p.load().run() > 0 {`, `		if (p.link.cq.Pending() || p.load().run() > 0) && !mutant("V10") {`},
+	{"engine/async.go", `		d.wakeWaiter() // there may`, `		if !mutant("V8") {
+			d.wakeWaiter()
+		} // there may`},
 	{"engine/pump.go", `			if p.cas(s, s-runOne) { // [P3]`, `			if mutant("P3") {
 				s = p.load()
 			}

@@ -8,6 +8,9 @@ var mockEdits = []edit{
 			return
 		}
 		if a.w.CompareAndSwap(old, word) {`},
+	{"hwcq/mock/arm.go", `	if c.failed.Load() {
+		// The overrun`, `	if c.failed.Load() && !mutant("k07") {
+		// The overrun`},
 	{"hwcq/mock/arm.go", `		if c.arm.w.CompareAndSwap(old, old&^armStateMask) {`, `		if mutant("k03") {
 			c.arm.w.Store(old &^ armStateMask)
 			break

@@ -7,5 +7,6 @@ var mockMutants = []mutant{
 	{"k03", "arm", "one arm raises two events", "ArmThenLook", ""},
 	{"k04", "arm", "an arm raises no event", "ArmThenLook|Waiter", ""},
 	{"k05", "publish", "completions are published out of turn", "Full|ArmThenLook|PublishBeforeWrite", ""},
+	{"k07", "arm", "an arm beside a fatal overrun is told by nobody", "ArmBesideOverrun", ""},
 	{"k06", "close", "Close does not wait for what is reserved", "Close|CloseStopsDevice", ""},
 }
