@@ -37,13 +37,19 @@ type rxeBed struct {
 	buf       *rxe.Buffer
 	mr        *rxe.MR
 	near, far *rxe.QP
+	lost      uint64 // completions that are meant to overrun the CQ
 }
 
 func newRXEBed(t *testing.T, d *rxe.Device) *rxeBed {
 	t.Helper()
+	return newRXEBedOf(t, d, rxe.CQConfig{}, rxe.ConnectConfig{})
+}
+
+func newRXEBedOf(t *testing.T, d *rxe.Device, cq rxe.CQConfig, how rxe.ConnectConfig) *rxeBed {
+	t.Helper()
 	b := &rxeBed{}
 	var err error
-	b.cq, err = d.OpenCQ(rxe.CQConfig{})
+	b.cq, err = d.OpenCQ(cq)
 	require.NoError(t, err)
 	b.farCQ, err = d.OpenCQ(rxe.CQConfig{Depth: 16})
 	require.NoError(t, err)
@@ -58,13 +64,13 @@ func newRXEBed(t *testing.T, d *rxe.Device) *rxeBed {
 	require.NoError(t, err)
 	b.far, err = b.pd.OpenQP(rxe.QPConfig{SendCQ: b.farCQ, Remote: rxe.RemoteWrite})
 	require.NoError(t, err)
-	require.NoError(t, rxe.ConnectPair(b.near, b.far, rxe.ConnectConfig{}))
+	require.NoError(t, rxe.ConnectPair(b.near, b.far, how))
 	t.Cleanup(func() { b.close(t) })
 	return b
 }
 
 func (b *rxeBed) close(t *testing.T) {
-	require.Zero(t, b.cq.Overruns())
+	require.Equal(t, b.lost, b.cq.Overruns())
 	require.NoError(t, b.near.Close())
 	require.NoError(t, b.far.Close())
 	require.NoError(t, b.cq.Close())

@@ -11,15 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSemanticsTable: every test that docs/SEMANTICS.md names exists, no row of
-// its tables is empty, and every race has its line.
-func TestSemanticsTable(t *testing.T) {
-	const root = "../.."
-	text, err := os.ReadFile(filepath.Join(root, "docs", "SEMANTICS.md"))
-	require.NoError(t, err)
+// testsOf checks that every test that a document names exists, and returns the
+// document.
+func testsOf(t *testing.T, doc string) string {
+	t.Helper()
+	text := read(t, "docs", doc)
 	have := map[string]bool{}
 	decl := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	err = filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+	err := filepath.WalkDir(top, func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -30,10 +29,33 @@ func TestSemanticsTable(t *testing.T) {
 		return err
 	})
 	require.NoError(t, err)
-	for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(text), -1) {
-		require.True(t, have[name[1]], "docs/SEMANTICS.md names %s, which is no test", name[1])
+	for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(text, -1) {
+		require.True(t, have[name[1]], "docs/%s names %s, which is no test", doc, name[1])
 	}
-	for _, line := range strings.Split(string(text), "\n") {
+	return text
+}
+
+// TestFaultsTable: every fault has tests, and each name of a script is there.
+func TestFaultsTable(t *testing.T) {
+	text := testsOf(t, "FAULTS.md")
+	rows := regexp.MustCompile(`(?m)^\| .* \|$`).FindAllString(text, -1)
+	require.Greater(t, len(rows), 15)
+	for _, row := range rows[1:] {
+		require.Contains(t, row, "`Test", "no test")
+	}
+	src := read(t, "hwcq", "mock", "script.go")
+	names := regexp.MustCompile(`\{"(\w+)", &f\.`).FindAllStringSubmatch(src, -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		require.Contains(t, text, "| `"+name[1]+"`", "no row for the fault")
+	}
+}
+
+// TestSemanticsTable: every test that docs/SEMANTICS.md names exists, no row of
+// its tables is empty, and every race has its line.
+func TestSemanticsTable(t *testing.T) {
+	text := testsOf(t, "SEMANTICS.md")
+	for _, line := range strings.Split(text, "\n") {
 		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || strings.Contains(line, "Not there yet") {
 			continue
 		}
@@ -46,7 +68,7 @@ func TestSemanticsTable(t *testing.T) {
 	}
 	for _, r := range [][2]int{{1, 22}, {25, 35}, {37, 42}, {48, 51}, {53, 59}} {
 		for n := r[0]; n <= r[1]; n++ {
-			line := regexp.MustCompile(fmt.Sprintf(`(?m)^- R%d(:| \().*$`, n)).FindString(string(text))
+			line := regexp.MustCompile(fmt.Sprintf(`(?m)^- R%d(:| \().*$`, n)).FindString(text)
 			require.NotEmpty(t, line, "race R%d has no line", n)
 			require.True(t, strings.Contains(line, fmt.Sprintf("`TestR%02d", n)) || strings.Contains(line, "cannot exist: "), line)
 		}
