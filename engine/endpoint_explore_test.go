@@ -101,6 +101,7 @@ func TestExploreMergedOrder(t *testing.T) {
 		if err != nil {
 			x.Failf("%v", err)
 		}
+		primed(d)
 		stored := false
 		x.Go("cm", func() {
 			ep.Established()

@@ -15,7 +15,7 @@ import (
 // mark. By random priorities, since three events, two workers and an
 // administrator are too many interleavings to see all.
 func TestExploreManyLowered(t *testing.T) {
-	explore.Test(t, explore.Options{Search: explore.PCT, Depth: 5, MaxExecutions: 40_000}, func(x *explore.X) {
+	explore.Test(t, explore.Options{Search: explore.PCT, Depth: 4, MaxExecutions: 200_000}, func(x *explore.X) {
 		s := newMany(x, 0, 2, EVDConfig{Batch: 1})
 		s.poster(1, 2)
 		s.poster(2, 2)

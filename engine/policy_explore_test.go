@@ -92,6 +92,7 @@ func TestExploreManyMeet(t *testing.T) {
 		run(t, func(x *explore.X) {
 			s := newMany(x, 1, 2, EVDConfig{Mode: ModeEvent})
 			meet(s)
+			primed(s.d)
 			x.Go("hw", func() {
 				s.settled()
 				for i := range 2 {
@@ -399,6 +400,7 @@ func TestExploreWatchdogBeside(t *testing.T) {
 
 // settledHardware is hardware for CQ 0 that begins when the CQ is armed.
 func (s *scen) settledHardware(n int) {
+	primed(s.d)
 	s.x.Go("hw", func() {
 		s.settled()
 		for i := 1; i <= n; i++ {

@@ -142,6 +142,17 @@ func (s *scen) settled() {
 	})
 }
 
+// primed has the pollers do their first act, the look and the arm, before there
+// is a second thread: as settled, and smaller still.
+func primed(d *EVD) {
+	for _, l := range d.links {
+		if !l.poll.started {
+			l.poll.started = true
+			l.poll.start(srcWatch)
+		}
+	}
+}
+
 // hardware stores completions 1..n of producer 100+c on CQ c.
 func (s *scen) hardware(c, n int) {
 	s.x.Go(fmt.Sprintf("hw%d", c), func() {

@@ -388,6 +388,7 @@ func TestExploreWaitRemoved(t *testing.T) {
 			run(t, func(x *explore.X) {
 				s := newScen(x, 1, EVDConfig{Mode: ModeEvent, Dispatch: c.dispatch}, mock.Config{})
 				s.d.streams = DTO
+				primed(s.d)
 				x.Go("unplug", func() {
 					if _, err := s.cq[0].Complete(hwcq.WC{WRID: 100<<8 | 1}, false); err == nil {
 						s.accepted++
