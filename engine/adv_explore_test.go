@@ -225,10 +225,8 @@ func TestExplorePanic(t *testing.T) {
 		}
 		for p := range uint64(2) {
 			x.Go("poster", func() {
-				for i := range p + 1 {
-					s.accepted++
-					s.must(s.d.Post(Event{WRID: p<<8 | (i + 1)}))
-				}
+				s.accepted++
+				s.must(s.d.Post(Event{WRID: p<<8 | 1}))
 			})
 		}
 		x.Go("admin", func() {

@@ -7,7 +7,8 @@ package engine
 // 0 with a nil error means empty. 0 with ErrBusy means that nothing could be
 // handed out now and that the EVD may not be empty: another consumer is taking
 // (and only he knows whether he leaves anything), a producer is between
-// reserving and committing, or a completion has just arrived. Try again, or enable upcalls and let them be told.
+// reserving and committing, or a completion has just arrived. Try again, or
+// enable upcalls and let them be told.
 //
 // ErrWaiter means that a waiter has the EVD to itself.
 //

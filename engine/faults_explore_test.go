@@ -66,6 +66,7 @@ func TestExploreFaultCQEnds(t *testing.T) {
 							}
 						})
 					} else if how == "close" {
+						primed(s.d)
 						s.hardware(0, 1)
 					} else {
 						s.settledHardware(2)

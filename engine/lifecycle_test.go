@@ -612,3 +612,18 @@ func TestNewLeavesWhatIsThere(t *testing.T) {
 	d.e.tick()
 	require.EqualValues(t, 1, d.Stats().LostInterrupts)
 }
+
+// A direct hand-off does not go ahead of what enabling has left; once that is
+// taken, posts are handed off directly again.
+func TestNewThenDirect(t *testing.T) {
+	inner := newTestCQ(t, mock.Config{})
+	var got []uint64
+	d := stillEVD(t, inner, EVDConfig{Upcall: collect(&got), Dispatch: DispatchInline, Streams: DTO | Software})
+	one(t, inner, 1)
+	require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+	require.NoError(t, d.Post(Event{WRID: 2}))
+	require.ElementsMatch(t, []uint64{1, 2}, got)
+	require.Zero(t, d.Stats().Direct)
+	require.NoError(t, d.Post(Event{WRID: 3}))
+	require.EqualValues(t, 1, d.Stats().Direct)
+}

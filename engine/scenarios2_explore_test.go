@@ -66,6 +66,9 @@ func TestExploreModifyOutside(t *testing.T) {
 					ncq = 1
 				}
 				s := newScen(x, ncq, EVDConfig{Policy: SingleInstance, Mode: c.mode, Dispatch: c.inline}, mock.Config{})
+				if c.cqes > 1 {
+					primed(s.d)
+				}
 				if c.cqes > 0 {
 					s.hardware(0, c.cqes)
 				}

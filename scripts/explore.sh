@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # explore.sh: runs every test under the build tag explore and prints what
 # `go test -json` would. A process explores one scenario at a time, so the
-# engine's are handed out, a few at a time, to as many processes as there are
-# processors.
+# engine's are handed out, one after the other, to as many processes as there
+# are processors.
 # EVD_EXPLORE asks for another search, for the engine's scenarios only.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -22,14 +22,13 @@ mapfile -t names < <(cd engine && "$dir/engine.test" -test.list "$pattern")
 	echo "explore.sh: only ${#names[@]} scenarios found" >&2
 	exit 1
 }
-some() {
-	local IFS='|'
-	cd engine && EVD_EXPLORE=$search "$go" tool test2json -t -p "engine, $1 and $(($# - 1)) more" \
-		"$dir/engine.test" -test.v=test2json -test.timeout "$timeout" -test.run "^($*)\$"
+one() {
+	cd engine && EVD_EXPLORE=$search "$go" tool test2json -t -p "engine $1" \
+		"$dir/engine.test" -test.v=test2json -test.timeout "$timeout" -test.run "^$1\$"
 }
-export -f some
+export -f one
 export go dir search timeout
-printf '%s\n' "${names[@]}" | xargs -P "$shards" -n 5 bash -c 'some "$@"' _ &
+printf '%s\n' "${names[@]}" | xargs -P "$shards" -I{} bash -c 'one "$1"' _ {} &
 scenarios=$!
 if [ -z "$search" ]; then
 	"$go" test -json -p 1 -tags explore -skip "$pattern" -count=1 ./... || status=1
