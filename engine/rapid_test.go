@@ -409,7 +409,7 @@ func (s *seq) check() {
 // TestSequential runs sequences of operations on an EVD and on a model. A
 // failure is reported as the shortest sequence that shows it.
 func TestSequential(t *testing.T) {
-	for range 10 { // of a hundred sequences each
+	for range 300 { // of a hundred sequences each: what matters most needs several draws to come together
 		rapid.Check(t, func(t *rapid.T) {
 			s := newSeq(t)
 			step := func(f func() bool) func(*rapid.T) {
