@@ -77,7 +77,10 @@ func (p *poller) rest() bool {
 	l := p.link
 	if err := l.unwatch(); err != nil { // arm ..
 		if errors.Is(err, ErrClosed) || l.failed.Load() != 0 {
-			return true // Wait says so, or there is nothing to wait for
+			// Wait says so, or there is nothing to wait for. What the CQ had
+			// stored before its end has nobody else who would come back.
+			l.update(lWATCH, 0)
+			return !(l.cq.Pending() && p.start(srcWatch))
 		}
 		p.backOff()
 		return false

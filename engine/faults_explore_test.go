@@ -45,18 +45,22 @@ func TestExploreFaultCQEnds(t *testing.T) {
 		{"overrun", func(at uint64) mock.Faults { return mock.Faults{Overrun: mock.Once(at)} }},
 		{"removal", func(at uint64) mock.Faults { return mock.Faults{Remove: mock.Once(at)} }},
 	} {
-		for _, how := range []string{"run", "enable", "close"} {
+		for _, how := range []string{"run", "enable", "close", "poll"} {
 			t.Run(c.name+"/"+how, func(t *testing.T) {
 				run(t, func(x *explore.X) {
 					at := uint64(1) // of two only where two come
-					if how == "run" {
+					if how == "run" || how == "poll" {
 						at += uint64(x.Choose(2))
 					}
 					policy := SingleInstance
 					if how == "enable" {
 						policy = Disable
 					}
-					s := newScen(x, 1, EVDConfig{Policy: policy, Mode: ModeEvent}, mock.Config{FatalOverrun: true, Faults: c.script(at)})
+					mode := ModeEvent
+					if how == "poll" {
+						mode = ModeAdaptive
+					}
+					s := newScen(x, 1, EVDConfig{Policy: policy, Mode: mode}, mock.Config{FatalOverrun: true, Faults: c.script(at)})
 					if how == "enable" {
 						s.hardware(0, 1)
 						x.Go("admin", func() {
@@ -68,6 +72,9 @@ func TestExploreFaultCQEnds(t *testing.T) {
 					} else if how == "close" {
 						primed(s.d)
 						s.hardware(0, 1)
+					} else if how == "poll" {
+						primed(s.d)
+						s.hardware(0, 2)
 					} else {
 						s.settledHardware(2)
 					}

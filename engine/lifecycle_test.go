@@ -143,6 +143,25 @@ func TestFailedCQIsLeftAlone(t *testing.T) {
 	require.False(t, d.testPoller().retry.Load())
 }
 
+// What becomes visible on a CQ after its end, when the poller sleeps, is found by
+// the watchdog: the poller does not count as watching.
+func TestLateOnEndedCQ(t *testing.T) {
+	inner := newTestCQ(t, mock.Config{})
+	d := stillEVD(t, endedCQ{inner}, EVDConfig{Policy: SingleInstance, Upcall: func(*Upcall) {}})
+	d.links[0].watch()
+	d.look()
+	require.True(t, d.testPoller().rest())
+	one(t, inner, 1)
+	d.e.tick()
+	d.e.tick()
+	require.EqualValues(t, 1, d.Stats().LostInterrupts)
+}
+
+// endedCQ is a CQ in error.
+type endedCQ struct{ *mock.CQ }
+
+func (endedCQ) Arm(bool) (bool, error) { return false, hwcq.ErrOverrun }
+
 // Completions dropped by a CQ that goes on are found by the watchdog.
 func TestLossyOverrun(t *testing.T) {
 	e := newTestEngine(t, Config{Workers: 1, Watchdog: NoWatchdog})

@@ -12,6 +12,9 @@
 #ifndef ARMFAIL
 #define ARMFAIL 0
 #endif
+#ifndef ENDS
+#define ENDS 0         /* the CQ ends behind its last completion: arms fail, and nobody tries again */
+#endif
 #define W_RUN 1
 #define W_MISS 2
 #define W_ARM 4
@@ -22,7 +25,7 @@
 #define CAS(x,o,nw) d_step { if :: x==(o) -> x=(nw); ok=1 :: else -> ok=0 fi }
 
 byte W, L = L_WATCH;
-byte q, intr, work, acc, dlv; bit hwarm; byte running, armf = ARMFAIL, retry, wake;
+byte q, intr, work, acc, dlv; bit hwarm, ended; byte running, armf = ARMFAIL, retry, wake;
 #define DECL byte s, n, l, m; bit ok, c, bad;
 #define POST 0
 #define INTR 1
@@ -31,7 +34,8 @@ byte q, intr, work, acc, dlv; bit hwarm; byte running, armf = ARMFAIL, retry, wa
 inline hwArm() {
   if
   :: armf > 0 -> armf--; bad = 1
-  :: d_step { assert(hwarm==0 && intr==0); hwarm = 1; bad = 0 }
+  :: ended -> bad = 1
+  :: !ended -> d_step { assert(hwarm==0 && intr==0); hwarm = 1; bad = 0 }
   fi
 }
 /* [L1] */
@@ -49,7 +53,7 @@ inline armWanted() {
 #else
         if :: l & L_WATCH -> skip :: else -> hwArm() fi;
 #endif
-        if :: bad -> d_step { L = L & NOT(L_ARMED) & NOT(L_HW) }; retry = 1 :: else -> skip fi;    /* [L5] */
+        if :: bad -> d_step { L = L & NOT(L_ARMED) & NOT(L_HW) }; retry = !ended :: else -> skip fi;    /* [L5] */
         break
      fi
   od
@@ -76,8 +80,9 @@ inline runner() {
            :: ok && !(s & W_ARM) ->
               armWanted();
               if
-              :: bad ->                                             /* [R8] */
-                 do :: d_step { s = W; n = s & NOT(W_ARM); c = ((s & W_MISS) == 0); if :: c -> n = n & NOT(W_RUN) :: else fi }
+              :: bad ->                                             /* [R8], with its look */
+                 l = (q > 0);
+                 do :: d_step { s = W; n = s & NOT(W_ARM); c = ((s & W_MISS) == 0 && l == 0); if :: c -> n = n & NOT(W_RUN) :: else fi }
                        atomic { CAS(W,s,n); if :: ok -> if :: c -> running-- :: else fi; break :: else -> skip fi } od;
                  if :: c -> break :: else -> skip fi
               :: else -> skip
@@ -131,8 +136,13 @@ proctype poller() { DECL
 #else
      unwatch();
      if
-     :: bad -> c = 1
+     :: bad && !ended -> c = 1
+#ifdef M_END_NOLOOK
+     :: bad && ended -> c = 0
+     :: !bad ->
+#else
      :: else ->
+#endif
         if :: q > 0 -> trigger(WATCH); if :: c -> runner(); c = 1 :: else -> skip fi :: else -> c = 0 fi
      fi;
 #endif
@@ -157,7 +167,8 @@ proctype hw() { byte k;
   do
   :: k < NCQE -> atomic { k++; q++; acc++; if :: hwarm -> hwarm = 0; intr++ :: else fi }
   :: else -> break
-  od
+  od;
+  ended = ENDS
 }
 proctype poster() { byte k;
   do :: k < NPOST -> k++; work++ :: else -> break od
@@ -167,8 +178,8 @@ proctype monitor() {
   timeout;
   d_step {
     assert(q == 0 && acc == dlv && running == 0 && !(W & W_RUN));
-    assert(W & W_ARM);
-    assert((L & L_ARMED) && (L & L_HW) && hwarm)                     /* asleep and armed */
+    assert(ENDS || (W & W_ARM));
+    assert(ENDS || ((L & L_ARMED) && (L & L_HW) && hwarm))                     /* asleep and armed */
   }
 }
 init { atomic { run poller(); run worker(); run hw(); run poster(); run waker(); run monitor() } }

@@ -159,6 +159,9 @@ var engineEdits = []edit{
 		return !(l.cq.Pending() && p.start(srcWatch)) && l.unwatch() == nil
 	}
 	if err := l.unwatch(); err != nil { // arm ..`},
+	{"engine/arm.go", `			return !(l.cq.Pending() && p.start(srcWatch))
+`, `			return mutant("L2c") || !(l.cq.Pending() && p.start(srcWatch))
+`},
 	{"engine/arm.go", `		arm := s&lARMED != 0 && s&lHW == 0
 `, `		arm := s&lARMED != 0 && s&lHW == 0 && !mutant("L2b")
 `},

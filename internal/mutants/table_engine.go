@@ -36,6 +36,7 @@ var engineMutants = []mutant{
 	{"L1b", "L1", "a CQ that is polled is armed too", "Adaptive|Spin", "m63"},
 	{"L2", "L2", "the poller looks, then arms", "Adaptive", "m60"},
 	{"L2b", "L2", "the poller sleeps and does not arm", "Adaptive", "m61"},
+	{"L2c", "L2", "the poller cannot arm for good, and sleeps without a look", "FaultCQEnds", "m64"},
 	{"L4", "L4", "a fired arm counts as armed", "Event", ""},
 	{"L5", "L5", "a failed arm counts as armed", "ArmError", ""},
 	{"L6", "L1", "only the first CQ is armed", "TwoCQs", ""},
