@@ -189,9 +189,14 @@ func (c *Cond) Wait() {
 		c.c.Wait()
 		return
 	}
+	// Taking the ticket is an operation of its own: one who wakes without the
+	// lock may come before it, which is the lost wake-up that locks prevent.
+	p := explore.Point(unsafe.Pointer(c), explore.OpAdd)
 	ticket := c.waits
 	c.waits++
-	explore.Sync(unsafe.Pointer(c), explore.OpAdd, ticket, ticket+1)
+	if p {
+		explore.Done(ticket, ticket+1, true)
+	}
 	c.L.Unlock()
 	explore.BlockOn(unsafe.Pointer(c), func() bool { return c.wakes > ticket })
 	explore.Sync(unsafe.Pointer(c), explore.OpWait, ticket, ticket)

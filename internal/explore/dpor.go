@@ -357,8 +357,8 @@ func (d *dpor) wakes(t *Thread) bool {
 	switch t.plan {
 	case planLocal:
 		return false
-	case planAny:
-		return d.wrote
+	case planAny: // what it looks at, it may then change
+		return d.wild || len(d.uses) > 0
 	}
 	writes := t.kind.writes()
 	if d.wild && writes {
