@@ -377,6 +377,15 @@ inline raiseLIM(l) {        /* from exactly s; n is lost */
   d_step { if :: W==s -> W=n; ok=1; dis=0; late=0; td=0; super = (tdbeg && !tdret) :: else -> ok=0; wq=0 fi }
 }
 /* [E] */
+/* a waiter may have relied on ARM before there was an arm behind it. Whether it
+ * was woken does not matter to the caller: its word is another one in any case. */
+inline enableWakes() {
+  if
+  :: st && (W & F_WAIT) -> 
+     do :: d_step { s = W } if :: !(s & F_WAIT) -> break :: else -> atomic { CAS(s,(s & NOT(F_WAIT))); if :: ok -> tok++; assert(tok<=1); break :: else -> skip fi } fi od
+  :: else -> skip
+  fi
+}
 inline enable(l, verb) {
   do
   :: d_step { s = W; n = (s | F_ARM) & NOT(F_MISS); st = 0;
@@ -390,8 +399,18 @@ inline enable(l, verb) {
      :: !ok -> skip
      :: else ->
         arc = 0;
-        if :: !(s & F_ARM) -> arm() :: else -> skip fi;
-        if :: arc -> clearARM(); rc = 3; break :: else -> skip fi;
+        st = 0;
+        if :: !(s & F_ARM) -> st = 1; arm() :: else -> skip fi;
+#ifdef M_E_WAKE_FIRST
+        enableWakes();
+        if :: arc -> clearARM() :: else -> skip fi;
+#else
+        if :: arc -> clearARM() :: else -> skip fi;
+#ifndef M_E_NOWAKE
+        enableWakes();
+#endif
+#endif
+        if :: arc -> rc = 3; break :: else -> skip fi;
         d_step { s = n; s = (s | F_ARM) & NOT(F_MISS) };
 #ifndef M_E_LOOK_FIRST
         if                                                    /* [E2] */
