@@ -33,7 +33,7 @@ func TestFaultScripts(t *testing.T) {
 	seeds := uint64(150)
 	if s := os.Getenv("EVD_FAULTS_SEEDS"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err, "EVD_FAULTS_SEEDS=%q must be how many seeds to run", s)
+		require.True(t, err == nil && n > 0, "EVD_FAULTS_SEEDS=%q must be how many seeds to run, 1 or more", s)
 		seeds = n
 	} else if testing.Short() {
 		seeds = 30
