@@ -107,7 +107,8 @@ invariants: bin/testlog ## unit tests with the self-checks compiled in
 
 .PHONY: bench-smoke
 bench-smoke: ## every benchmark once, so that none can rot
-	@$(GO) test -run '^$$' -bench . -benchtime 1x $(PKGS) | grep -v 'no test files' | grep -v '^ok .*0\.0'
+	@$(GO) test -run '^$$' -bench . -benchtime 1x $(PKGS) | awk '/no test files/ || /^ok .*0\.0/ { next } { print } \
+		/^Benchmark/ { n++ } END { if (!n) { print "bench-smoke: no benchmark ran"; exit 1 } }'
 
 .PHONY: soak
 soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped
