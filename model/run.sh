@@ -6,12 +6,16 @@
 # cycle, the search is cut short) is a SURPRISE, and the exit status is 1.
 # Traces: EVD_MODEL_TRAIL=FILE run.sh ID writes the counterexample of one case.
 set -u
+case ${EVD_MODEL_TRAIL:=} in # as the caller meant it: cases run in folders of their own
+'' | /*) ;;
+*) EVD_MODEL_TRAIL=$PWD/$EVD_MODEL_TRAIL ;;
+esac
 cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 slow=0
 [ "${1:-}" = -slow ] && slow=1 && shift
-export work EVD_MODEL_TRAIL=${EVD_MODEL_TRAIL:-}
+export work EVD_MODEL_TRAIL
 
 one() {
 	local id file mode want defs what dir run flags cc line verdict states depth seconds why
