@@ -3,6 +3,7 @@ package explore_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,9 +17,10 @@ import (
 // recorder is a testing.TB that remembers instead of failing.
 type recorder struct {
 	testing.TB
-	name  string
-	log   []string
-	fatal string
+	name    string
+	log     []string
+	fatal   string
+	skipped string
 }
 
 func (r *recorder) Name() string { return r.name }
@@ -32,7 +34,11 @@ func (r *recorder) Fatal(args ...any) {
 	runtime.Goexit()
 }
 func (r *recorder) Fatalf(format string, args ...any) { r.Fatal(fmt.Sprintf(format, args...)) }
-func (r *recorder) FailNow()                          { r.Fatal("FailNow") }
+func (r *recorder) Skipf(format string, args ...any) {
+	r.skipped = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+func (r *recorder) FailNow() { r.Fatal("FailNow") }
 
 // record runs fn as a test of its own would.
 func record(t *testing.T, fn func(t testing.TB)) *recorder {
@@ -84,16 +90,28 @@ func TestReports(t *testing.T) {
 		}
 		// Not for this one.
 		r = record(t, func(t testing.TB) { explore.Test(t, explore.Options{Name: "other"}, dekker(true)) })
-		if r.fatal != "" || strings.Contains(strings.Join(r.log, "\n"), "trace") {
-			t.Errorf("%q, log %q", r.fatal, r.log)
+		if r.fatal != "" || r.skipped != "other: not searched: EVD_EXPLORE_REPLAY is for Recorded" {
+			t.Errorf("%q, skipped %q", r.fatal, r.skipped)
 		}
+		r = record(t, func(t testing.TB) { explore.MustFail(t, explore.Options{Name: "other"}, lostUpdate) })
+		if r.fatal != "" || r.skipped == "" {
+			t.Errorf("%q, skipped %q", r.fatal, r.skipped)
+		}
+		t.Setenv(explore.ReplayEnv, "Recorded@")
+		r = record(t, func(t testing.TB) { explore.Test(t, explore.Options{}, lostUpdate) })
+		r.want(t, `bad EVD_EXPLORE_REPLAY "Recorded@": allowed are`)
 		// Without a name: for all.
 		t.Setenv(explore.ReplayEnv, "1-1z.1")
 		r = record(t, func(t testing.TB) { explore.MustFail(t, explore.Options{Name: "other"}, dekker(true)) })
 		r.want(t, "other: the replay passes", "trace")
 		r = record(t, func(t testing.TB) { explore.Test(t, explore.Options{Name: "other"}, dekker(true)) })
-		if r.fatal != "" || !strings.Contains(strings.Join(r.log, "\n"), "the replay passes") {
-			t.Errorf("%q, log %q", r.fatal, r.log)
+		if r.fatal != "" || !strings.Contains(r.skipped, "other: the replay of EVD_EXPLORE_REPLAY passes") || !strings.Contains(r.skipped, "trace") {
+			t.Errorf("%q, skipped %q", r.fatal, r.skipped)
+		}
+		// One that stands beside the scenario is a test like others.
+		r = record(t, func(t testing.TB) { explore.Test(t, explore.Options{Replay: "1-1z.1"}, dekker(true)) })
+		if r.fatal != "" || r.skipped != "" || !strings.Contains(strings.Join(r.log, "\n"), "the replay passes") {
+			t.Errorf("%q, skipped %q, log %q", r.fatal, r.skipped, r.log)
 		}
 	})
 }
@@ -350,9 +368,24 @@ func TestOptions(t *testing.T) {
 			t.Errorf("replay string %q: %+v", s, res)
 		}
 	}
-	res := explore.Run(explore.Options{Replay: "1-9"}, lostUpdate)
-	if res.Failure == nil || !strings.Contains(res.Failure.Reason, "does not fit") {
-		t.Errorf("%v", res.Failure)
+}
+
+// A replay string that is not of this scenario is told, however its execution
+// ends.
+func TestReplayDoesNotFit(t *testing.T) {
+	for s, want := range map[string]string{
+		"1-9":             "the replay string does not fit: decision 1 is 9, but there are 2 possibilities",
+		"1-1000z.1":       "^the replay string does not fit: 999 decisions left over",
+		"1-1z.1.1000z.99": "^n is 1, want 2\nthe replay string does not fit: 1001 decisions left over",
+	} {
+		f := explore.Run(explore.Options{Replay: s}, lostUpdate).Failure
+		if f == nil || !regexp.MustCompile(want).MatchString(f.Reason) || f.Trace == "" || strings.Count(f.Reason, "fit") != 1 {
+			t.Errorf("%s: %v, want %s", s, f, want)
+		}
+	}
+	// Zeros at the end say nothing.
+	if f := explore.Run(explore.Options{Replay: "1-1000z"}, lostUpdate).Failure; f != nil {
+		t.Error(f)
 	}
 }
 

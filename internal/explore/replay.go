@@ -12,9 +12,7 @@ import (
 
 // encode makes a replay string.
 func encode(bound int, split bool, picks []uint8) string {
-	for len(picks) > 0 && picks[len(picks)-1] == 0 {
-		picks = picks[:len(picks)-1]
-	}
+	picks = trim(picks)
 	b := "u"
 	if split {
 		b = "d"
@@ -35,6 +33,14 @@ func encode(bound int, split bool, picks []uint8) string {
 		i = j - 1
 	}
 	return b + "-" + strings.Join(parts, ".")
+}
+
+// trim leaves out the zeros at the end.
+func trim(picks []uint8) []uint8 {
+	for len(picks) > 0 && picks[len(picks)-1] == 0 {
+		picks = picks[:len(picks)-1]
+	}
+	return picks
 }
 
 // maxReplay bounds the decisions of a replay string.
@@ -70,16 +76,15 @@ func decode(s string) (bound int, split bool, picks []uint8, err error) {
 			picks = append(picks, uint8(n))
 		}
 	}
-	return bound, split, picks, nil
+	return bound, split, trim(picks), nil
 }
 
-// replayFor returns the replay string of the environment for a scenario.
-func replayFor(env, name string) string {
-	if i := strings.LastIndexByte(env, '@'); i >= 0 {
-		if env[:i] != name {
-			return ""
-		}
-		return env[i+1:]
+// replayFor returns the replay string in a value of ReplayEnv, and the name of
+// the scenario that it is for, if that is not the one called name.
+func replayFor(env, name string) (replay, other string) {
+	i := strings.LastIndexByte(env, '@')
+	if i >= 0 && env[:i] != name {
+		other = env[:i]
 	}
-	return env
+	return env[i+1:], other
 }

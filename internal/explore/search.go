@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 )
@@ -175,12 +176,22 @@ func (s *searcher) replay() {
 		return
 	}
 	s.x.bound, s.x.split = bound, split
-	s.traced(picks)
+	left := s.traced(picks)
 	s.res.Executions, s.res.Steps = 1, s.x.steps
-	s.res.Failure = s.x.failure
-	if f := s.res.Failure; f != nil {
+	f := s.x.failure
+	if left > 0 && (f == nil || !strings.HasPrefix(f.Reason, misfit)) {
+		// Another execution than the one that was meant, however it ended.
+		why := fmt.Sprintf("%s: %d decisions left over; %s", misfit, left, misfitWhy)
+		if f == nil {
+			f = &Failure{Name: s.x.opt.Name, Reason: why}
+		} else {
+			f.Reason += "\n" + why
+		}
+	}
+	if f != nil {
 		f.Replay, f.Trace = s.x.opt.Replay, s.res.Trace
 	}
+	s.res.Failure = f
 }
 
 // explain runs the failed execution again, to have it in words.
@@ -198,11 +209,14 @@ func (s *searcher) explain(picks []uint8) {
 	s.res.Failure = f
 }
 
-// traced runs one execution with a trace.
-func (s *searcher) traced(picks []uint8) {
-	s.x.strategy, s.x.dpor = &fixed{list: picks}, nil
+// traced runs one execution with a trace, and returns how many decisions were
+// left over.
+func (s *searcher) traced(picks []uint8) (left int) {
+	f := &fixed{list: picks}
+	s.x.strategy, s.x.dpor = f, nil
 	s.x.tr = newTracer(s.x)
 	s.x.run(s.body)
 	s.res.Trace = s.x.tr.String()
 	s.x.tr = nil
+	return f.left()
 }

@@ -129,11 +129,18 @@ func (f *fixed) choose(x *X, n int) int {
 	}
 	p := int(f.list[f.pos-1])
 	if p >= n {
-		x.fail(fmt.Sprintf("the replay string does not fit: decision %d is %d, but there are %d possibilities; "+
-			"the code has changed, or the scenario is not deterministic", f.pos, p, n))
+		x.fail(fmt.Sprintf("%s: decision %d is %d, but there are %d possibilities; %s", misfit, f.pos, p, n, misfitWhy))
 	}
 	return p
 }
+
+// left is how many decisions the execution did not come to.
+func (f *fixed) left() int { return max(0, len(f.list)-f.pos) }
+
+const (
+	misfit    = "the replay string does not fit"
+	misfitWhy = "the code has changed, or the scenario is not deterministic"
+)
 
 func (f *fixed) progress()      {}
 func (f *fixed) idle()          {}

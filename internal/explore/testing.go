@@ -10,7 +10,8 @@ import (
 
 // ReplayEnv is the environment variable that makes Test and MustFail replay
 // one execution: a replay string, or name@string for the scenario of that
-// name only.
+// name only. A replay that passes, and a scenario of another name, count as
+// skipped: neither was searched.
 const ReplayEnv = "EVD_EXPLORE_REPLAY"
 
 // Test explores a scenario and fails t with reason, replay string and trace
@@ -23,10 +24,13 @@ func Test(t testing.TB, o Options, body func(x *X)) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	given := o.Replay
 	o, res := explore(t, o, body)
 	switch {
 	case res.Failure != nil:
 		t.Fatal(report(o, res.Failure))
+	case o.Replay != given:
+		t.Skipf("%s: the replay of %s passes: one execution, not a search\n%s", o.Name, ReplayEnv, res.Trace)
 	case o.Replay != "":
 		t.Logf("the replay passes\n%s", res.Trace)
 	case !o.sampling() && !res.Complete && !o.AllowIncomplete:
@@ -60,8 +64,15 @@ func explore(t testing.TB, o Options, body func(x *X)) (Options, Result) {
 	if o.Name == "" {
 		o.Name = t.Name()
 	}
-	if o.Replay == "" {
-		o.Replay = replayFor(os.Getenv(ReplayEnv), o.Name)
+	if env := os.Getenv(ReplayEnv); env != "" && o.Replay == "" {
+		s, other := replayFor(env, o.Name)
+		if other != "" {
+			t.Skipf("%s: not searched: %s is for %s", o.Name, ReplayEnv, other)
+		}
+		if s == "" {
+			t.Fatalf("%s: bad %s %q: allowed are a replay string and name@string", o.Name, ReplayEnv, env)
+		}
+		o.Replay = s
 	}
 	res := search(o, body, func(f *Failure) {
 		f.Reason = "the test was ended from inside the scenario"
