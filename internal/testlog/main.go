@@ -5,9 +5,10 @@
 //
 //	go test -json ./... | go run ./internal/testlog [-noskip] [-show text]
 //
-// With -noskip a skipped test is a failure: for runs that provide all that
-// any test may ask for. With -show the output lines of tests that passed are
-// printed too, those that contain the text.
+// With -noskip a skipped test is a failure, and so is a package with tests none
+// of which was run: for runs that provide all that any test may ask for. With
+// -show the output lines of tests that passed are printed too, those that
+// contain the text.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 )
 
 func main() {
-	noskip := flag.Bool("noskip", false, "a skipped test is a failure")
+	noskip := flag.Bool("noskip", false, "a skipped test is a failure, and a package where none is run")
 	show := flag.String("show", "", "also print the output lines of tests that passed with this `text` in them")
 	flag.Parse()
 	s, err := summarize(os.Stdin, os.Stdout, *noskip, *show)

@@ -33,7 +33,7 @@ func (s summary) ok() bool {
 // Lines that are no events pass through as they are, and so do output lines
 // with show in them, unless it is empty.
 func summarize(r io.Reader, w io.Writer, noskip bool, show string) (summary, error) {
-	l := log{w: w, show: show, output: map[key][]string{}, open: map[key]bool{}, told: map[string]bool{}}
+	l := log{w: w, show: show, output: map[key][]string{}, open: map[key]bool{}, told: map[string]bool{}, tested: map[string]bool{}}
 	l.noskip = noskip
 	lines := bufio.NewReader(r)
 	for {
@@ -62,6 +62,7 @@ type log struct {
 	output map[key][]string
 	open   map[key]bool    // started, not ended
 	told   map[string]bool // packages with a failed test
+	tested map[string]bool // packages with a test that ended
 	skips  []skipGroup
 }
 
@@ -96,6 +97,7 @@ func (l *log) take(e event) {
 
 func (l *log) endTest(e event) {
 	k := key{e.Package, e.Test}
+	l.tested[e.Package] = true
 	switch e.Action {
 	case "pass":
 		l.passed++
@@ -129,8 +131,13 @@ func (l *log) endPackage(e event) {
 	}
 	switch e.Action {
 	case "pass":
+		if l.noskip && !l.tested[e.Package] { // a pattern that matches nothing
+			l.failed++
+			fmt.Fprintf(l.w, "FAIL  %-50s no test was run in it\n", e.Package)
+			break
+		}
 		fmt.Fprintf(l.w, "ok    %-50s %6.1f s\n", e.Package, e.Elapsed)
-	case "skip":
+	case "skip": // it has no test files
 		fmt.Fprintf(l.w, "none  %s\n", e.Package)
 	case "fail":
 		if e.FailedBuild != "" || out != "" {

@@ -49,6 +49,12 @@ const (
 	empty = `{"Action":"start","Package":"n"}
 {"Action":"skip","Package":"n"}
 `
+	unmatched = `{"Action":"start","Package":"u"}
+{"Action":"output","Package":"u","Output":"testing: warning: no tests to run\n"}
+{"Action":"output","Package":"u","Output":"PASS\n"}
+{"Action":"output","Package":"u","Output":"ok  \tu\t0.004s [no tests to run]\n"}
+{"Action":"pass","Package":"u","Elapsed":0.005}
+`
 )
 
 func TestSummarize(t *testing.T) {
@@ -71,6 +77,9 @@ func TestSummarize(t *testing.T) {
 		{"cut off", good + cut, false, false, []string{"did not finish: e Hang\nwaiting"}, nil},
 		{"nothing", "", false, false, []string{"no test was run"}, nil},
 		{"no tests in it", empty, false, false, []string{"none  n", "no test was run"}, nil},
+		{"no test files is no skip", good + empty, true, true, []string{"none  n"}, nil},
+		{"no test matches", good + unmatched, false, true, []string{"ok    u"}, nil},
+		{"no test matches, and nothing may be skipped", good + unmatched, true, false, []string{"FAIL  u", "no test was run in it", "1 failed"}, []string{"ok    u"}},
 		{"only skips", skip, false, false, nil, nil},
 		{"foreign lines", "go: downloading x\n{not json\n" + good, false, true, []string{"go: downloading x\n", "{not json"}, nil},
 	} {
