@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,24 +12,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testsOf checks that every test that a document names exists, and returns the
-// document.
-func testsOf(t *testing.T, doc string) string {
+// allTests returns the names of the repository's tests, by folder.
+func allTests(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	text := read(t, "docs", doc)
-	have := map[string]bool{}
+	have := map[string]map[string]bool{}
 	decl := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 	err := filepath.WalkDir(top, func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		src, err := os.ReadFile(path)
+		dir, _ := filepath.Rel(top, filepath.Dir(path))
+		dir = filepath.ToSlash(dir)
 		for _, m := range decl.FindAllStringSubmatch(string(src), -1) {
-			have[m[1]] = true
+			if have[dir] == nil {
+				have[dir] = map[string]bool{}
+			}
+			have[dir][m[1]] = true
 		}
 		return err
 	})
 	require.NoError(t, err)
+	return have
+}
+
+// testsOf checks that every test that a document names exists, and returns the
+// document.
+func testsOf(t *testing.T, doc string) string {
+	t.Helper()
+	text := read(t, "docs", doc)
+	have := map[string]bool{}
+	for _, names := range allTests(t) {
+		maps.Copy(have, names)
+	}
 	for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(text, -1) {
 		require.True(t, have[name[1]], "docs/%s names %s, which is no test", doc, name[1])
 	}
