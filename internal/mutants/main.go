@@ -1,7 +1,7 @@
 // Command mutants shows that the explorer's scenarios would notice a mistake:
 // it builds the ring, the engine and the mock CQ with one clause of the
 // protocol taken out, for each clause in turn, and demands that a scenario
-// fails.
+// fails, one that passes without the mistake.
 //
 //	go run ./internal/mutants [-run regexp] [-v] [-budget duration]
 //
@@ -11,7 +11,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -19,8 +18,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 )
@@ -68,34 +65,29 @@ func all(w io.Writer, match *regexp.Regexp, budget time.Duration, verbose bool) 
 	if len(jobs) == 0 {
 		return fmt.Errorf("bad -run %q: no mutant has such an id", match)
 	}
+	n, err := baseline(jobs)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "baseline: %d tests pass without a mutant, %.0f s with building\n", n, time.Since(began).Seconds())
 	var mu sync.Mutex
 	caught := 0
 	var alive []string
-	work := make(chan job)
-	var wg sync.WaitGroup
-	for range runtime.NumCPU() {
-		wg.Go(func() {
-			for j := range work {
-				v := j.run(budget)
-				mu.Lock()
-				fmt.Fprintf(w, "%-6s %-4s %-9s %-58s %s\n", verdictWord(v.caught), j.mutant.id, j.mutant.clause, j.mutant.what, v)
-				if v.caught {
-					caught++
-				} else {
-					alive = append(alive, j.mutant.id)
-					if verbose {
-						fmt.Fprintf(w, "%s\n", v.output)
-					}
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	for _, j := range jobs {
-		work <- j
-	}
-	close(work)
-	wg.Wait()
+	parallel(len(jobs), func(i int) {
+		j := jobs[i]
+		v := j.run(budget)
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(w, "%-6s %-4s %-9s %-58s %s\n", verdictWord(v.caught), j.mutant.id, j.mutant.clause, j.mutant.what, v)
+		if v.caught {
+			caught++
+			return
+		}
+		alive = append(alive, j.mutant.id)
+		if verbose {
+			fmt.Fprintf(w, "%s\n", v.output)
+		}
+	})
 	fmt.Fprintf(w, "mutants: %d of %d caught, %.0f s\n", caught, len(jobs), time.Since(began).Seconds())
 	if len(alive) > 0 {
 		return fmt.Errorf("not caught: %v", alive)
@@ -108,85 +100,6 @@ func verdictWord(caught bool) string {
 		return "caught"
 	}
 	return "ALIVE"
-}
-
-// job is a mutant to run.
-type job struct {
-	suite    suite
-	mutant   mutant
-	bin, dir string
-}
-
-// verdict says how a mutant fared.
-type verdict struct {
-	caught     bool
-	test       string
-	reason     string
-	executions string
-	took       time.Duration
-	output     []byte
-}
-
-func (v verdict) String() string {
-	if !v.caught {
-		return fmt.Sprintf("%s (%.1f s)", v.reason, v.took.Seconds())
-	}
-	return fmt.Sprintf("%s after %s: %s (%.1f s)", v.test, v.executions, v.reason, v.took.Seconds())
-}
-
-var (
-	failRE = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-	execRE = regexp.MustCompile(`(?m)^.*: (\S+): (\d+) executions`)
-	passRE = regexp.MustCompile(`(?m)^\s*--- PASS: (\S+)`)
-)
-
-// unitBudget is for tests that are no scenarios: a mutant may make them hang.
-const unitBudget = 10 * time.Second
-
-// run runs the scenarios of a mutant until one fails.
-func (j job) run(budget time.Duration) (v verdict) {
-	began := time.Now()
-	unit := strings.HasPrefix(j.mutant.tests, "^")
-	if unit {
-		budget = unitBudget
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), budget)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, j.bin, "-test.v", "-test.failfast", "-test.run", j.suite.pattern(j.mutant.tests))
-	cmd.Dir = j.dir
-	cmd.Env = append(os.Environ(), "EVD_MUTANT="+j.mutant.id, "GOMAXPROCS=1")
-	out, err := cmd.CombinedOutput()
-	v.took, v.output = time.Since(began), out
-	fails := failRE.FindAllSubmatch(out, -1)
-	switch {
-	case ctx.Err() != nil && unit:
-		return verdict{caught: true, test: j.mutant.tests, reason: "hangs", executions: "1 execution", took: v.took}
-	case ctx.Err() != nil:
-		v.reason = "no verdict in time"
-		return v
-	case err == nil && !execRE.Match(out) && !(unit && passRE.Match(out)):
-		v.reason = "no test matches " + j.suite.pattern(j.mutant.tests)
-		return v
-	case err == nil:
-		v.reason = "survived " + j.mutant.tests
-		return v
-	case len(fails) == 0:
-		v.reason = "the test binary failed without a failing test: " + err.Error()
-		return v
-	}
-	v.caught = true
-	v.test = string(fails[len(fails)-1][1]) // the innermost one comes last
-	v.executions, v.reason = "1 execution", "fails"
-	for _, m := range execRE.FindAllSubmatch(out, -1) {
-		v.test, v.executions = string(m[1]), string(m[2])+" executions"
-	}
-	if m := regexp.MustCompile(`(?m): `+regexp.QuoteMeta(v.test)+`: (.*)$`).FindAllSubmatch(out, -1); m != nil {
-		v.reason = string(m[len(m)-1][1])
-	}
-	if len(v.reason) > 90 {
-		v.reason = v.reason[:90] + ".."
-	}
-	return v
 }
 
 // moduleRoot is where go.mod is.

@@ -19,6 +19,13 @@ type mutant struct {
 	model  string // the same mistake in model/cases.txt, if it is there
 }
 
+// unit tells whether the tests are no scenarios; what the table has is then an
+// expression with the whole name.
+func (m mutant) unit() bool { return strings.HasPrefix(m.tests, "^") }
+
+// alternatives are the tests that each may notice the mistake.
+func (m mutant) alternatives() []string { return strings.Split(m.tests, "|") }
+
 // edit puts one mistake or several into a file of the repository. old must
 // occur there exactly once.
 type edit struct{ file, old, new string }
@@ -60,6 +67,11 @@ func ringTests(t string) string {
 		return t
 	}
 	return "^TestExplore$/^(" + t + ")$"
+}
+
+// name is what the testing package calls a test of the table.
+func (s suite) name(test string) string {
+	return strings.NewReplacer("^", "", "$", "", "(", "", ")", "").Replace(s.pattern(test))
 }
 
 // helper is what the edits may use.

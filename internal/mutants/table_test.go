@@ -83,32 +83,3 @@ func TestClauses(t *testing.T) {
 		}
 	}
 }
-
-// A mutation that nobody would notice is reported.
-func TestSurvivor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a package")
-	}
-	s := suite{
-		"ring",
-		[]mutant{{"harmless", "P5", "nothing is wrong", "idling", ""}},
-		[]edit{{"ring/mpsc.go", "	r.tail.Or(closedBit) // [P5]", "	if mutant(\"harmless\") {\n		r.tail.Or(closedBit)\n	}\n	r.tail.Or(closedBit) // [P5]"}},
-		ringTests, `import "os"`, "",
-	}
-	top, err := moduleRoot()
-	require.NoError(t, err)
-	bin, err := s.build(top, t.TempDir())
-	require.NoError(t, err)
-	v := job{suite: s, mutant: s.mutants[0], bin: bin, dir: filepath.Join(top, "ring")}.run(unitBudget)
-	require.False(t, v.caught)
-	require.Equal(t, "survived idling", v.reason)
-
-	s.mutants[0].tests = "none of that name"
-	v = job{suite: s, mutant: s.mutants[0], bin: bin, dir: filepath.Join(top, "ring")}.run(unitBudget)
-	require.False(t, v.caught)
-	require.Contains(t, v.reason, "no test matches")
-
-	s.edits[0].old = "no such text"
-	_, err = s.build(top, t.TempDir())
-	require.ErrorContains(t, err, "occurs 0 times")
-}
