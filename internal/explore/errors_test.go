@@ -383,6 +383,14 @@ func TestReplayDoesNotFit(t *testing.T) {
 			t.Errorf("%s: %v, want %s", s, f, want)
 		}
 	}
+	// What a search prints fits.
+	for _, search := range []explore.Search{explore.DFS, explore.DPOR, explore.PCT, explore.Random} {
+		first := explore.Run(explore.Options{Search: search}, lostUpdate).Failure
+		again := explore.Run(explore.Options{Replay: first.Replay}, lostUpdate).Failure
+		if again == nil || again.Reason != first.Reason {
+			t.Errorf("%v: %v became %v", search, first, again)
+		}
+	}
 	// Zeros at the end say nothing.
 	if f := explore.Run(explore.Options{Replay: "1-1000z"}, lostUpdate).Failure; f != nil {
 		t.Error(f)
