@@ -311,7 +311,18 @@ func (d *dpor) reverse(i, me int) {
 		}
 	}
 	v := &d.path[e.node]
-	if initials&(v.backtrack|v.sleep) != 0 {
+	// What begins with a thread that sleeps has been seen. But wakes errs on
+	// the side of waking, so one may have had its turn here though nothing
+	// that it depends on was before it; that says nothing of the rest, unless
+	// me follows from it.
+	asleep := initials & (v.sleep | v.done)
+	for m := asleep; m != 0; m &= m - 1 {
+		if t := bits.TrailingZeros32(m); d.events[me].vc[t] >= d.first[t].seq {
+			return
+		}
+	}
+	initials &^= asleep
+	if initials&v.backtrack != 0 {
 		return
 	}
 	// Nobody: the thread rested then, see the type's comment.
