@@ -1,0 +1,5 @@
+//go:build explore && !race
+
+package atom_test
+
+const raceDetector = false
