@@ -206,8 +206,7 @@ const shutdownLook = time.Millisecond
 // last event tells nobody, so it looks now and then.
 func (d *EVD) drained(ctx context.Context) error {
 	for {
-		s := d.load()
-		if s&bCLOSE != 0 || s.run() == 0 && s&(bQUED|bTAKE) == 0 && !d.pending() && !d.pumping() {
+		if d.load()&bCLOSE != 0 || d.empty() {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -217,15 +216,18 @@ func (d *EVD) drained(ctx context.Context) error {
 	}
 }
 
-// pumping reports whether a pump is on its way with completions that it has
-// taken from its CQ.
-func (d *EVD) pumping() bool {
-	for _, p := range d.pumps {
-		if p.load().run() > 0 {
-			return true
-		}
+// empty reports whether nothing is pending and nobody has taken something that he
+// has not dealt with. Whoever takes from a CQ shows in the word until he has
+// delivered it or put it aside, so the word is looked at between the two. (A
+// waiter who sleeps has taken nothing; when he copies, he shows it: copyFrom.)
+func (d *EVD) empty() bool {
+	if d.pendingOutside() {
+		return false
 	}
-	return d.load()&bSTALL != 0
+	if s := d.load(); s.run() > 0 || s&bTAKE != 0 && s&bWAIT == 0 {
+		return false
+	}
+	return !d.pendingInside()
 }
 
 // Shutdown shuts every EVD down, in the order of their creation, and closes the

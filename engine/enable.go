@@ -58,8 +58,9 @@ func (d *EVD) ModifyUpcallAny(p Policy, fn UpcallFunc) error { return d.modify(p
 // where it is, and comes, in order, with the first event that arrives after
 // the call (DAT_UPCALL_INVOC_NEW). An EVD whose pollers poll (ModeAdaptive
 // while awake, ModeSpin) finds what is pending on a CQ at once, and delivers
-// it. For as long as completions are left on a CQ in this way the watchdog
-// cannot tell whether an interrupt was lost there, and keeps still.
+// it; and so does one whose ring is full while more is waiting behind it. For as
+// long as completions are left on a CQ in this way the watchdog cannot tell
+// whether an interrupt was lost there, and keeps still.
 func (d *EVD) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return d.modify(p, fn, invokeNew) }
 
 func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
@@ -202,8 +203,11 @@ func (d *EVD) enableNew(op string, s word, l level) (done bool, err error) {
 		}
 		d.noteKept()
 		if d.raiseLIM(s, l) { // [E6]
-			if s&bMISS != 0 {
-				d.trigger(srcPost) // something came after the arm
+			// Something came after the arm, or a pump holds back what the ring
+			// has no room for: its CQ is not armed, and nobody will hear of
+			// what is new. (One that goes away from now on triggers: [P3].)
+			if s&bMISS != 0 || d.pumpsHold() {
+				d.trigger(srcPost)
 			}
 			return true, nil
 		}
@@ -232,8 +236,15 @@ func (d *EVD) armForEnable(op string, s word) (n word, ok bool, err error) {
 		return 0, false, nil
 	}
 	if s&bARM == 0 {
-		if err := d.arm(); err != nil {
+		err := d.arm()
+		if err != nil {
 			d.clearARM()
+		}
+		// [E7] A waiter may have come meanwhile, have believed ARM, and sleep,
+		// with no arm behind it. He looks again, now that it is true or has
+		// fallen. (Then the word is not n any more, and this enabling refused.)
+		d.wakeWaiter()
+		if err != nil {
 			return 0, false, fmt.Errorf("%s: arm: %w", op, err)
 		}
 	}

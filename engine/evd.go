@@ -50,7 +50,7 @@ type EVD struct {
 	_ pad.Line
 	machine
 	side   atom.Pointer[side] // Writers: needSide, once. Readers: everybody
-	flags  atom.Uint32        // fUnwaitable | fWoken | fSealed. Writers: everybody
+	flags  atom.Uint32        // bits and a count, see wait.go. Writers: everybody
 	target atom.Int32         // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
 	tok    atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
 	_      pad.Line

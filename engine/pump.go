@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/ring"
 )
 
@@ -22,6 +23,11 @@ type pump struct {
 	link  *link
 	buf   []hwcq.WC
 	stash []hwcq.WC // the unplaced rest of buf
+
+	// holds is true from before completions leave the CQ until all of them are
+	// in the ring, so that whoever looks at CQ, holds and ring, in this order,
+	// misses none. Writer: the slot's holder.
+	holds atom.Bool
 }
 
 func (p *pump) arm() error { return p.link.armWanted() }
@@ -65,15 +71,19 @@ func (p *pump) drain(r *runner) (moved bool) {
 			continue
 		}
 		if len(p.stash) == 0 {
-			if r == nil && left <= 0 {
-				if p.cas(s, s-runOne) { // [P4] what is left is on the CQ
+			// After the word and before an exchange from that word without MISS:
+			// a poller that ends has set failed, and then MISS. Then this run
+			// goes on, to the end of what the CQ has.
+			if r == nil && left <= 0 && p.link.failed.Load() == 0 {
+				if s&bMISS != 0 {
+					p.word.CompareAndSwap(uint64(s), uint64(s&^bMISS))
+				} else if p.cas(s, s-runOne) { // [P4] what is left is on the CQ
 					p.link.poll.kick()
 					return moved
 				}
 				continue
 			}
-			p.stash = p.buf[:p.link.cq.Poll(p.buf)]
-			left -= len(p.stash)
+			left -= p.fetch()
 		}
 		if len(p.stash) > 0 {
 			if p.place() == ring.OK {
@@ -98,6 +108,9 @@ func (p *pump) drain(r *runner) (moved bool) {
 			}
 			if p.cas(s, s-runOne) { // [P3] exactly that MISS=0 word
 				p.d.stats.stalls.Add(1)
+				// What it holds may be new to an EVD that was enabled for what
+				// is new, and no event in the ring will tell.
+				p.d.trigger(srcPost)
 				return moved
 			}
 			continue
@@ -106,6 +119,19 @@ func (p *pump) drain(r *runner) (moved bool) {
 			return moved
 		}
 	}
+}
+
+// fetch takes a batch from the CQ and answers how many it got.
+func (p *pump) fetch() int {
+	if !p.link.cq.Pending() {
+		return 0
+	}
+	p.holds.Store(true) // [P5] before the CQ is empty: pairs with pending and deaf
+	p.stash = p.buf[:p.link.cq.Poll(p.buf)]
+	if len(p.stash) == 0 {
+		p.holds.Store(false)
+	}
+	return len(p.stash)
 }
 
 // place moves as much of the stash into the ring as there is room for and
@@ -120,10 +146,29 @@ func (p *pump) place() ring.Status {
 	}
 	p.stash = p.stash[c.Len():]
 	p.d.ring.Commit(c)
+	if len(p.stash) == 0 {
+		p.holds.Store(false) // [P6] after they are in the ring
+	}
 	p.d.stats.polled.Add(uint64(c.Len()))
 	p.d.stats.pumped.Add(uint64(c.Len()))
 	p.d.trigger(srcPost)
 	return ring.OK
+}
+
+// pumpsHold reports whether a pump has completions that are neither on its CQ
+// nor in the ring.
+func (d *EVD) pumpsHold() bool {
+	for _, p := range d.pumps {
+		if p.holds.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+// stalled reports whether the pump waits for room in the ring.
+func (p *pump) stalled() bool {
+	return p.load().run() == 0 && p.holds.Load() && p.d.load()&bSTALL != 0
 }
 
 // stall sets STALL: whoever takes from the ring starts the pumps.

@@ -545,7 +545,7 @@ func TestR28SpuriousEvent(t *testing.T) {
 // token to the next.
 func TestR29Cancellation(t *testing.T) {
 	d := stillEVD(t, nil, EVDConfig{})
-	require.NoError(t, d.beginWait("test"))
+	require.NoError(t, d.beginWait(&waiting{op: "test"}))
 	require.False(t, d.count(1))
 	require.True(t, d.announce())
 	require.NoError(t, d.Post(Event{WRID: 1})) // takes WAIT off and puts the token in

@@ -271,6 +271,11 @@ func (sd *side) made(d *EVD, ev Event) {
 // copyFrom moves up to most completions of a CQ into the stash, for a waiter
 // who has to count them.
 func (sd *side) copyFrom(d *EVD, l *link, most int) {
+	if !l.cq.Pending() {
+		return
+	}
+	sd.n.Add(1) // before the CQ is empty: one too many, until they are in the stash
+	defer sd.n.Add(-1)
 	wcs := d.poll(l, most)
 	if d.merged {
 		sd.expand(d, l, wcs)

@@ -151,20 +151,27 @@ func (d *EVD) available() bool {
 	return false
 }
 
-// pending reports whether an event is in the ring, in flight, on a CQ, or kept
-// aside. It consumes nothing, and is for everybody. (What a pump has in its
-// stash came after a full ring, and is on its way to it.)
-func (d *EVD) pending() bool {
-	if !d.ring.Idle() {
-		return true
-	}
-	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
-		return true
-	}
+// pending reports whether an event is on a CQ, on its way through a pump, kept
+// aside, in flight, or in the ring. It consumes nothing, and is for everybody.
+//
+// The order is the one in which events move, so that none slips by: whoever
+// moves one shows it at its new place before it leaves the old one.
+func (d *EVD) pending() bool { return d.pendingOutside() || d.pendingInside() }
+
+// pendingOutside is the part of the CQs and pumps.
+func (d *EVD) pendingOutside() bool {
 	for _, l := range d.links {
 		if l.cq.Pending() {
 			return true
 		}
 	}
-	return false
+	return d.pumpsHold()
+}
+
+// pendingInside is the part of what is kept aside and of the ring.
+func (d *EVD) pendingInside() bool {
+	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
+		return true
+	}
+	return !d.ring.Idle()
 }

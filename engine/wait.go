@@ -30,6 +30,10 @@ const (
 	// ahead of. Writers: enableNew sets it before it raises LIM, a runner clears
 	// it before it looks. Readers: inline posters, after the word.
 	fKept
+
+	// The rest of the word counts how often it was made unwaitable, so that a
+	// waiter hears of it also when it was made waitable again meanwhile.
+	fSetOne
 )
 
 // waiting is one Wait.
@@ -39,6 +43,8 @@ type waiting struct {
 	threshold int
 	until     time.Time // zero: none; then what is there will do
 	timer     *time.Timer
+	sets      uint32 // SetUnwaitable's count when it began
+	cause     error  // of the verdict deaf
 }
 
 // verdict is what a waiter's look found.
@@ -60,7 +66,7 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 	if err := d.checkWait(&w, dst); err != nil {
 		return 0, 0, err
 	}
-	if err := d.beginWait(w.op); err != nil {
+	if err := d.beginWait(&w); err != nil {
 		return 0, 0, err
 	}
 	v := goOn
@@ -133,13 +139,15 @@ func (d *EVD) checkWait(w *waiting, dst []Event) error {
 }
 
 // beginWait is transition [W1].
-func (d *EVD) beginWait(op string) error {
+func (d *EVD) beginWait(w *waiting) error {
+	op := w.op
 	for {
 		s := d.load()
+		f := d.flags.Load()
 		switch {
 		case s&bCLOSE != 0:
 			return d.closedErr(op)
-		case d.flags.Load()&fUnwaitable != 0:
+		case f&fUnwaitable != 0:
 			return fmt.Errorf("%s: EVD %q: %w", op, d.name, ErrUnwaitable)
 		case s.lim() > 0:
 			return fmt.Errorf("%s: EVD %q: %w: disable them first", op, d.name, ErrEnabled)
@@ -151,6 +159,7 @@ func (d *EVD) beginWait(op string) error {
 			if d.tok == (atom.Token{}) {
 				d.tok = atom.NewToken()
 			}
+			w.sets = f / fSetOne
 			return nil
 		}
 	}
@@ -222,18 +231,18 @@ func (d *EVD) sleepWait(w *waiting) {
 // lookWait is the waiter's look.
 func (d *EVD) lookWait(w *waiting) verdict {
 	f := d.flags.Load()
-	over := d.deaf() != nil // before the count: what came before the end is seen by it
+	w.cause = d.deaf() // before the count: what came before the end is seen by it
 	switch {
 	case d.load()&bCLOSE != 0:
 		return closed
-	case f&fUnwaitable != 0:
+	case f&fUnwaitable != 0 || f/fSetOne != w.sets:
 		return unwaitable
 	case d.count(w.threshold):
 		return reached
 	case f&fWoken != 0:
 		d.flags.And(^fWoken)
 		return woken
-	case over:
+	case w.cause != nil:
 		return deaf
 	case w.ctx.Err() != nil:
 		return ctxOver
@@ -307,6 +316,9 @@ func (d *EVD) enough() bool {
 	return n >= int(d.target.Load())
 }
 
+// An EVD waits for nobody to go on.
+func (d *EVD) stalled() bool { return false }
+
 // signal puts the token in for the waiter whose WAIT the caller has cleared.
 func (d *EVD) signal() { d.tok.Signal() }
 
@@ -330,7 +342,7 @@ func (d *EVD) waitErr(w waiting, v verdict) error {
 	case woken:
 		return ErrWoken
 	case deaf:
-		return fmt.Errorf("%s: EVD %q: no event can come any more: %w", w.op, d.name, d.deaf())
+		return fmt.Errorf("%s: EVD %q: no event can come any more: %w", w.op, d.name, w.cause)
 	case ctxOver:
 		return w.ctx.Err()
 	}

@@ -62,7 +62,7 @@ func (d *EVD) Events(ctx context.Context) iter.Seq2[Event, error] {
 // one. Events that are there win over it. For any goroutine; it never blocks.
 func (d *EVD) Wake() error { return d.setFlag("engine: Wake", fWoken) }
 
-// SetUnwaitable has the waiter, and every Wait from now on, return
+// SetUnwaitable has the waiter, and every Wait until ClearUnwaitable, return
 // ErrUnwaitable. Events keep arriving, and upcalls are not concerned.
 // Idempotent, for any goroutine.
 func (d *EVD) SetUnwaitable() error { return d.setFlag("engine: SetUnwaitable", fUnwaitable) }
@@ -80,6 +80,9 @@ func (d *EVD) ClearUnwaitable() error {
 func (d *EVD) setFlag(op string, f uint32) error {
 	if err := d.valid(op); err != nil {
 		return err
+	}
+	if f == fUnwaitable {
+		d.flags.Add(fSetOne) // first: who begins to wait after it finds the bit, or returns because of it
 	}
 	d.flags.Or(f) // before WAIT is cleared: pairs with the look after [W2]
 	d.wakeWaiter()

@@ -68,8 +68,8 @@ func (e *Engine) tick() {
 }
 
 // lookAtCQ finds a lost interrupt: a completion on the CQ, at this look and the
-// one before, while nobody runs though somebody may or waits, and nothing was
-// taken in between. The machine is triggered, as by a post; and where arming
+// one before, while nobody runs or is about to though somebody may or waits, and
+// nothing was taken in between. The machine is triggered, as by a post; and where arming
 // twice is harmless the CQ is armed, since what the hardware thinks of its arm
 // is anybody's guess. (Elsewhere every completion is found in this way, until
 // an interrupt comes.)
@@ -82,7 +82,7 @@ func (d *EVD) lookAtCQ(l *link) {
 	}
 	s := l.owner.load()
 	polled := d.stats.polled.Load()
-	idle := l.state.Load()&lWATCH == 0 && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
+	idle := l.state.Load()&lWATCH == 0 && s&bQUED == 0 && !l.owner.stalled() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
 	if !idle || l.kept.Load() == polled+1 || !l.cq.Pending() {
 		l.dog.suspect = false
 		return

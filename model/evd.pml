@@ -377,11 +377,11 @@ inline raiseLIM(l) {        /* from exactly s; n is lost */
   d_step { if :: W==s -> W=n; ok=1; dis=0; late=0; td=0; super = (tdbeg && !tdret) :: else -> ok=0; wq=0 fi }
 }
 /* [E] */
-/* a waiter may have relied on ARM before there was an arm behind it. Whether it
+/* [E7] a waiter may have relied on ARM before there was an arm behind it. Whether it
  * was woken does not matter to the caller: its word is another one in any case. */
 inline enableWakes() {
   if
-  :: st && (W & F_WAIT) -> 
+  :: st && (W & F_WAIT) ->
      do :: d_step { s = W } if :: !(s & F_WAIT) -> break :: else -> atomic { CAS(s,(s & NOT(F_WAIT))); if :: ok -> tok++; assert(tok<=1); break :: else -> skip fi } fi od
   :: else -> skip
   fi

@@ -32,6 +32,9 @@ byte P[NCQ]; byte q[NCQ]; bit hwarm[NCQ]; byte intr[NCQ]; byte stash[NCQ]; byte 
 byte ring; bit stall, rclosed;
 bit removed[NCQ], failed[NCQ];      /* the device is gone; its poller has heard of it, and ends */
 bit on = 1, trig, miss;             /* the EVD: upcalls enabled, a run asked for, a mark left while they were not */
+#ifdef LOOK
+bit holds;                          /* the pump has completions that are on their way */
+#endif
 bit newer;                          /* a completion came after enabling */
 byte acc, taken, drained; byte running[NCQ]; bit fin;
 
@@ -54,7 +57,13 @@ inline trigger() { d_step { if :: on -> trig = 1 :: else -> miss = 1 fi } }
 /* as much of the stash into the ring as fits; ok tells whether something did */
 inline place() {
   ok = 0;
+#ifdef M_HOLDS_SHORT
+  holds = 0;
+#endif
   d_step { do :: !rclosed && stash[i] > 0 && ring < RCAP -> ring++; stash[i]--; ok = 1 :: else -> break od };
+#ifdef LOOK
+  if :: stash[i] == 0 -> holds = 0 :: else -> skip fi;                                           /* [P6] */
+#endif
   if :: ok -> trigger() :: else -> skip fi
 }
 /* A borrowed run leaves the rest to the poller, if there is one: failed is read
@@ -87,7 +96,18 @@ inline prun(borrowed) {
                 break :: else -> skip fi }
         :: else ->
            if
+#ifdef LOOK
+           :: stash[i] == 0 && q[i] > 0 ->
+#ifdef M_HOLDS_LATE
+              q[i]--; holds = 1;
+#else
+              holds = 1; q[i]--;                                                                 /* [P5] */
+#endif
+              d_step { stash[i]++; if :: left > 0 -> left-- :: else fi }
+           :: stash[i] == 0 && q[i] == 0 -> skip
+#else
            :: stash[i] == 0 -> d_step { if :: q[i] > 0 -> q[i]--; stash[i]++; if :: left > 0 -> left-- :: else fi :: else fi }
+#endif
            :: else -> skip
            fi;
            if
@@ -241,6 +261,23 @@ proctype enabler() { byte i; bit c;
 #endif
 }
 #endif
+#ifdef LOOK
+/* whoever asks whether something is pending: what had come before is found, or
+ * has been taken */
+proctype looker() { byte came; bit found;
+  came = acc;
+#ifdef M_LOOK_RING_FIRST
+  found = ring > 0;
+  found = found || q[0] > 0;
+  found = found || holds;
+#else
+  found = q[0] > 0;
+  found = found || holds;
+  found = found || ring > 0;
+#endif
+  assert(found || taken >= came)
+}
+#endif
 proctype monitor() { byte i;
   timeout;
   d_step {
@@ -264,6 +301,9 @@ init { byte i;
 #endif
        i++ :: else -> break od;
     run taker();
+#ifdef LOOK
+    run looker();
+#endif
 #ifdef TAKERS
     run taker();
 #endif

@@ -72,9 +72,7 @@ func mutantsOf(t *testing.T, pkg string) map[string]string {
 // elsewhere are the mutants that docs/MEMORY.md lists beside a label that is
 // not their clause, and why.
 var elsewhere = map[string]string{
-	"engine W T6":  "it leaves out the step of [W] in which a run takes its slot",
 	"engine R3 D2": "a Dequeue that does not look at TAKE meets what [R3] guards, from the other side",
-	"engine N1 N2": "it ignores what the Add of [N1] returned; what goes wrong is seen at [N2]",
 	"engine P2 P3": "without [P2] the word that [P3] compares with says nothing: one mistake shows both",
 	"ring C3 r17":  "it calls the store of [C3] too late",
 }

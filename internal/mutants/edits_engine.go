@@ -203,9 +203,9 @@ var engineEdits = []edit{
 	{"engine/take.go", `	for _, l := range d.links {
 		if l.cq.Pending() {`, `	for _, l := range d.links {
 		if l.cq.Pending() && !mutant("E2b") {`},
-	{"engine/take.go", `	if !d.ring.Idle() {
-		return true`, `	if !d.ring.Idle() && !mutant("E2c") {
-		return true`},
+	{"engine/take.go", `	return !d.ring.Idle()
+}`, `	return !d.ring.Idle() && !mutant("E2c")
+}`},
 	{"engine/take.go", `func (d *EVD) keepWatch() {
 `, `func (d *EVD) keepWatch() {
 	if mutant("R9") {
@@ -233,11 +233,16 @@ var engineEdits = []edit{
 	{"engine/enable.go", `	n = s&^bMISS | bARM
 	if n != s`, `	n = pick(mutant("E1"), s|bARM, s&^bMISS|bARM)
 	if n != s`},
-	{"engine/enable.go", `			d.clearARM()
-			return 0, false, fmt`, `			if !mutant("E1b") {
-				d.clearARM()
-			}
-			return 0, false, fmt`},
+	{"engine/enable.go", `		if err != nil {
+			d.clearARM()
+		}
+`, `		if err != nil && mutant("E8b") {
+			d.wakeWaiter()
+		}
+		if err != nil && !mutant("E1b") {
+			d.clearARM()
+		}
+`},
 	{"engine/enable.go", `	n, ok, err := d.armForEnable(op, s)
 	if !ok || err != nil {
 		return false, err

@@ -16,9 +16,9 @@ var engineEditsMore = []edit{
 					return nil
 				}
 				d.trigger(srcPost) // runs, arms, and looks`},
-	{"engine/enable.go", `			if s&bMISS != 0 {
-				d.trigger(srcPost) // something`, `			if s&bMISS != 0 && !mutant("E6") {
-				d.trigger(srcPost) // something`},
+	{"engine/enable.go", `			if s&bMISS != 0 || d.pumpsHold() {
+`, `			if s&bMISS != 0 && !mutant("E6") || d.pumpsHold() && !mutant("E9") {
+`},
 	{"engine/enable.go", `		case s&bOWN != 0:
 			return d.waiterErr(op)
 		case s.level()`, `		case s&bOWN != 0 && !mutant("E7"):
@@ -71,7 +71,18 @@ var engineEditsMore = []edit{
 	{"engine/pump.go", `	if p.link.failed.Load() != 0 {
 		p.d.wake`, `	if p.link.failed.Load() != 0 && !mutant("V9") {
 		p.d.wake`},
-	{"engine/async.go", `		if p.link.cq.Pending() || p.load().run() > 0 {`, `		if (p.link.cq.Pending() || p.load().run() > 0) && !mutant("V10") {`},
+	{"engine/async.go", `		if p.link.cq.Pending() || p.holds.Load() {
+			return nil
+		}
+	}
+`, `		if (p.link.cq.Pending() || p.holds.Load() && !mutant("V11") || mutant("V13") && p.load().run() > 0) && !mutant("V10") {
+			return nil
+		}
+	}
+	if mutant("V12") && d.load()&bSTALL != 0 {
+		return nil
+	}
+`},
 	{"engine/async.go", `		d.wakeWaiter() // there may`, `		if !mutant("V8") {
 			d.wakeWaiter()
 		} // there may`},
@@ -101,13 +112,13 @@ var engineEditsMore = []edit{
 					}
 `},
 	{"engine/pump.go", `	p.d.ring.Commit(c)
-	p.d.stats`, `	if mutant("P5") {
+	if len(p.stash)`, `	if mutant("P5") {
 		p.d.trigger(srcPost)
 		p.d.ring.Commit(c)
 		return ring.OK
 	}
 	p.d.ring.Commit(c)
-	p.d.stats`},
+	if len(p.stash)`},
 	{"engine/pump.go", `	p.stash = p.stash[c.Len():]
 `, `	p.stash = p.stash[pick(mutant("P6"), len(p.stash), c.Len()):]
 `},

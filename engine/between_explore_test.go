@@ -1,0 +1,257 @@
+//go:build explore
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/hwcq/mock"
+	"github.com/evdengine/evd/internal/explore"
+)
+
+// What happens between two steps of another: between his mark and what it stands
+// for, and while an event is between two places.
+
+// A waiter believes ARM, which one who enables has just set and not yet armed for;
+// a completion comes in between. In the end he has it, or would hear of one.
+func enableBesideWaiter(t *testing.T, f mock.Faults) {
+	run(t, func(x *explore.X) {
+		var s *scen
+		s = newScen(x, 1, EVDConfig{Mode: ModeEvent}, mock.Config{Faults: f, Hooks: mock.Hooks{BeforeArm: func() {
+			if s != nil && f.ArmError.First == 0 && s.d.load()&bWAIT != 0 && s.accepted == 0 {
+				s.complete(0, 1)
+			}
+		}}})
+		primed(s.d)
+		x.Daemon("waiter", func() {
+			// The other orders are those of TestExploreWaiterAlone.
+			explore.Block(func() bool { return s.d.load()&bARM != 0 })
+			var buf [1]Event
+			n, _, err := s.d.Wait(context.Background(), 1, buf[:])
+			if s.dequeued += n; err != nil && !errors.Is(err, ErrEnabled) {
+				x.Failf("%v", err)
+			}
+		})
+		x.Go("admin", func() {
+			switch err := s.d.ModifyUpcall(SingleInstance, Same); {
+			case err == nil, errors.Is(err, ErrWaiter), errors.Is(err, ErrEventsPending), errors.Is(err, mock.ErrInjected):
+			default:
+				x.Failf("%v", err)
+			}
+		})
+		x.Check(func() {
+			if w := s.d.load(); w&bWAIT != 0 && (s.cq[0].Pending() || w&bARM == 0 || s.d.links[0].state.Load()&lHW == 0) {
+				x.Failf("the waiter sleeps with word %x, link %x, a completion: %v", w, s.d.links[0].state.Load(), s.cq[0].Pending())
+			}
+		})
+	})
+}
+
+func TestExploreEnableBesideWaiter(t *testing.T) { enableBesideWaiter(t, mock.Faults{}) }
+
+func TestExploreEnableErrorBesideWaiter(t *testing.T) {
+	enableBesideWaiter(t, mock.Faults{ArmError: mock.Once(1)})
+}
+
+// Enabling for what is new does not go past a waiter, or past the end.
+func TestExploreEnableNewBesideWaiter(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 0, EVDConfig{}, mock.Config{})
+		s.poster(1, 1)
+		s.onUpcall = func(*Upcall) {
+			if s.d.load()&bOWN != 0 {
+				x.Failf("an upcall beside a waiter")
+			}
+		}
+		s.waiter(1, 1, 1, ErrEnabled, ErrWoken)
+		x.Go("admin", func() {
+			if err := s.d.ModifyUpcallNew(SingleInstance, Same); err == nil && s.d.load()&bOWN != 0 {
+				x.Failf("enabled beside a waiter")
+			}
+			s.must(s.d.Wake())
+		})
+	})
+}
+
+func TestExploreEnableNewBesideClose(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 0, EVDConfig{}, mock.Config{})
+		s.poster(1, 1)
+		x.Go("closer", func() { s.must(s.d.Close()) })
+		x.Go("admin", func() {
+			if err := s.d.ModifyUpcallNew(SingleInstance, Same); err != nil && !errors.Is(err, ErrClosed) {
+				x.Failf("%v", err)
+			}
+		})
+		x.Check(func() {
+			if s.d.load().lim() != 0 {
+				x.Failf("closed, and enabled")
+			}
+		})
+	})
+}
+
+// The ring is full and the pump gone: who enables for what is new hears of it all
+// the same, also when the pump goes away after that.
+func TestExploreEnableNewStalled(t *testing.T) {
+	for name, cqes := range map[string]int{"holds back": 2, "full": 1} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(x *explore.X) {
+				s := pumped(x, 1, 1, 0, cqes)
+				x.Go("consumer", func() {
+					s.must(s.d.ModifyUpcallNew(SingleInstance, Same))
+					s.complete(0, 1)
+				})
+				s.checkRest()
+			})
+		})
+	}
+}
+
+// Whoever frees space runs the pump for a while, and leaves the rest to a poller
+// that may be about to end.
+func TestExploreBorrowedRunRemoved(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := pumped(x, 1, 1, 0, 4)
+		s.unorder = true
+		s.cq[0].Remove()
+		for range 2 {
+			x.Go("dequeuer", func() { s.dequeue(s.d.Dequeue) })
+		}
+		x.Check(func() {
+			for s.dequeue(s.d.Dequeue) > 0 {
+			}
+			if s.dequeued != s.accepted {
+				x.Failf("accepted %d, dequeued %d", s.accepted, s.dequeued)
+			}
+		})
+	})
+}
+
+// A pump between the full ring and its next start still has what a waiter may
+// hope for.
+func TestExploreDeafBesideStart(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := pumped(x, 1, 1, 0, 2)
+		s.d.streams = DTO
+		s.cq[0].Remove()
+		x.Go("dequeuer", func() {
+			explore.Block(func() bool { return s.d.links[0].failed.Load() != 0 })
+			s.dequeue(s.d.Dequeue)
+		})
+		x.Go("waiter", func() {
+			explore.Block(func() bool { return s.d.stats.dequeued.Load() > 0 })
+			var buf [1]Event
+			n, _, err := s.d.Wait(context.Background(), 1, buf[:])
+			if s.dequeued += n; err != nil {
+				x.Failf("an event is on its way, and Wait says: %v", err)
+			}
+		})
+	})
+}
+
+// A pump that found room after it had set STALL holds nothing back.
+func TestExploreDeafStaleMark(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := pumped(x, 2, 1, 0, 2)
+		s.d.streams = DTO
+		x.Go("hw", func() { s.complete(0, 1) })
+		x.Go("consumer", func() {
+			var buf [2]Event
+			s.dequeue(s.d.Dequeue)
+			explore.Block(func() bool { return s.accepted == 3 && s.d.pumps[0].load().run() == 0 })
+			if s.dequeued != 2 || s.d.ring.Held() != 1 {
+				return // another order
+			}
+			s.cq[0].Remove()
+			if _, _, err := s.d.Wait(context.Background(), 2, buf[:]); !errors.Is(err, hwcq.ErrRemoved) {
+				x.Failf("%v", err)
+			}
+		})
+	})
+}
+
+// The reason that Wait gives is the one for which it returned, though a pump that
+// finds nothing runs beside it.
+func TestExploreDeafReason(t *testing.T) {
+	explore.Test(t, explore.Options{Preemptions: 3}, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{Mode: ModeEvent, Dispatch: DispatchQueued}, mock.Config{})
+		s.d.streams = DTO
+		primed(s.d)
+		s.cq[0].Remove()
+		s.waiter(1, 1, 1, hwcq.ErrRemoved)
+	})
+}
+
+// A completion between CQ and ring is neither nowhere ..
+func TestExploreDequeueBesidePump(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{Mode: ModeEvent, Dispatch: DispatchQueued}, mock.Config{})
+		primed(s.d)
+		x.Go("consumer", func() {
+			s.complete(0, 1)
+			var buf [1]Event
+			if n, err := s.d.Dequeue(buf[:]); n == 0 && err == nil {
+				x.Failf("empty, after a completion that nobody has taken")
+			}
+		})
+	})
+}
+
+// .. nor left over by an orderly end, and so is one that a waiter puts aside.
+func TestExploreShutdownBesidePump(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeEvent, Dispatch: DispatchQueued}, mock.Config{})
+		primed(s.d)
+		x.Go("closer", func() {
+			s.complete(0, 1)
+			s.must(s.d.Shutdown(context.Background()))
+			if s.left != 0 || s.got != 1 {
+				x.Failf("delivered %d, left over %d", s.got, s.left)
+			}
+		})
+	})
+}
+
+func TestExploreShutdownBesideWaiter(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := &scen{x: x, last: map[uint64]int{}}
+		var err error
+		s.e, err = newEngine(Config{Workers: 1}, func(_, _ string, _ func()) {}) // nobody wakes him
+		s.must(err)
+		cq, err := mock.New(mock.Config{Depth: 4})
+		s.must(err)
+		s.cq = append(s.cq, cq)
+		s.d, err = s.e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Capacity: 4, Batch: 2})
+		s.must(err)
+		x.Daemon("waiter", func() {
+			var buf [2]Event
+			_, _, err := s.d.Wait(context.Background(), 2, buf[:])
+			s.must(err)
+		})
+		x.Daemon("closer", func() {
+			explore.Block(func() bool { return s.d.load()&bWAIT != 0 })
+			s.complete(0, 2)
+			explore.Block(func() bool { return !cq.Pending() })
+			if s.d.empty() && s.d.load()&bWAIT != 0 {
+				x.Failf("nothing there, says Shutdown, and the waiter has not got what was")
+			}
+		})
+	})
+}
+
+// A waiter hears that the EVD was made unwaitable, though it is waitable again.
+func TestExploreUnwaitableForAMoment(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 0, EVDConfig{}, mock.Config{})
+		s.waiter(1, 1, 1, ErrUnwaitable)
+		x.Go("admin", func() {
+			explore.Block(func() bool { return s.d.load()&bWAIT != 0 })
+			s.must(s.d.SetUnwaitable())
+			s.must(s.d.ClearUnwaitable())
+		})
+	})
+}

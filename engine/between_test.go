@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/hwcq/mock"
+)
+
+// What is between two places, or waits its turn, is not lost and does not look so.
+
+// A pump that waits for room in a full ring is no lost interrupt, however often
+// the watchdog looks.
+func TestStalledPumpIsNoLostInterrupt(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	cq := newTestCQ(t, mock.Config{Depth: 16})
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: DispatchQueued, Capacity: 1, Batch: 1})
+	require.NoError(t, err)
+	_, err = cq.CompleteN(make([]hwcq.WC, 8), false)
+	require.NoError(t, err)
+	waitFor(t, func() bool { return d.Stats().Stalls == 1 && d.pumps[0].load().run() == 0 })
+	for range 5 {
+		e.tick()
+	}
+	require.Zero(t, d.Stats().LostInterrupts)
+}
+
+// Neither is a run that waits for a worker.
+func TestQueuedRunIsNoLostInterrupt(t *testing.T) {
+	e := newTestEngine(t, Config{Workers: 1, MaxWorkers: 1, Watchdog: NoWatchdog})
+	begun, goOn := make(chan bool), make(chan bool)
+	busy, err := e.NewEVD(EVDConfig{Dispatch: DispatchQueued, Policy: SingleInstance, Upcall: func(*Upcall) {
+		begun <- true
+		<-goOn
+	}})
+	require.NoError(t, err)
+	cq := newTestCQ(t, mock.Config{})
+	d, err := e.NewEVD(EVDConfig{
+		Streams: DTO | Connection, CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: DispatchQueued,
+		Policy: SingleInstance, Upcall: func(*Upcall) {},
+	})
+	require.NoError(t, err)
+	waitFor(t, func() bool { return d.Stats().Arms == 1 && d.load().run() == 0 })
+	require.NoError(t, busy.Post(Event{}))
+	<-begun
+	one(t, cq, 1)
+	waitFor(t, func() bool { return d.load()&bQUED != 0 })
+	for range 5 {
+		e.tick()
+	}
+	require.Zero(t, d.Stats().LostInterrupts)
+	close(goOn)
+	waitFor(t, func() bool { return d.Stats().Delivered == 1 })
+}
+
+// Enabling for what is new works with a full ring and a pump that holds back.
+func TestEnableNewStalled(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	cq := newTestCQ(t, mock.Config{Depth: 16})
+	d, err := e.NewEVD(EVDConfig{
+		CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: DispatchQueued, Capacity: 1, Batch: 1, Upcall: func(*Upcall) {},
+	})
+	require.NoError(t, err)
+	one(t, cq, 1)
+	one(t, cq, 2)
+	waitFor(t, func() bool { return d.Stats().Stalls == 1 && d.pumps[0].load().run() == 0 })
+	require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+	one(t, cq, 3)
+	waitFor(t, func() bool { return d.Stats().Delivered == 3 })
+}
+
+// An orderly end does not wait for one who waits for events that do not come.
+func TestShutdownBesideWaiter(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	d, err := e.NewEVD(EVDConfig{})
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		for _, err := range d.Events(context.Background()) {
+			if err != nil {
+				done <- err
+			}
+		}
+	}()
+	require.NoError(t, d.Post(Event{}))
+	waitFor(t, func() bool { return d.load()&bWAIT != 0 && !d.pending() })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, d.Shutdown(ctx))
+	require.ErrorIs(t, <-done, ErrClosed)
+}
+
+// A waiter who comes while another arms to enable, and believes that it is armed.
+func TestEnableBesideWaiter(t *testing.T) {
+	arming, goOn := make(chan bool, 1), make(chan bool)
+	cq := newTestCQ(t, mock.Config{Hooks: mock.Hooks{BeforeArm: func() {
+		select {
+		case arming <- true:
+			<-goOn
+		default: // only the first arm is slow
+		}
+	}}})
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Upcall: func(*Upcall) {}})
+	require.NoError(t, err)
+	refused := make(chan error, 1)
+	go func() { refused <- d.ModifyUpcall(SingleInstance, Same) }()
+	waitFor(t, func() bool { return len(arming) == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := d.Wait(ctx, 1, make([]Event, 1))
+		done <- err
+	}()
+	waitFor(t, func() bool { return d.load()&bWAIT != 0 })
+	one(t, cq, 1)
+	close(goOn)
+	require.Error(t, <-refused)
+	require.NoError(t, <-done)
+}
+
+// Each connection has its end behind its completions, the second one too.
+func TestDisconnectedAgain(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	cq := newTestCQ(t, mock.Config{})
+	d, err := e.NewEVD(EVDConfig{Streams: DTO | Connection, CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Batch: 1})
+	require.NoError(t, err)
+	for qp := range uint32(3) {
+		ep, err := e.NewEndpoint(EndpointConfig{QPNum: qp, Recv: d, Request: d, Connect: d})
+		require.NoError(t, err)
+		require.True(t, ep.Established())
+		_, err = cq.Complete(hwcq.WC{QPNum: qp}, false)
+		require.NoError(t, err)
+		require.True(t, ep.Disconnected())
+		var got []EventNumber
+		for len(got) < 3 {
+			var buf [4]Event
+			n, err := d.Dequeue(buf[:])
+			require.NoError(t, err)
+			require.NotZero(t, n)
+			for i := range n {
+				got = append(got, buf[i].Number)
+			}
+		}
+		require.Equal(t, []EventNumber{Established, DTOCompletion, Disconnected}, got)
+	}
+}
+
+// An upcall without events is called for what the engine itself makes, too.
+func TestNotificationOfNotice(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	told := make(chan EventNumber, 1)
+	d, err := e.NewEVD(EVDConfig{})
+	require.NoError(t, err)
+	require.NoError(t, e.Async().ModifyUpcall(NotificationOnly, func(u *Upcall) {
+		var buf [1]Event
+		if n, _ := u.Dequeue(buf[:]); n == 1 {
+			told <- buf[0].Number
+		}
+	}))
+	require.NoError(t, d.ReportAsync(ProviderError))
+	select {
+	case n := <-told:
+		require.Equal(t, ProviderError, n)
+	case <-time.After(time.Minute):
+		require.Fail(t, "not told")
+	}
+}
