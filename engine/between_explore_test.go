@@ -16,16 +16,24 @@ import (
 // for, and while an event is between two places.
 
 // A waiter believes ARM, which one who enables has just set and not yet armed for;
-// a completion comes in between. In the end he has it, or would hear of one.
+// a completion comes in between. In the end he has it, or would hear of one. There
+// is no poller, but for the first thing that it does after a failed arm.
 func enableBesideWaiter(t *testing.T, f mock.Faults) {
 	run(t, func(x *explore.X) {
-		var s *scen
-		s = newScen(x, 1, EVDConfig{Mode: ModeEvent}, mock.Config{Faults: f, Hooks: mock.Hooks{BeforeArm: func() {
-			if s != nil && f.ArmError.First == 0 && s.d.load()&bWAIT != 0 && s.accepted == 0 {
+		s := &scen{x: x, last: map[uint64]int{}}
+		var err error
+		s.e, err = newEngine(Config{Workers: 1}, func(_, _ string, _ func()) {})
+		s.must(err)
+		cq, err := mock.New(mock.Config{Depth: 4, Faults: f, Hooks: mock.Hooks{BeforeArm: func() {
+			if s.d != nil && f.ArmError.First == 0 && s.d.load()&bWAIT != 0 && s.accepted == 0 {
 				s.complete(0, 1)
 			}
 		}}})
-		primed(s.d)
+		s.must(err)
+		s.cq = append(s.cq, cq)
+		s.d, err = s.e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Capacity: 4, Batch: 2, Upcall: s.upcall})
+		s.must(err)
+		l := s.d.links[0]
 		x.Daemon("waiter", func() {
 			// The other orders are those of TestExploreWaiterAlone.
 			explore.Block(func() bool { return s.d.load()&bARM != 0 })
@@ -42,9 +50,13 @@ func enableBesideWaiter(t *testing.T, f mock.Faults) {
 				x.Failf("%v", err)
 			}
 		})
+		x.Daemon("poller", func() {
+			explore.Block(l.poll.retry.Load)
+			l.poll.start(srcWatch)
+		})
 		x.Check(func() {
-			if w := s.d.load(); w&bWAIT != 0 && (s.cq[0].Pending() || w&bARM == 0 || s.d.links[0].state.Load()&lHW == 0) {
-				x.Failf("the waiter sleeps with word %x, link %x, a completion: %v", w, s.d.links[0].state.Load(), s.cq[0].Pending())
+			if w := s.d.load(); w&bWAIT != 0 && (cq.Pending() || w&bARM == 0 || l.state.Load()&lHW == 0) {
+				x.Failf("the waiter sleeps with word %x, link %x, a completion: %v", w, l.state.Load(), cq.Pending())
 			}
 		})
 	})

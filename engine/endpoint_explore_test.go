@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/evdengine/evd/hwcq"
@@ -82,6 +83,24 @@ func TestR49BrokenOnce(t *testing.T) {
 // whoever is first to know, and disconnected behind the last one that was
 // there.
 func TestExploreMergedOrder(t *testing.T) {
+	t.Run("first", func(t *testing.T) {
+		mergedOrder(t, []EventNumber{Established, DTOCompletion}, func(x *explore.X, ep *Endpoint, cq *mock.CQ) {
+			x.Go("cm", func() { ep.Established() })
+			x.Go("hw", func() { _, _ = cq.Complete(hwcq.WC{QPNum: 7}, false) })
+		})
+	})
+	t.Run("last", func(t *testing.T) {
+		mergedOrder(t, []EventNumber{Established, DTOCompletion, Disconnected}, func(x *explore.X, ep *Endpoint, cq *mock.CQ) {
+			ep.Established()
+			x.Go("cm", func() {
+				_, _ = cq.Complete(hwcq.WC{QPNum: 7}, false)
+				ep.Disconnected()
+			})
+		})
+	})
+}
+
+func mergedOrder(t *testing.T, want []EventNumber, threads func(x *explore.X, ep *Endpoint, cq *mock.CQ)) {
 	run(t, func(x *explore.X) {
 		e, _ := newEngine(Config{Workers: 1}, func(role, _ string, fn func()) { x.Daemon(role, fn) })
 		cq, _ := mock.New(mock.Config{Depth: 4})
@@ -102,18 +121,9 @@ func TestExploreMergedOrder(t *testing.T) {
 			x.Failf("%v", err)
 		}
 		primed(d)
-		stored := false
-		x.Go("cm", func() {
-			ep.Established()
-			explore.Block(func() bool { return stored })
-			ep.Disconnected()
-		})
-		x.Go("hw", func() {
-			_, _ = cq.Complete(hwcq.WC{QPNum: 7}, false)
-			stored = true
-		})
+		threads(x, ep, cq)
 		x.Check(func() {
-			if len(got) != 3 || got[0] != Established || got[1] != DTOCompletion || got[2] != Disconnected {
+			if !slices.Equal(got, want) {
 				x.Failf("%v", got)
 			}
 		})
