@@ -157,11 +157,13 @@ func (d *EVD) arm() (err error) {
 	return err
 }
 
-// armWanted is transition [L1]: the machine wants notification.
+// armWanted is transition [L1]: the machine wants notification. A CQ whose end is
+// known is left alone: that is no error of the others, nor of the posters, for
+// whom upcalls may be enabled.
 func (l *link) armWanted() error {
 	for {
 		s := l.state.Load()
-		if s&lARMED != 0 {
+		if s&lARMED != 0 || l.failed.Load() != 0 {
 			return nil
 		}
 		n := s | lARMED

@@ -50,6 +50,7 @@ type Config struct {
 
 	// Logger gets the traces that Trace selects; nothing is logged without
 	// both.
+	// Its handler must not call the engine, which may hold a lock.
 	Logger *slog.Logger
 	Trace  Trace
 }

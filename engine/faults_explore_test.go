@@ -45,12 +45,15 @@ func TestExploreFaultCQEnds(t *testing.T) {
 		{"overrun", func(at uint64) mock.Faults { return mock.Faults{Overrun: mock.Once(at)} }},
 		{"removal", func(at uint64) mock.Faults { return mock.Faults{Remove: mock.Once(at)} }},
 	} {
-		for _, how := range []string{"run", "enable", "close", "poll"} {
+		for _, how := range []string{"run", "leave", "enable", "close", "poll"} {
 			t.Run(c.name+"/"+how, func(t *testing.T) {
 				run(t, func(x *explore.X) {
 					at := uint64(1) // of two only where two come
 					if how == "run" || how == "poll" {
 						at += uint64(x.Choose(2))
+					}
+					if how == "leave" {
+						at = 3
 					}
 					policy := SingleInstance
 					if how == "enable" {
@@ -67,6 +70,20 @@ func TestExploreFaultCQEnds(t *testing.T) {
 							err := s.d.ModifyUpcallAny(SingleInstance, Same)
 							if err != nil && !errors.Is(err, hwcq.ErrOverrun) && !errors.Is(err, hwcq.ErrRemoved) {
 								x.Failf("%v", err)
+							}
+						})
+					} else if how == "leave" {
+						// One is delivered; then, when that run is about to arm
+						// and to leave, one is stored and the CQ ends.
+						primed(s.d)
+						x.Go("hw", func() {
+							for i := uint64(1); i <= 3; i++ {
+								if ok, _ := s.cq[0].Complete(hwcq.WC{WRID: 100<<8 | i}, false); ok {
+									s.accepted++
+								}
+								if i == 1 {
+									explore.Block(func() bool { return s.got == 1 })
+								}
 							}
 						})
 					} else if how == "close" {

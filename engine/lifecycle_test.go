@@ -141,6 +141,10 @@ func TestFailedCQIsLeftAlone(t *testing.T) {
 	require.EqualValues(t, 4, d.Stats().Delivered)
 	require.EqualValues(t, 1, d.Stats().ArmErrors)
 	require.False(t, d.testPoller().retry.Load())
+	// Nor does it keep upcalls from being enabled again, for what else comes.
+	require.NoError(t, d.ModifyUpcall(Disable, Same))
+	require.NoError(t, d.ModifyUpcall(SingleInstance, Same))
+	require.EqualValues(t, 1, d.Stats().ArmErrors)
 }
 
 // What becomes visible on a CQ after its end, when the poller sleeps, is found by

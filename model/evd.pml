@@ -119,7 +119,7 @@ byte ring, resv;                    /* committed; reserved and not committed */
 byte stash;                         /* completions that a waiter has copied */
 #if NCQ>0
 byte q[NCQ]; bit hwarm[NCQ]; bit carm[NCQ]; byte intr[NCQ]; bit ended[NCQ];
-bit failed, told;                   /* a CQ's end is known; its poller has been told */
+bit dead[NCQ], failed, told;        /* each CQ's end is known; some CQ's; its poller has been told */
 #endif
 byte nc, nl;                        /* the notice: its count, and whether it is listed */
 bit rclosed;
@@ -154,7 +154,13 @@ inline arm1(i) {
 #ifdef M_ARM_ALL
   carm[i] = 1; ok = 1;
 #else
+#if ENDS>0 && !defined(M_ARM_DEAD)
+  /* one whose end is known is left alone, or an EVD that has others, or posters,
+   * could not be enabled again */
+  d_step { if :: carm[i]==0 && !dead[i] -> carm[i]=1; ok=1 :: else -> ok=0 fi };
+#else
   d_step { if :: carm[i]==0 -> carm[i]=1; ok=1 :: else -> ok=0 fi };
+#endif
 #endif
   if
   :: ok ->
@@ -164,7 +170,7 @@ inline arm1(i) {
         retry++                                                 /* its poller tries again */
 #endif
 #if ENDS>0
-     :: ended[i] -> d_step { arc = 1; carm[i] = 0 }; fails()
+     :: ended[i] -> d_step { arc = 1; carm[i] = 0; dead[i] = 1 }; fails()
 #endif
      :: !(ENDS>0 && ended[i]) -> d_step { assert(IDEMP || (hwarm[i]==0 && intr[i]==0)); hwarm[i]=1 }
      fi
@@ -833,7 +839,7 @@ end:
 #endif
 #if ENDS==1
   :: atomic { ended[0] && intr[0]==0 && !told -> told = 1 };
-     fails(); trigger(POST,1); CLR
+     dead[0] = 1; fails(); trigger(POST,1); CLR
 #endif
   od
 }

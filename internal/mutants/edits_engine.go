@@ -141,9 +141,9 @@ var engineEdits = []edit{
 	{"engine/arm.go", `			if !errors.Is(err, ErrClosed) && l.failed.Load() == 0 {
 `, `			if !errors.Is(err, ErrClosed) && l.failed.Load() == 0 && !mutant("R8b") {
 `},
-	{"engine/arm.go", `		if s&lARMED != 0 {
+	{"engine/arm.go", `		if s&lARMED != 0 || l.failed.Load() != 0 {
 			return nil
-`, `		if s&lARMED != 0 && !mutant("L1") {
+`, `		if s&lARMED != 0 && !mutant("L1") || l.failed.Load() != 0 && !mutant("L1c") {
 			return nil
 `},
 	{"engine/arm.go", `		if s&lWATCH != 0 {

@@ -34,6 +34,7 @@ var engineMutants = []mutant{
 	{"R8c", "R8", "who cannot arm leaves without a look", "FaultCQEnds", "m48"},
 	{"L1", "L1", "an armed CQ is armed again", "TwoCQs", "m17"},
 	{"L1b", "L1", "a CQ that is polled is armed too", "Adaptive|Spin", "m63"},
+	{"L1c", "L1", "a CQ that has ended is armed, and enabling refused for ever", "^TestFailedCQIsLeftAlone$", "m70"},
 	{"L2", "L2", "the poller looks, then arms", "Adaptive", "m60"},
 	{"L2b", "L2", "the poller sleeps and does not arm", "Adaptive", "m61"},
 	{"L2c", "L2", "the poller cannot arm for good, and sleeps without a look", "FaultCQEnds", "m64"},
