@@ -49,8 +49,7 @@ type Config struct {
 	AsyncLeftovers func([]Event)
 
 	// Logger gets the traces that Trace selects; nothing is logged without
-	// both.
-	// Its handler must not call the engine, which may hold a lock.
+	// both. Its handler must not call the engine, which may hold a lock.
 	Logger *slog.Logger
 	Trace  Trace
 }
