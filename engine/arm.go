@@ -46,7 +46,7 @@ func (m *machine) settle(also word) (left bool) {
 
 // leaveUnarmed is transition [R8]: arming failed, ARM falls. Unless something
 // happened meanwhile the slot is given back, and the failed CQ's poller tries
-// again by and by (see poller.retryArm).
+// again by and by (see link.retryArm).
 //
 // It looks before it leaves (I3, I4): a CQ that has ended is not tried again,
 // and what it had stored since the last look has nobody else.
@@ -63,6 +63,7 @@ func (m *machine) leaveUnarmed(also word) (left bool) {
 			}
 		}
 		if m.cas(s, n) { // [R8]
+			m.self.retryArms()
 			return left
 		}
 	}
@@ -125,8 +126,10 @@ type link struct {
 
 	owed   int         // owner: the holder of TAKE; see side.mark
 	failed atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
-	kept   atom.Uint64 // EVD.stats.polled plus 1 when completions were left on purpose. Writer: noteKept. Reader: watchdog
-	dog    linkDog     // owner: the watchdog
+	kept   atom.Bool   // with EVD.fKept: completions were left on purpose. Writers: noteKept, who finds it empty. Reader: watchdog
+
+	unarmed atom.Bool // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM
+	dog     linkDog   // owner: the watchdog
 }
 
 const (
@@ -178,12 +181,27 @@ func (l *link) armWanted() error {
 		}
 		err := l.hwArm()
 		if err != nil {
-			l.update(lARMED|lHW, 0) // [L5] nothing is armed; the poller retries
+			l.update(lARMED|lHW, 0) // [L5] nothing is armed; whoever lets ARM fall has the poller retry
 			if !errors.Is(err, ErrClosed) && l.failed.Load() == 0 {
-				l.poll.retryArm()
+				l.unarmed.Store(true)
 			}
 		}
 		return err
+	}
+}
+
+// retryArm has the poller try again where an arm has failed. It is called after ARM
+// has fallen: before, the retry could be over with no more than a MISS left, which
+// one who enables takes away, believing ARM.
+func (l *link) retryArm() {
+	if l.unarmed.Swap(false) {
+		l.poll.retryArm()
+	}
+}
+
+func (d *EVD) retryArms() {
+	for _, l := range d.direct {
+		l.retryArm()
 	}
 }
 

@@ -71,6 +71,7 @@ func (d *EVD) alarm(a alarm, cq uint16) {
 		}
 	}
 	d.e.trace(TraceAsync, "async_error", "event", alarmNumbers[a], "evd", d, "cq", cq)
+	s[a].cq.Store(uint32(cq)) // before the count: pairs with the Swap [N2]
 	d.e.async.raise(&s[a])
 }
 

@@ -267,3 +267,37 @@ func TestExploreUnwaitableForAMoment(t *testing.T) {
 		})
 	})
 }
+
+// An arm fails, and before ARM falls the retry is over and its mark gone: somebody
+// has disabled and enabled, and believed ARM. Upcalls are enabled in the end, so
+// somebody hears of the next completion.
+func TestExploreEnableBesideFailedArm(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := &scen{x: x, last: map[uint64]int{}}
+		var err error
+		s.e, err = newEngine(Config{Workers: 1}, func(role, _ string, fn func()) { x.Daemon(role, fn) })
+		s.must(err)
+		cq, err := mock.New(mock.Config{Depth: 4, Faults: mock.Faults{ArmError: mock.Once(1)}})
+		s.must(err)
+		s.cq = append(s.cq, cq)
+		s.d, err = s.e.NewEVD(EVDConfig{
+			Streams: DTO | Software, CQs: []hwcq.CQ{cq}, Mode: ModeEvent,
+			Policy: SingleInstance, Capacity: 4, Batch: 2, Upcall: s.upcall,
+		})
+		s.must(err)
+		s.d.links[0].poll.started = true // the first to arm is the worker
+		s.must(s.d.Post(Event{WRID: 1<<8 | 1}))
+		s.accepted++
+		x.Go("admin", func() {
+			explore.Block(func() bool { return s.got > 0 })
+			s.must(s.d.ModifyUpcall(Disable, Same))
+			if err := s.d.ModifyUpcall(SingleInstance, Same); errors.Is(err, mock.ErrInjected) {
+				s.must(s.d.ModifyUpcallAny(SingleInstance, Same))
+			} else {
+				s.must(err)
+			}
+			s.complete(0, 1)
+		})
+		s.checkRest()
+	})
+}

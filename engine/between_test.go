@@ -171,3 +171,173 @@ func TestNotificationOfNotice(t *testing.T) {
 		require.Fail(t, "not told")
 	}
 }
+
+// An orderly end has what waits for something else delivered: what enabling for new
+// events left, completions that were not solicited, less than a waiter asked for.
+func TestShutdownHurries(t *testing.T) {
+	shutdown := func(t *testing.T, d *EVD) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, d.Shutdown(ctx))
+	}
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	t.Run("left for new", func(t *testing.T) {
+		d, err := e.NewEVD(EVDConfig{Upcall: func(*Upcall) {}})
+		require.NoError(t, err)
+		require.NoError(t, d.Post(Event{}))
+		require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+		shutdown(t, d)
+		require.EqualValues(t, 1, d.Stats().Delivered)
+	})
+	for _, disp := range []Dispatch{DispatchInline, DispatchQueued} {
+		t.Run("unsolicited/"+disp.String(), func(t *testing.T) {
+			cq := newTestCQ(t, mock.Config{})
+			d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: disp, SolicitedOnly: true, Policy: SingleInstance, Upcall: func(*Upcall) {}})
+			require.NoError(t, err)
+			waitFor(t, func() bool { return d.Stats().Arms == 1 && d.links[0].owner.load().run() == 0 })
+			one(t, cq, 1)
+			shutdown(t, d)
+			require.EqualValues(t, 1, d.Stats().Delivered)
+		})
+	}
+	t.Run("below the threshold", func(t *testing.T) {
+		d, err := e.NewEVD(EVDConfig{})
+		require.NoError(t, err)
+		got := make(chan int, 1)
+		go func() {
+			n, _, _ := d.Wait(context.Background(), 2, make([]Event, 2))
+			got <- n
+		}()
+		waitFor(t, func() bool { return d.load()&bWAIT != 0 })
+		require.NoError(t, d.Post(Event{}))
+		shutdown(t, d)
+		require.Equal(t, 1, <-got)
+	})
+}
+
+// An EVD that was found empty gets the end of a connection from another one.
+func TestShutdownOfAll(t *testing.T) {
+	e, err := New(Config{})
+	require.NoError(t, err)
+	told := make(chan EventNumber, 1)
+	conn, err := e.NewEVD(EVDConfig{Streams: Connection, Policy: SingleInstance, Upcall: func(u *Upcall) { told <- u.Events()[0].Number }})
+	require.NoError(t, err)
+	cq := newTestCQ(t, mock.Config{})
+	begun, goOn := make(chan bool), make(chan bool)
+	dto, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Policy: SingleInstance, Batch: 1, Upcall: func(u *Upcall) {
+		if u.Events()[0].Status == hwcq.StatusSuccess {
+			begun <- true
+			<-goOn
+		}
+	}})
+	require.NoError(t, err)
+	_, err = e.NewEndpoint(EndpointConfig{QPNum: 7, Recv: dto, Connect: conn})
+	require.NoError(t, err)
+	one(t, cq, 1)
+	<-begun
+	_, err = cq.Complete(hwcq.WC{QPNum: 7, Status: hwcq.StatusRemAccessErr}, false)
+	require.NoError(t, err)
+	go func() {
+		for dto.flags.Load()&fSealed == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		for range 50 { // time enough to close the other one, if that is done
+			if conn.load()&bCLOSE == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		close(goOn)
+	}()
+	require.NoError(t, e.Shutdown(context.Background()))
+	require.Len(t, told, 1)
+	require.Equal(t, Broken, <-told)
+}
+
+// After Shutdown has begun the connection manager's events are refused like posts.
+func TestShutdownRefusesCM(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	d, err := e.NewEVD(EVDConfig{Streams: CR | Software})
+	require.NoError(t, err)
+	require.NoError(t, d.Post(Event{}))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, d.Shutdown(ctx), context.Canceled)
+	require.ErrorIs(t, d.PostCM(Event{Stream: CR, Number: ConnectionRequest}), ErrClosed)
+}
+
+// What enabling for new events left fills the ring, or a CQ that drops what finds
+// no room: then nothing new can come, and it is delivered.
+func TestEnableNewFull(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	t.Run("ring", func(t *testing.T) {
+		d, err := e.NewEVD(EVDConfig{Capacity: 1, Upcall: func(*Upcall) {}})
+		require.NoError(t, err)
+		require.NoError(t, d.Post(Event{}))
+		require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+		require.ErrorIs(t, d.Post(Event{}), ErrFull)
+		waitFor(t, func() bool { return d.Stats().Delivered == 1 })
+	})
+	t.Run("CQ", func(t *testing.T) {
+		cq := newTestCQ(t, mock.Config{Depth: 4})
+		d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Upcall: func(*Upcall) {}})
+		require.NoError(t, err)
+		complete(t, cq, 4)
+		require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+		_, err = cq.Complete(hwcq.WC{}, false)
+		require.NoError(t, err)
+		e.tick()
+		waitFor(t, func() bool { return d.Stats().Delivered == 4 })
+	})
+}
+
+// What rests on a CQ for a reason is no lost interrupt.
+func TestRestingIsNoLostInterrupt(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	for name, c := range map[string]struct {
+		cfg  EVDConfig
+		mock mock.Config
+		rest func(t *testing.T, cq *mock.CQ, d *EVD)
+	}{
+		"unsolicited": {EVDConfig{SolicitedOnly: true, Policy: SingleInstance}, mock.Config{}, func(t *testing.T, cq *mock.CQ, d *EVD) {
+			waitFor(t, func() bool { return d.Stats().Arms == 1 && d.load().run() == 0 })
+			one(t, cq, 1)
+		}},
+		"left, and one dequeued": {EVDConfig{}, mock.Config{}, func(t *testing.T, cq *mock.CQ, d *EVD) {
+			complete(t, cq, 3)
+			require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+			n, err := d.Dequeue(make([]Event, 1))
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}},
+		"not armed yet": {EVDConfig{Policy: SingleInstance}, mock.Config{Faults: mock.Faults{ArmError: mock.Always()}}, func(t *testing.T, cq *mock.CQ, d *EVD) {
+			waitFor(t, func() bool { return d.Stats().ArmErrors > 5 }) // the next one is 32 ms away
+			one(t, cq, 1)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cq := newTestCQ(t, c.mock)
+			c.cfg.CQs, c.cfg.Mode, c.cfg.Upcall = []hwcq.CQ{cq}, ModeEvent, func(*Upcall) {}
+			d, err := e.NewEVD(c.cfg)
+			require.NoError(t, err)
+			c.rest(t, cq, d)
+			for range 5 {
+				e.tick()
+			}
+			require.Zero(t, d.Stats().LostInterrupts)
+			require.NoError(t, d.Close())
+		})
+	}
+}
+
+// An async error says which CQ of its EVD it is about.
+func TestAsyncErrorOfCQ(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	a, b := newTestCQ(t, mock.Config{}), newTestCQ(t, mock.Config{})
+	_, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{a, b}, Mode: ModeEvent})
+	require.NoError(t, err)
+	b.Remove()
+	ev := nextAsync(t, e)
+	require.Equal(t, DeviceRemoved, ev.Number)
+	require.EqualValues(t, 1, ev.CQ)
+}

@@ -209,10 +209,27 @@ func (d *EVD) drained(ctx context.Context) error {
 		if d.load()&bCLOSE != 0 || d.empty() {
 			return nil
 		}
+		d.hurry()
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		pause(shutdownLook)
+	}
+}
+
+// hurry has what is pending delivered where it would wait for something: what
+// ModifyUpcallNew left for the next event, completions that were not solicited, and
+// a waiter for more than there will be, see lookWait.
+func (d *EVD) hurry() {
+	for _, l := range d.links {
+		if l.cq.Pending() {
+			l.owner.trigger(srcPost)
+		}
+	}
+	if s := d.load(); s.lim() > 0 && d.pending() {
+		d.trigger(srcPost)
+	} else if s&bWAIT != 0 && d.pending() {
+		d.wakeWaiter()
 	}
 }
 
@@ -230,7 +247,7 @@ func (d *EVD) empty() bool {
 	return !d.pendingInside()
 }
 
-// Shutdown shuts every EVD down, in the order of their creation, and closes the
+// Shutdown shuts every EVD down, when all of them have been drained, and closes the
 // engine. When ctx ends first its error is returned and the engine lives on.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	const op = "engine: Shutdown"
@@ -243,6 +260,9 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	for _, d := range e.list() {
 		d.flags.Or(fSealed)
 	}
+	if err := e.drained(ctx); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
 	for _, d := range e.list() {
 		if err := d.Shutdown(ctx); err != nil {
 			return err
@@ -252,6 +272,23 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("%s: async errors: %w", op, err)
 	}
 	return e.CloseContext(ctx)
+}
+
+// drained waits until no EVD has anything pending. One that was found empty may get
+// something from another, whose completions break connections: so it ends with a
+// pass in which all were empty.
+func (e *Engine) drained(ctx context.Context) error {
+	for {
+		evds := e.list()
+		for _, d := range evds {
+			if err := d.drained(ctx); err != nil {
+				return fmt.Errorf("EVD %q: %w", d.name, err)
+			}
+		}
+		if !slices.ContainsFunc(evds, func(d *EVD) bool { return d.load()&bCLOSE == 0 && !d.empty() }) {
+			return nil
+		}
+	}
 }
 
 // drainedAsync waits for the delivery of async errors if there is an upcall for

@@ -55,11 +55,10 @@ func (d *EVD) PostCM(ev Event) error {
 		return param.Invalid(op, "Number", ev.Number, "one of stream "+ev.Stream.String())
 	}
 	ev.EVD = d.id
-	st := d.ring.Push(&ev)
-	if d.flags.Load()&fSealed != 0 && st != ring.OK {
-		st = ring.Closed
+	if d.flags.Load()&fSealed != 0 {
+		return d.closedErr(op)
 	}
-	if st != ring.OK {
+	if st := d.ring.Push(&ev); st != ring.OK {
 		err := d.pushErr(st)
 		if st == ring.Full {
 			d.alarm(alarmOverflow, 0)
@@ -111,6 +110,9 @@ func (d *EVD) pushErr(st ring.Status) error {
 		return d.closedErr("engine: Post")
 	}
 	d.stats.rejected.Add(1)
+	if d.flags.Load()&fKept != 0 {
+		d.trigger(srcPost) // what [E6] left fills the ring: nothing that is new can come in
+	}
 	return ErrFull
 }
 

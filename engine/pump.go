@@ -32,6 +32,8 @@ type pump struct {
 
 func (p *pump) arm() error { return p.link.armWanted() }
 
+func (p *pump) retryArms() { p.link.retryArm() }
+
 func (p *pump) noteArm(l *link, err error) { p.d.noteArm(l, err) }
 
 func (p *pump) cqFailed(l *link, err error, other alarm) { p.d.cqFailed(l, err, other) }

@@ -172,7 +172,9 @@ func (s *seq) post(post func(Event) error) {
 	case s.closed:
 		s.t.Fatalf("post: %v", err)
 	case errors.Is(err, ErrFull) && n >= s.d.Capacity():
-		s.kept = before
+		if before != keptAll { // else the full ring comes, since nothing new can
+			s.kept = before
+		}
 	case err != nil || n >= int(s.d.ring.Cap())*2:
 		s.t.Fatalf("post: %v with %d pending", err, n)
 	default:
@@ -207,9 +209,6 @@ func (s *seq) dequeue(dequeue func([]Event) (int, error)) {
 		s.t.Fatalf("dequeue: %d, %v with %d pending", n, err, s.pending())
 	}
 	s.consume("dequeue", cookies(buf[:n]))
-	if n > 0 && s.kept == keptAll {
-		s.kept = keptMay // the watchdog does not know what was kept any more
-	}
 }
 
 // modify is a change of policy from one place or another.

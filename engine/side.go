@@ -15,6 +15,7 @@ type notice struct {
 	count atom.Uint32 // occurrences not yet delivered. Writers: raise, pop
 	next  *notice     // owner: side.mu
 	ev    Event       // read-only once it can be raised
+	cq    atom.Uint32 // of an async error: the CQ that it was about, the last time. Writer: alarm
 	ep    *Endpoint   // read-only; nil: an async error
 	late  bool        // read-only; comes after the completions that were there before it
 	gone  bool        // owner: side.mu; delivered in another way, not to be listed
@@ -148,7 +149,7 @@ func (sd *side) popList(d *EVD, l *noticeList, dst []Event, limit int) (n int) {
 		dst[n].EVD = d.id
 		// [N2] After the pop: who raises it from now on lists it again.
 		if c := x.count.Swap(0); x.ep == nil {
-			dst[n].ByteLen = c
+			dst[n].ByteLen, dst[n].CQ = c, uint16(x.cq.Load())
 		}
 		sd.n.Add(-1)
 		n++

@@ -85,6 +85,9 @@ func (d *EVD) poll(l *link, most int) []hwcq.WC {
 	} else {
 		l.owed = max(0, l.owed-n)
 	}
+	if l.kept.Load() && !l.cq.Pending() {
+		l.kept.Store(false)
+	}
 	return d.wcs[:n]
 }
 

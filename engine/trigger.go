@@ -117,6 +117,8 @@ type runnable interface {
 	runSlot(r *runner) bool
 	// arm arms every CQ that the machine polls and that is not armed yet.
 	arm() error
+	// retryArms has the pollers try again, after ARM fell because arm failed.
+	retryArms()
 	// available reports whether a run would find something.
 	available() bool
 	// enough is false if a waiter need not be woken yet, and signal wakes him.

@@ -231,13 +231,17 @@ func (d *EVD) sleepWait(w *waiting) {
 // lookWait is the waiter's look.
 func (d *EVD) lookWait(w *waiting) verdict {
 	f := d.flags.Load()
+	want := w.threshold
+	if f&fSealed != 0 {
+		want = 1 // Shutdown: there may be no more than what is there
+	}
 	w.cause = d.deaf() // before the count: what came before the end is seen by it
 	switch {
 	case d.load()&bCLOSE != 0:
 		return closed
 	case f&fUnwaitable != 0 || f/fSetOne != w.sets:
 		return unwaitable
-	case d.count(w.threshold):
+	case d.count(want):
 		return reached
 	case f&fWoken != 0:
 		d.flags.And(^fWoken)

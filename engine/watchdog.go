@@ -78,12 +78,15 @@ func (d *EVD) lookAtCQ(l *link) {
 		if n := c.Overruns(); n != l.dog.overruns {
 			l.dog.overruns = n
 			d.alarm(alarmOverrun, l.index)
+			if d.flags.Load()&fKept != 0 { // no completion can tell of itself any more
+				l.owner.trigger(srcPost)
+			}
 		}
 	}
 	s := l.owner.load()
 	polled := d.stats.polled.Load()
-	idle := l.state.Load()&lWATCH == 0 && s&bQUED == 0 && !l.owner.stalled() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
-	if !idle || l.kept.Load() == polled+1 || !l.cq.Pending() {
+	idle := l.expects() && s&bQUED == 0 && !l.owner.stalled() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
+	if !idle || l.kept.Load() && d.flags.Load()&fKept != 0 || !l.cq.Pending() {
 		l.dog.suspect = false
 		return
 	}
@@ -98,6 +101,15 @@ func (d *EVD) lookAtCQ(l *link) {
 		_ = l.hwArm() // the retry is the next completion's
 	}
 	l.owner.trigger(srcPost)
+}
+
+// expects reports whether an interrupt can be missing: the CQ is armed for every
+// completion and nobody polls it, or it has ended and there are none any more. One
+// that could not be armed is its poller's, who looks at it now and then; and where
+// only solicited completions interrupt, nobody can tell.
+func (l *link) expects() bool {
+	s := l.state.Load()
+	return s&lWATCH == 0 && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)
 }
 
 // lookAtUpcall tells of an upcall that does not return.

@@ -135,7 +135,7 @@ byte qgen;                          /* the condition variable of sleepers for qu
 byte acc, dlv, drained, hand, nacc, ndlv;
 byte nup, met, late;
 bit dis, td, tk, tdbeg, super, tdret, fin, newok;
-byte budget = BUDGET, upost = UPOST, udeq = UDEQ, umod = UMOD, pan = PANIC, armf = ARMFAIL, retry, lostb = LOST, lost, wd = WD;
+byte budget = BUDGET, upost = UPOST, udeq = UDEQ, umod = UMOD, pan = PANIC, armf = ARMFAIL, retry, again, lostb = LOST, lost, wd = WD;
 
 #define DECL short s, n; bit ok, c, wk, wq, have, arc, nx; byte st, got, rc;
 #define CLR d_step { s=0; n=0; ok=0; c=0; wk=0; wq=0; have=0; arc=0; nx=0; st=0; got=0; rc=0 }
@@ -166,8 +166,12 @@ inline arm1(i) {
   :: ok ->
      if
      :: armf > 0 -> d_step { armf--; arc = 1; carm[i] = 0 };      /* [L5] */
+#ifdef M_RETRY_EARLY
+        retry++
+#else
 #ifndef M_ARMFAIL_NORETRY
-        retry++                                                 /* its poller tries again */
+        again = 1                                               /* its poller tries again, when ARM has fallen */
+#endif
 #endif
 #if ENDS>0
      :: ended[i] -> d_step { arc = 1; carm[i] = 0; dead[i] = 1 }; fails()
@@ -185,8 +189,10 @@ inline arm() { arc = 0;
   arm1(1)
 #endif
 }
+inline retryArm() { d_step { if :: again -> again = 0; retry++ :: else fi } }
 inline clearARM() {
-  do :: d_step { s = W; n = s & NOT(F_ARM) } atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od
+  do :: d_step { s = W; n = s & NOT(F_ARM) } atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;
+  retryArm()
 }
 
 /* ---------------- [T] ---------------- */
@@ -683,6 +689,7 @@ inline runner() {
                                    if :: RUN(s) > LIM(s) -> n = n | F_MISS :: else fi; QUIETRULE
                                 fi }
                              atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;
+                       retryArm();
                        if :: st == 2 -> break :: else -> skip fi
                     :: else -> skip
                     fi
@@ -967,6 +974,9 @@ proctype admin() { DECL
 proctype consumer() { DECL byte t;
 #ifdef S_MODIFY
   disable(); if :: drainEnable(LIMIT,1) :: true fi;
+#endif
+#ifdef S_FLIP
+  disable(); enable(LIMIT, STRICT);
 #endif
 #ifdef S_ANY
   disable(); if :: dequeue(1) :: true fi; enableAny(LIMIT);
