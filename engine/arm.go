@@ -145,7 +145,6 @@ type sink interface {
 	load() word
 	noteArm(l *link, err error)
 	cqFailed(l *link, err error, other alarm)
-	stalled() bool // it waits for room, and whoever makes some starts it
 }
 
 // arm arms every directly attached CQ that is not armed yet. It is called by

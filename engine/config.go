@@ -77,7 +77,8 @@ type EVDConfig struct {
 
 	// SolicitedOnly arms the CQs for solicited and failed completions only. A
 	// poller that polls delivers all of them. Not every driver counts every
-	// failure as solicited (rxe.CQ.Arm says what it does not).
+	// failure as solicited (rxe.CQ.Arm says what it does not). The watchdog
+	// cannot tell a lost interrupt from a completion that rests, and keeps still.
 	SolicitedOnly bool
 
 	// Policy is the initial upcall policy. The zero value is Disable.

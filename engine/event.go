@@ -18,7 +18,7 @@ import (
 type Event struct {
 	WRID      uint64
 	Stream    Stream
-	CQ        uint16 // index in EVDConfig.CQs of the CQ it came from
+	CQ        uint16 // index in EVDConfig.CQs of the CQ it came from, or that an async error was about, the last time
 	Number    EventNumber
 	Status    hwcq.Status
 	Opcode    hwcq.Opcode

@@ -168,11 +168,6 @@ func (d *EVD) pumpsHold() bool {
 	return false
 }
 
-// stalled reports whether the pump waits for room in the ring.
-func (p *pump) stalled() bool {
-	return p.load().run() == 0 && p.holds.Load() && p.d.load()&bSTALL != 0
-}
-
 // stall sets STALL: whoever takes from the ring starts the pumps.
 func (d *EVD) stall() {
 	for {

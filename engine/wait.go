@@ -320,9 +320,6 @@ func (d *EVD) enough() bool {
 	return n >= int(d.target.Load())
 }
 
-// An EVD waits for nobody to go on.
-func (d *EVD) stalled() bool { return false }
-
 // signal puts the token in for the waiter whose WAIT the caller has cleared.
 func (d *EVD) signal() { d.tok.Signal() }
 

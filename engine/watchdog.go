@@ -68,8 +68,8 @@ func (e *Engine) tick() {
 }
 
 // lookAtCQ finds a lost interrupt: a completion on the CQ, at this look and the
-// one before, while nobody runs or is about to though somebody may or waits, and
-// nothing was taken in between. The machine is triggered, as by a post; and where arming
+// one before, while nobody runs though somebody may or waits, and nothing was
+// taken in between. The machine is triggered, as by a post; and where arming
 // twice is harmless the CQ is armed, since what the hardware thinks of its arm
 // is anybody's guess. (Elsewhere every completion is found in this way, until
 // an interrupt comes.)
@@ -85,7 +85,7 @@ func (d *EVD) lookAtCQ(l *link) {
 	}
 	s := l.owner.load()
 	polled := d.stats.polled.Load()
-	idle := l.expects() && s&bQUED == 0 && !l.owner.stalled() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
+	idle := l.expects() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
 	if !idle || l.kept.Load() && d.flags.Load()&fKept != 0 || !l.cq.Pending() {
 		l.dog.suspect = false
 		return
@@ -105,8 +105,9 @@ func (d *EVD) lookAtCQ(l *link) {
 
 // expects reports whether an interrupt can be missing: the CQ is armed for every
 // completion and nobody polls it, or it has ended and there are none any more. One
-// that could not be armed is its poller's, who looks at it now and then; and where
-// only solicited completions interrupt, nobody can tell.
+// that could not be armed is its poller's, who looks at it now and then; one whose
+// event has come and whose run waits, for a worker or for room in the ring, is armed
+// by that run; and where only solicited completions interrupt, nobody can tell.
 func (l *link) expects() bool {
 	s := l.state.Load()
 	return s&lWATCH == 0 && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)

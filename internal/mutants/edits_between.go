@@ -79,5 +79,25 @@ var engineEditsBetween = []edit{
 `},
 	{"engine/wait.go", `no event can come any more: %w", w.op, d.name, w.cause)`, `no event can come any more: %w", w.op, d.name, pick(mutant("V13"), d.deaf(), w.cause))`},
 	{"engine/wait.go", `	case f&fUnwaitable != 0 || f/fSetOne != w.sets:`, `	case f&fUnwaitable != 0 || f/fSetOne != w.sets && !mutant("V14"):`},
-	{"engine/watchdog.go", ` && s&bQUED == 0 && !l.owner.stalled() && (`, ` && (s&bQUED == 0 || mutant("G4")) && (!l.owner.stalled() || mutant("G5")) && (`},
+	{"engine/watchdog.go", `			if d.flags.Load()&fKept != 0 { // no`, `			if d.flags.Load()&fKept != 0 && !mutant("G9") { // no`},
+	{"engine/watchdog.go", ` && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)`, ` && (!l.solic || mutant("G6")) && (s&lARMED != 0 || l.failed.Load() != 0 || mutant("G7") || mutant("G4"))`},
+	{"engine/watchdog.go", `l.kept.Load() && d.flags.Load()&fKept != 0 ||`, `l.kept.Load() && d.flags.Load()&fKept != 0 && !mutant("G8") ||`},
+	{"engine/close.go", `		d.hurry()
+`, `		if !mutant("H5") {
+			d.hurry()
+		}
+`},
+	{"engine/close.go", `	if err := e.drained(ctx); err != nil {`, `	if err := e.drained(ctx); err != nil && !mutant("H6") {`},
+	{"engine/close.go", `		for _, d := range evds {
+			if err := d.drained(ctx); err != nil {`, `		if mutant("H6") {
+			return nil
+		}
+		for _, d := range evds {
+			if err := d.drained(ctx); err != nil {`},
+	{"engine/post.go", `	if d.flags.Load()&fKept != 0 {
+		d.trigger(srcPost) // what [E6]`, `	if d.flags.Load()&fKept != 0 && !mutant("X4") {
+		d.trigger(srcPost) // what [E6]`},
+	{"engine/wait.go", `	if f&fSealed != 0 {
+		want = 1`, `	if f&fSealed != 0 && !mutant("H7") {
+		want = 1`},
 }

@@ -141,6 +141,12 @@ var engineEdits = []edit{
 	{"engine/arm.go", `			if !errors.Is(err, ErrClosed) && l.failed.Load() == 0 {
 `, `			if !errors.Is(err, ErrClosed) && l.failed.Load() == 0 && !mutant("R8b") {
 `},
+	{"engine/arm.go", `				l.unarmed.Store(true)
+`, `				l.unarmed.Store(true)
+				if mutant("R8d") {
+					l.retryArm()
+				}
+`},
 	{"engine/arm.go", `		if s&lARMED != 0 || l.failed.Load() != 0 {
 			return nil
 `, `		if s&lARMED != 0 && !mutant("L1") || l.failed.Load() != 0 && !mutant("L1c") {
