@@ -190,6 +190,16 @@ func TestShutdownHurries(t *testing.T) {
 		shutdown(t, d)
 		require.EqualValues(t, 1, d.Stats().Delivered)
 	})
+	t.Run("left for new meanwhile", func(t *testing.T) {
+		d, err := e.NewEVD(EVDConfig{Upcall: func(*Upcall) {}})
+		require.NoError(t, err)
+		require.NoError(t, d.Post(Event{}))
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		require.ErrorIs(t, d.Shutdown(ctx), context.Canceled)
+		require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+		waitFor(t, func() bool { return d.Stats().Delivered == 1 })
+	})
 	for _, disp := range []Dispatch{DispatchInline, DispatchQueued} {
 		t.Run("unsolicited/"+disp.String(), func(t *testing.T) {
 			cq := newTestCQ(t, mock.Config{})

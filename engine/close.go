@@ -194,7 +194,7 @@ func (d *EVD) Shutdown(ctx context.Context) (err error) {
 	if d.e.tracing&TraceAPI != 0 {
 		defer func() { d.e.traceAPI(err, "evd_shutdown", "evd", d) }()
 	}
-	d.flags.Or(fSealed) // a Post that did not see it is accepted: it is waited for, or left over
+	d.seal()
 	if err := d.drained(ctx); err != nil {
 		return fmt.Errorf("%s: EVD %q: %w", op, d.name, err)
 	}
@@ -210,7 +210,11 @@ func (d *EVD) drained(ctx context.Context) error {
 		if d.load()&bCLOSE != 0 || d.empty() {
 			return nil
 		}
-		d.hurry()
+		for _, l := range d.links {
+			if l.solic && l.cq.Pending() {
+				l.owner.trigger(srcPost) // nothing else may tell of it
+			}
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -218,20 +222,16 @@ func (d *EVD) drained(ctx context.Context) error {
 	}
 }
 
-// hurry has what is pending delivered where it would wait for something: what
-// ModifyUpcallNew left for the next event, completions that were not solicited, and
-// a waiter for more than there will be, see lookWait.
-func (d *EVD) hurry() {
-	for _, l := range d.links {
-		if l.cq.Pending() {
-			l.owner.trigger(srcPost)
-		}
-	}
-	if s := d.load(); s.lim() > 0 && d.pending() {
+// seal has posts refused from now on, and what waits for something else delivered:
+// what ModifyUpcallNew left for the next event, and to a waiter less than he asked
+// for, see lookWait. (A Post that did not see it is accepted: it is waited for, or
+// left over.)
+func (d *EVD) seal() {
+	d.flags.Or(fSealed) // before the word: pairs with the look of enableNew, and of a waiter after [W2]
+	if d.load().lim() > 0 && d.pending() {
 		d.trigger(srcPost)
-	} else if s&bWAIT != 0 && d.pending() {
-		d.wakeWaiter()
 	}
+	d.wakeWaiter()
 }
 
 // empty reports whether nothing is pending and nobody has taken something that he
@@ -259,7 +259,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		return nilHandle(op, "ctx")
 	}
 	for _, d := range e.list() {
-		d.flags.Or(fSealed)
+		d.seal()
 	}
 	if err := e.drained(ctx); err != nil {
 		return fmt.Errorf("%s: %w", op, err)

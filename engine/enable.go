@@ -207,7 +207,8 @@ func (d *EVD) enableNew(op string, s word, l level) (done bool, err error) {
 			// Something came after the arm, or a pump holds back what the ring
 			// has no room for: its CQ is not armed, and nobody will hear of
 			// what is new. (One that goes away from now on triggers: [P3].)
-			if s&bMISS != 0 || d.pumpsHold() {
+			// And nothing new comes after Shutdown has begun.
+			if s&bMISS != 0 || d.pumpsHold() || d.flags.Load()&fSealed != 0 {
 				d.trigger(srcPost)
 			}
 			return true, nil

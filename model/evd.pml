@@ -413,14 +413,9 @@ inline enable(l, verb) {
         arc = 0;
         st = 0;
         if :: !(s & F_ARM) -> st = 1; arm() :: else -> skip fi;
-#ifdef M_E_WAKE_FIRST
-        enableWakes();
-        if :: arc -> clearARM() :: else -> skip fi;
-#else
         if :: arc -> clearARM() :: else -> skip fi;
 #ifndef M_E_NOWAKE
         enableWakes();
-#endif
 #endif
         if :: arc -> rc = 3; break :: else -> skip fi;
         d_step { s = n; s = (s | F_ARM) & NOT(F_MISS) };

@@ -4,7 +4,7 @@ package main
 var engineEditsBetween = []edit{
 	{"engine/enable.go", `		d.wakeWaiter()
 		if err != nil {
-			return 0`, `		if !mutant("E8") && !(mutant("E8b") && err != nil) {
+			return 0`, `		if !mutant("E8") {
 			d.wakeWaiter()
 		}
 		if err != nil {
@@ -82,11 +82,10 @@ var engineEditsBetween = []edit{
 	{"engine/watchdog.go", `			if d.flags.Load()&fKept != 0 { // no`, `			if d.flags.Load()&fKept != 0 && !mutant("G9") { // no`},
 	{"engine/watchdog.go", ` && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)`, ` && (!l.solic || mutant("G6")) && (s&lARMED != 0 || l.failed.Load() != 0 || mutant("G7") || mutant("G4"))`},
 	{"engine/watchdog.go", `l.kept.Load() && d.flags.Load()&fKept != 0 ||`, `l.kept.Load() && d.flags.Load()&fKept != 0 && !mutant("G8") ||`},
-	{"engine/close.go", `		d.hurry()
-`, `		if !mutant("H5") {
-			d.hurry()
-		}
-`},
+	{"engine/close.go", `	if d.load().lim() > 0 && d.pending() {
+		d.trigger`, `	if d.load().lim() > 0 && d.pending() && !mutant("H5") {
+		d.trigger`},
+	{"engine/close.go", `			if l.solic && l.cq.Pending() {`, `			if l.solic && l.cq.Pending() && !mutant("H8") {`},
 	{"engine/close.go", `	if err := e.drained(ctx); err != nil {`, `	if err := e.drained(ctx); err != nil && !mutant("H6") {`},
 	{"engine/close.go", `		for _, d := range evds {
 			if err := d.drained(ctx); err != nil {`, `		if mutant("H6") {

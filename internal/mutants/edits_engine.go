@@ -242,10 +242,7 @@ var engineEdits = []edit{
 	{"engine/enable.go", `		if err != nil {
 			d.clearARM()
 		}
-`, `		if err != nil && mutant("E8b") {
-			d.wakeWaiter()
-		}
-		if err != nil && !mutant("E1b") {
+`, `		if err != nil && !mutant("E1b") {
 			d.clearARM()
 		}
 `},

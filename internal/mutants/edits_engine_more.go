@@ -16,9 +16,7 @@ var engineEditsMore = []edit{
 					return nil
 				}
 				d.trigger(srcPost) // runs, arms, and looks`},
-	{"engine/enable.go", `			if s&bMISS != 0 || d.pumpsHold() {
-`, `			if s&bMISS != 0 && !mutant("E6") || d.pumpsHold() && !mutant("E9") {
-`},
+	{"engine/enable.go", `			if s&bMISS != 0 || d.pumpsHold() || d.`, `			if s&bMISS != 0 && !mutant("E6") || d.pumpsHold() && !mutant("E9") || !mutant("E12") && d.`},
 	{"engine/enable.go", `		case s&bOWN != 0:
 			return d.waiterErr(op)
 		case s.level()`, `		case s&bOWN != 0 && !mutant("E7"):
