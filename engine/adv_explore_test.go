@@ -471,11 +471,14 @@ func TestExplorePumpParts(t *testing.T) {
 }
 
 // A Dequeue that starts the pump is not kept by it while another one makes
-// room: it leaves the rest to the poller.
-func TestExploreBorrowedPump(t *testing.T) {
+// room: it leaves the rest to the poller, if that is not about to end.
+func borrowedPump(t *testing.T, removed bool) {
 	run(t, func(x *explore.X) {
 		s := pumped(x, 1, 1, 0, 4)
 		s.unorder = true // two consumers at once
+		if removed {
+			s.cq[0].Remove()
+		}
 		for range 2 {
 			x.Go("dequeuer", func() { s.dequeue(s.d.Dequeue) })
 		}
@@ -488,6 +491,9 @@ func TestExploreBorrowedPump(t *testing.T) {
 		})
 	})
 }
+
+func TestExploreBorrowedPump(t *testing.T)       { borrowedPump(t, false) }
+func TestExploreBorrowedRunRemoved(t *testing.T) { borrowedPump(t, true) }
 
 // Close while a Dequeue starts the pump that waits for room.
 func TestExploreCloseBesideStartedPump(t *testing.T) {

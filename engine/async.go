@@ -153,8 +153,8 @@ func (d *EVD) deaf() (err error) {
 			return nil
 		}
 	}
-	// In this order, which is the way of a completion; whoever asks counts the
-	// ring afterwards. Nothing comes to the CQ any more.
+	// Nothing comes to the CQs any more. What is there or on its way is looked
+	// for in the order in which it moves; whoever asks counts the ring afterwards.
 	for _, p := range d.pumps {
 		if p.link.cq.Pending() || p.holds.Load() {
 			return nil

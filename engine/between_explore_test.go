@@ -15,25 +15,33 @@ import (
 // What happens between two steps of another: between his mark and what it stands
 // for, and while an event is between two places.
 
+// unserved is a scen over one CQ with neither pollers nor workers.
+func unserved(x *explore.X, mcfg mock.Config) *scen {
+	s := &scen{x: x, last: map[uint64]int{}}
+	var err error
+	s.e, err = newEngine(Config{Workers: 1}, func(_, _ string, _ func()) {})
+	s.must(err)
+	mcfg.Depth = 4
+	cq, err := mock.New(mcfg)
+	s.must(err)
+	s.cq = append(s.cq, cq)
+	s.d, err = s.e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Capacity: 4, Batch: 2, Upcall: s.upcall})
+	s.must(err)
+	return s
+}
+
 // A waiter believes ARM, which one who enables has just set and not yet armed for;
 // a completion comes in between. In the end he has it, or would hear of one. There
 // is no poller, but for the first thing that it does after a failed arm.
 func enableBesideWaiter(t *testing.T, f mock.Faults) {
 	run(t, func(x *explore.X) {
-		s := &scen{x: x, last: map[uint64]int{}}
-		var err error
-		s.e, err = newEngine(Config{Workers: 1}, func(_, _ string, _ func()) {})
-		s.must(err)
-		cq, err := mock.New(mock.Config{Depth: 4, Faults: f, Hooks: mock.Hooks{BeforeArm: func() {
-			if s.d != nil && f.ArmError.First == 0 && s.d.load()&bWAIT != 0 && s.accepted == 0 {
+		var s *scen
+		s = unserved(x, mock.Config{Faults: f, Hooks: mock.Hooks{BeforeArm: func() {
+			if f.ArmError.First == 0 && s.d.load()&bWAIT != 0 && s.accepted == 0 {
 				s.complete(0, 1)
 			}
 		}}})
-		s.must(err)
-		s.cq = append(s.cq, cq)
-		s.d, err = s.e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Capacity: 4, Batch: 2, Upcall: s.upcall})
-		s.must(err)
-		l := s.d.links[0]
+		cq, l := s.cq[0], s.d.links[0]
 		x.Daemon("waiter", func() {
 			// The other orders are those of TestExploreWaiterAlone.
 			explore.Block(func() bool { return s.d.load()&bARM != 0 })
@@ -123,26 +131,6 @@ func TestExploreEnableNewStalled(t *testing.T) {
 	}
 }
 
-// Whoever frees space runs the pump for a while, and leaves the rest to a poller
-// that may be about to end.
-func TestExploreBorrowedRunRemoved(t *testing.T) {
-	run(t, func(x *explore.X) {
-		s := pumped(x, 1, 1, 0, 4)
-		s.unorder = true
-		s.cq[0].Remove()
-		for range 2 {
-			x.Go("dequeuer", func() { s.dequeue(s.d.Dequeue) })
-		}
-		x.Check(func() {
-			for s.dequeue(s.d.Dequeue) > 0 {
-			}
-			if s.dequeued != s.accepted {
-				x.Failf("accepted %d, dequeued %d", s.accepted, s.dequeued)
-			}
-		})
-	})
-}
-
 // A pump between the full ring and its next start still has what a waiter may
 // hope for.
 func TestExploreDeafBesideStart(t *testing.T) {
@@ -230,15 +218,7 @@ func TestExploreShutdownBesidePump(t *testing.T) {
 
 func TestExploreShutdownBesideWaiter(t *testing.T) {
 	run(t, func(x *explore.X) {
-		s := &scen{x: x, last: map[uint64]int{}}
-		var err error
-		s.e, err = newEngine(Config{Workers: 1}, func(_, _ string, _ func()) {}) // nobody wakes him
-		s.must(err)
-		cq, err := mock.New(mock.Config{Depth: 4})
-		s.must(err)
-		s.cq = append(s.cq, cq)
-		s.d, err = s.e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Capacity: 4, Batch: 2})
-		s.must(err)
+		s := unserved(x, mock.Config{}) // nobody wakes him
 		x.Daemon("waiter", func() {
 			var buf [2]Event
 			_, _, err := s.d.Wait(context.Background(), 2, buf[:])
@@ -247,7 +227,7 @@ func TestExploreShutdownBesideWaiter(t *testing.T) {
 		x.Daemon("closer", func() {
 			explore.Block(func() bool { return s.d.load()&bWAIT != 0 })
 			s.complete(0, 2)
-			explore.Block(func() bool { return !cq.Pending() })
+			explore.Block(func() bool { return !s.cq[0].Pending() })
 			if s.d.empty() && s.d.load()&bWAIT != 0 {
 				x.Failf("nothing there, says Shutdown, and the waiter has not got what was")
 			}
@@ -273,18 +253,7 @@ func TestExploreUnwaitableForAMoment(t *testing.T) {
 // somebody hears of the next completion.
 func TestExploreEnableBesideFailedArm(t *testing.T) {
 	run(t, func(x *explore.X) {
-		s := &scen{x: x, last: map[uint64]int{}}
-		var err error
-		s.e, err = newEngine(Config{Workers: 1}, func(role, _ string, fn func()) { x.Daemon(role, fn) })
-		s.must(err)
-		cq, err := mock.New(mock.Config{Depth: 4, Faults: mock.Faults{ArmError: mock.Once(1)}})
-		s.must(err)
-		s.cq = append(s.cq, cq)
-		s.d, err = s.e.NewEVD(EVDConfig{
-			Streams: DTO | Software, CQs: []hwcq.CQ{cq}, Mode: ModeEvent,
-			Policy: SingleInstance, Capacity: 4, Batch: 2, Upcall: s.upcall,
-		})
-		s.must(err)
+		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeEvent}, mock.Config{Faults: mock.Faults{ArmError: mock.Once(1)}})
 		s.d.links[0].poll.started = true // the first to arm is the worker
 		s.must(s.d.Post(Event{WRID: 1<<8 | 1}))
 		s.accepted++

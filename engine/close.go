@@ -173,13 +173,13 @@ func (d *EVD) drain() {
 	}
 }
 
-// Shutdown is an orderly end: Post is refused with ErrClosed from now on, and
-// when everything that was accepted has been delivered or dequeued, the CQs are
-// empty and no upcall runs, the EVD is closed. Nothing waits for something else any
-// more: not what ModifyUpcallNew left, nor what was not solicited, nor a waiter for
-// more than there is. Where upcalls are disabled somebody must dequeue. When ctx ends first its error is returned and the EVD
-// lives on, without posters: call Shutdown again, or Close, which hands the rest
-// to Leftovers.
+// Shutdown is an orderly end: Post and PostCM are refused with ErrClosed from now
+// on, and when everything that was accepted has been delivered or dequeued, the CQs
+// are empty and no upcall runs, the EVD is closed. Nothing waits for something else
+// any more: not what ModifyUpcallNew left, nor what was not solicited, nor a waiter for
+// more than there is. Where upcalls are disabled somebody must dequeue. When ctx
+// ends first its error is returned and the EVD lives on, without posters: call
+// Shutdown again, or Close, which hands the rest to Leftovers.
 func (d *EVD) Shutdown(ctx context.Context) (err error) {
 	const op = "engine: Shutdown"
 	if err := d.valid(op); err != nil {

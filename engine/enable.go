@@ -58,8 +58,8 @@ func (d *EVD) ModifyUpcallAny(p Policy, fn UpcallFunc) error { return d.modify(p
 // where it is, and comes, in order, with the first event that arrives after
 // the call (DAT_UPCALL_INVOC_NEW). An EVD whose pollers poll (ModeAdaptive
 // while awake, ModeSpin) finds what is pending on a CQ at once, and delivers
-// it; and so do one whose ring is full while more is waiting behind it, and one
-// with a run from before that is queued or under way. For as
+// it; and so do one whose ring is full while more is waiting behind it or a post
+// is refused, and one with a run from before that is queued or under way. For as
 // long as completions are left on a CQ in this way the watchdog cannot tell
 // whether an interrupt was lost there, and keeps still.
 func (d *EVD) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return d.modify(p, fn, invokeNew) }

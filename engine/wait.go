@@ -28,7 +28,8 @@ const (
 	fSealed // Shutdown has begun: no posts
 	// [E6] has left something pending, which a direct hand-off must not go
 	// ahead of. Writers: enableNew sets it before it raises LIM, a runner clears
-	// it before it looks. Readers: inline posters, after the word.
+	// it before it looks. Readers: inline posters, after the word; posters who
+	// find the ring full; the watchdog.
 	fKept
 
 	// The rest of the word counts how often it was made unwaitable, so that a

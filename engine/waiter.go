@@ -9,8 +9,9 @@ import (
 // Wait sleeps until at least threshold events are pending, 1..Capacity, and
 // moves the first of them, up to len(dst), into dst. n is how many, 1 at least,
 // and more how many are left: n + more >= threshold, and what more counts stays
-// there for the next call unless somebody else takes it. (A CQ does not tell how many completions it
-// has: it counts as one.)
+// there for the next call unless somebody else takes it. (A CQ does not tell how
+// many completions it has: it counts as one.) After Shutdown has begun one event is
+// enough.
 //
 // Upcalls must be disabled. One goroutine at a time may wait: while it does,
 // the EVD is its own, and a second Wait, Dequeue and enabling are refused with
