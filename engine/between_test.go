@@ -88,9 +88,7 @@ func TestShutdownBesideWaiter(t *testing.T) {
 	}()
 	require.NoError(t, d.Post(Event{}))
 	waitFor(t, func() bool { return d.load()&bWAIT != 0 && !d.pending() })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	require.NoError(t, d.Shutdown(ctx))
+	require.NoError(t, d.Shutdown(limit(t)))
 	require.ErrorIs(t, <-done, ErrClosed)
 }
 
@@ -110,8 +108,7 @@ func TestEnableBesideWaiter(t *testing.T) {
 	refused := make(chan error, 1)
 	go func() { refused <- d.ModifyUpcall(SingleInstance, Same) }()
 	waitFor(t, func() bool { return len(arming) == 1 })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	ctx := limit(t)
 	done := make(chan error, 1)
 	go func() {
 		_, _, err := d.Wait(ctx, 1, make([]Event, 1))
@@ -177,9 +174,7 @@ func TestNotificationOfNotice(t *testing.T) {
 func TestShutdownHurries(t *testing.T) {
 	shutdown := func(t *testing.T, d *EVD) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		require.NoError(t, d.Shutdown(ctx))
+		require.NoError(t, d.Shutdown(limit(t)))
 	}
 	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
 	t.Run("left for new", func(t *testing.T) {
@@ -338,6 +333,26 @@ func TestRestingIsNoLostInterrupt(t *testing.T) {
 			require.NoError(t, d.Close())
 		})
 	}
+}
+
+// Nor is it a reason any more when what was left has been dequeued.
+func TestLostBehindWhatWasLeft(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	cq := newTestCQ(t, mock.Config{Faults: mock.Faults{LoseEvent: mock.Once(1)}})
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Upcall: func(*Upcall) {}})
+	require.NoError(t, err)
+	one(t, cq, 1)
+	require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
+	n, err := d.Dequeue(make([]Event, 1))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	one(t, cq, 2)
+	require.EqualValues(t, 1, cq.Stats().EventsLost)
+	for range 3 {
+		e.tick()
+	}
+	require.EqualValues(t, 1, d.Stats().LostInterrupts)
+	waitFor(t, func() bool { return d.Stats().Delivered == 1 })
 }
 
 // An async error says which CQ of its EVD it is about.

@@ -17,11 +17,12 @@ import (
 // nextAsync waits for the next async error.
 func nextAsync(t *testing.T, e *Engine) Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // maybe of virtual time: no limit(t)
 	defer cancel()
 	var buf [1]Event
 	_, _, err := e.Async().Wait(ctx, 1, buf[:])
 	require.NoError(t, err)
+	require.NoError(t, ctx.Err(), "waited a minute in vain")
 	return buf[0]
 }
 

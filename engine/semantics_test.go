@@ -304,11 +304,15 @@ func semGo[T any](fn func() T) <-chan T {
 	return c
 }
 
-// semLimit is the context of what must come.
+// semLimit is the context of what must come. That it ends fails the test: a Wait
+// whose wake-up was lost finds its event when ctx ends, and returns no error.
 func semLimit(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(func() {
+		require.NoError(t, ctx.Err(), "waited a minute in vain")
+		cancel()
+	})
 	return ctx
 }
 

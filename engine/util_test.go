@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"testing"
@@ -39,6 +40,18 @@ func waitFor(t testing.TB, cond func() bool) {
 }
 
 // testLogger writes to w, without times, for one goroutine at a time.
+// limit is the context of what must come. That it ends fails the test: a Wait
+// whose wake-up was lost finds its event when ctx ends, and returns no error.
+func limit(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(func() {
+		require.NoError(t, ctx.Err(), "waited a minute in vain")
+		cancel()
+	})
+	return ctx
+}
+
 func testLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {

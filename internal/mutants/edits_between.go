@@ -10,6 +10,7 @@ var engineEditsBetween = []edit{
 		if err != nil {
 			return 0`},
 	{"engine/enable.go", `		if s&(bCLOSE|bOWN) != 0 {`, `		if s&(pick(mutant("E10"), 0, bCLOSE)|pick(mutant("E11"), 0, bOWN)) != 0 {`},
+	{"engine/take.go", `	if l.kept.Load() && !l.cq.Pending() {`, `	if l.kept.Load() && !l.cq.Pending() && !mutant("G10") {`},
 	{"engine/quiet.go", `	e.quietMu.Lock()
 	defer e.quietMu.Unlock()
 `, `	if !mutant("Q2") {

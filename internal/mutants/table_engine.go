@@ -130,6 +130,7 @@ var engineMutants = []mutant{
 	{"G7", "watchdog", "what could not be armed yet is one", "^TestRestingIsNoLostInterrupt$", ""},
 	{"G8", "watchdog", "what was left for new events is one", "^TestRestingIsNoLostInterrupt$", ""},
 	{"G9", "watchdog", "what was left keeps a CQ full for ever", "^TestEnableNewFull$", ""},
+	{"G10", "watchdog", "what was left counts when it is gone", "^TestLostBehindWhatWasLeft$", ""},
 	{"H5", "Shutdown", "it waits for what waits for something else", "^TestShutdownHurries$", ""},
 	{"H8", "Shutdown", "it waits for what was not solicited", "^TestShutdownHurries$", ""},
 	{"H6", "Shutdown", "EVDs are closed one after the other", "^TestShutdownOfAll$", ""},
