@@ -42,6 +42,7 @@ func (d *EVD) CloseContext(ctx context.Context) (err error) {
 
 func (d *EVD) close(ctx context.Context) error {
 	d.markClosed()
+	d.leaveCNO()
 	d.ring.Close()
 	if err := acquire(ctx, d.closer); err != nil {
 		return fmt.Errorf("engine: Close: EVD %q: another Close: %w", d.name, err)
@@ -237,12 +238,13 @@ func (d *EVD) seal() {
 // empty reports whether nothing is pending and nobody has taken something that he
 // has not dealt with. Whoever takes from a CQ shows in the word until he has
 // delivered it or put it aside, so the word is looked at between the two. (A
-// waiter who sleeps has taken nothing; when he copies, he shows it: copyFrom.)
+// waiter who sleeps has taken nothing; when he copies, he shows it: copyFrom. The
+// slot of a CNO has taken nothing either.)
 func (d *EVD) empty() bool {
 	if d.pendingOutside() {
 		return false
 	}
-	if s := d.load(); s.run() > 0 || s&bTAKE != 0 && s&bWAIT == 0 {
+	if s := d.load(); s.run() > 0 && s&bCNO == 0 || s&bTAKE != 0 && s&bWAIT == 0 {
 		return false
 	}
 	return !d.pendingInside()
@@ -295,13 +297,13 @@ func (e *Engine) drained(ctx context.Context) error {
 // drainedAsync waits for the delivery of async errors if there is an upcall for
 // them; otherwise nobody may be there to dequeue.
 func (d *EVD) drainedAsync(ctx context.Context) error {
-	if d.load().lim() == 0 {
+	if s := d.load(); s.lim() == 0 || s&bCNO != 0 {
 		return nil
 	}
 	return d.drained(ctx)
 }
 
-// Close closes every EVD (see EVD.Close) and ends the engine's goroutines. It
+// Close closes every EVD (see EVD.Close) and CNO and ends the engine's goroutines. It
 // waits for upcalls that run; do not call it from one. Idempotent.
 func (e *Engine) Close() error { return e.CloseContext(context.Background()) }
 
@@ -333,6 +335,7 @@ func (e *Engine) CloseContext(ctx context.Context) (err error) {
 	if err := e.async.close(ctx); err != nil {
 		return err
 	}
+	e.closeCNOs()
 	e.dog.end()
 	e.rq.close()
 	e.workMu.Lock()

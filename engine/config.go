@@ -87,6 +87,10 @@ type EVDConfig struct {
 	// Upcall is called with events. Required unless Policy is Disable.
 	Upcall UpcallFunc
 
+	// CNO, if set, has the EVD on it from the start, as ModifyCNO would. Policy must be
+	// Disable then.
+	CNO *CNO
+
 	// Dispatch says where upcalls run.
 	Dispatch Dispatch
 
@@ -174,6 +178,11 @@ func (c EVDConfig) Validate() error {
 		bad("Policy", c.Policy, "one to begin with: nothing is there to be torn down")
 	} else if c.Policy != Disable && c.Upcall == nil {
 		bad("Upcall", "nil", fmt.Sprintf("a function, because Policy is %v", c.Policy))
+	}
+	if c.CNO != nil && c.CNO.e == nil {
+		errs = append(errs, nilHandle(op, "CNO"))
+	} else if c.CNO != nil && c.Policy != Disable {
+		bad("Policy", c.Policy, "Disable, because a CNO is given")
 	}
 	if d.Dispatch > DispatchQueued {
 		bad("Dispatch", c.Dispatch, "DispatchAuto, DispatchInline or DispatchQueued")

@@ -47,6 +47,9 @@ func (v verb) String() string {
 // A function is replaced only while upcalls are disabled and none runs;
 // otherwise the error is ErrBusy and nothing changes.
 //
+// An EVD on a CNO has no upcalls: to disable them is nothing to do, to enable them
+// or to replace the function is refused with ErrOnCNO (see ModifyCNO).
+//
 // Concurrency: from any goroutine; lock-free for Disable with Same.
 func (d *EVD) ModifyUpcall(p Policy, fn UpcallFunc) error { return d.modify(p, fn, strict) }
 
@@ -97,6 +100,9 @@ func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
 		if s&bCLOSE != 0 {
 			return d.closedErr(op)
 		}
+		if s&bCNO != 0 {
+			return d.onCNOErr(op)
+		}
 		if s.lim() != 0 || s.run() != 0 {
 			return fmt.Errorf("%s: fn: %w: replaced only while upcalls are disabled and none runs", op, ErrBusy)
 		}
@@ -128,7 +134,7 @@ func (d *EVD) disable(op string) (gen word, err error) {
 			return 0, d.closedErr(op)
 		}
 		n := s
-		if s.lim() > 0 {
+		if s.lim() > 0 && s&bCNO == 0 { // on a CNO there are no upcalls to disable
 			n = s.policy(levelDisabled)
 		}
 		if s == n || d.word.CompareAndSwap(uint64(s), uint64(n)) { // [D] pairs with [R1]
@@ -146,6 +152,8 @@ func (d *EVD) enable(op string, l level, v verb) error {
 			return d.closedErr(op)
 		case s&bOWN != 0:
 			return d.waiterErr(op)
+		case s&bCNO != 0:
+			return d.onCNOErr(op)
 		case s.level() == l:
 			return nil
 		case s.lim() > 0:

@@ -133,12 +133,14 @@ type Engine struct {
 	quietMu   atom.Mutex
 	quietCond *atom.Cond
 
-	mu     atom.Mutex
-	evds   []*EVD           // owner: mu; the async EVD is the first
-	cqs    map[hwcq.CQ]*EVD // owner: mu; who polls a CQ
-	nextID uint32           // owner: mu
-	epGen  uint32           // owner: mu; generations of endpoints
-	closed bool             // owner: mu
+	mu      atom.Mutex
+	evds    []*EVD           // owner: mu; the async EVD is the first
+	cqs     map[hwcq.CQ]*EVD // owner: mu; who polls a CQ
+	cnos    map[*CNO]bool    // owner: mu
+	nextCNO uint32           // owner: mu
+	nextID  uint32           // owner: mu
+	epGen   uint32           // owner: mu; generations of endpoints
+	closed  bool             // owner: mu
 
 	spawn func(role, name string, fn func()) // starts the engine's goroutines; the explorer's threads in its scenarios
 }
@@ -158,7 +160,7 @@ func newEngine(cfg Config, spawn func(role, name string, fn func())) (*Engine, e
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]*EVD{}, spawn: spawn}
+	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]*EVD{}, cnos: map[*CNO]bool{}, spawn: spawn}
 	if cfg.Logger != nil {
 		e.tracing = cfg.Trace
 	}

@@ -26,7 +26,9 @@ var (
 	// or a producer has reserved a slot and not committed it yet. Try again.
 	// ModifyUpcall returns it when an upcall function is to be replaced while
 	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD,
-	// NewEndpoint for a QP number that is taken, and closing the async EVD.
+	// NewEndpoint for a QP number that is taken, and closing the async EVD; ModifyCNO
+	// while an upcall still runs, closing a CNO that is in use, and a CNOWaiter that
+	// another goroutine is using.
 	ErrBusy = errors.New("engine: busy")
 
 	// ErrStream is returned for an event or a CQ of a stream that the EVD was
@@ -49,8 +51,19 @@ var (
 	// Wait, by Dequeue, and by what would enable upcalls.
 	ErrWaiter = errors.New("engine: a waiter has the EVD")
 
-	// ErrEnabled is returned by Wait while upcalls are enabled.
+	// ErrEnabled is returned by Wait and ModifyCNO while upcalls are enabled.
 	ErrEnabled = errors.New("engine: upcalls are enabled")
+
+	// ErrOnCNO is returned by Wait and by what would enable upcalls, or replace
+	// their function, while the EVD is on a CNO.
+	ErrOnCNO = errors.New("engine: the EVD is on a CNO")
+
+	// ErrNotOwner is returned by CNOWaiter.Done for an EVD that the waiter does not
+	// have, or not any more.
+	ErrNotOwner = errors.New("engine: the waiter does not have this EVD")
+
+	// ErrNotSupported is matched by the error of what this system does not have.
+	ErrNotSupported = errors.ErrUnsupported
 
 	// ErrUnwaitable is returned by Wait on an EVD that was set unwaitable,
 	// before or meanwhile.

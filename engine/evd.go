@@ -63,6 +63,10 @@ type EVD struct {
 	dog  evdDog // owner: the watchdog
 	slot int    // owner: Engine.mu; place in Engine.evds
 
+	_   pad.Line
+	cno atom.Pointer[CNO] // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
+	cnoSeat
+
 	_     pad.Line
 	stats stats
 }
@@ -79,7 +83,19 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return e.newEVD(cfg)
+	if c := cfg.CNO; c != nil {
+		if c.e != e {
+			return nil, c.foreignErr("engine: NewEVD")
+		}
+		if err := c.hold("engine: NewEVD"); err != nil {
+			return nil, err
+		}
+	}
+	d, err := e.newEVD(cfg)
+	if err != nil && cfg.CNO != nil {
+		cfg.CNO.letGo()
+	}
+	return d, err
 }
 
 func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
@@ -129,6 +145,9 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		return nil, err
 	}
 	e.trace(TraceAPI, "evd_create", "evd", d, "min_qlen", cfg.Capacity, "upcall_policy", cfg.Policy, "flags", cfg.Streams, "cqs", len(cfg.CQs))
+	if cfg.CNO != nil {
+		d.join(cfg.CNO) // refused only if the engine has been closed meanwhile, and the EVD with it
+	}
 	for _, l := range d.links {
 		e.keep("poller", d.name, l.poll.serve, l.poll.done)
 	}

@@ -72,7 +72,7 @@ func (e *Engine) level(p Policy) level {
 // policyOf is the policy that a level stands for.
 func policyOf(l level) Policy {
 	switch {
-	case l == levelDisabled:
+	case l == levelDisabled, word(l)&bCNO != 0:
 		return Disable
 	case word(l)&bNOTE != 0:
 		return NotificationOnly

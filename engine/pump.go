@@ -40,9 +40,10 @@ func (p *pump) cqFailed(l *link, err error, other alarm) { p.d.cqFailed(l, err, 
 
 func (p *pump) available() bool { return p.link.cq.Pending() }
 
-// Nobody waits for a pump.
+// Nobody waits for a pump, and no CNO is told of one.
 func (p *pump) enough() bool { return true }
 func (p *pump) signal()      {}
+func (p *pump) attend()      {}
 
 // runSlot is [R] for a pump. It answers whether it placed anything.
 //

@@ -8,7 +8,9 @@ type Query struct {
 	Streams  Stream
 	Capacity int
 	Policy   Policy // Disable after Teardown; Many is reported as ManyLimit
-	Running  int    // upcalls that run or may begin
+	Running  int    // upcalls that run or may begin; 0 on a CNO
+	CNO      string // name of the CNO that the EVD is on, empty if on none
+	Ready    bool   // it is on the CNO's ready list, one of its waiters has it, or somebody is looking
 	Pending  int    // events that wait, at least: a CQ that has any counts as one
 	Waitable bool   // SetUnwaitable was not called
 	Waiting  bool   // somebody is in Wait
@@ -24,10 +26,20 @@ func (d *EVD) Query() Query {
 		return Query{}
 	}
 	s := d.load()
+	on, slots := d.cno.Load(), int(s.run())
+	name, running := "", slots
+	if on != nil {
+		name = on.name
+	}
+	if s&bCNO != 0 {
+		running = 0
+	}
 	return Query{
 		ID: d.id, Name: d.name, Streams: d.streams, Capacity: d.ring.Cap(),
 		Policy:   policyOf(s.level()),
-		Running:  int(s.run()),
+		Running:  running,
+		CNO:      name,
+		Ready:    s&bCNO != 0 && slots > 0,
 		Pending:  d.backlog(),
 		Waitable: d.flags.Load()&fUnwaitable == 0,
 		Waiting:  s&bOWN != 0,

@@ -13,6 +13,8 @@ import (
 // EVD's own upcall, it would wait for itself: there, use Upcall.ModifyUpcall,
 // which says so (ErrInUpcall).
 //
+// An EVD on a CNO has no upcalls, so there is nothing to wait for; it stays there.
+//
 // Concurrency: from any goroutine; several wait together.
 func (d *EVD) Teardown(ctx context.Context) (err error) {
 	const op = "engine: Teardown"
@@ -34,6 +36,9 @@ func (d *EVD) teardown(ctx context.Context, op string) error {
 		return err
 	}
 	if err := d.e.waitQuiet(ctx, &d.machine, func(s word) (bool, error) {
+		if s&bCNO != 0 {
+			return true, nil // no upcall runs there, and the slot is not one's
+		}
 		if s.gen() != gen && s&bCLOSE == 0 {
 			return true, ErrSuperseded
 		}

@@ -67,10 +67,15 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 		}
 
 		n, found := 0, false
-		if s&(limMany|bNOTE) == 0 {
+		switch {
+		case s&(limMany|bCNO|bNOTE) == 0:
 			n = d.take(batch)
 			found = n > 0
-		} else {
+		case s&bCNO != 0: // a run that was queued before
+			d.release(false)
+			d.attend()
+			return moved
+		default:
 			n, found = d.takeOther(s, batch)
 		}
 		if found {
@@ -115,19 +120,25 @@ func (d *EVD) release(outside bool) {
 		if s&bOWN != 0 {
 			n |= bMISS
 		}
-		claim := s.run() < s.lim() && s&bQUED == 0
+		claim := s.run() < s.lim() && (s&bQUED == 0 || s&bCNO != 0)
 		if outside {
 			claim = claim && s&bMISS != 0
 		} else {
 			claim = claim && s&limMany != 0 && (s&bMISS != 0 || d.available())
 		}
-		if claim {
+		switch {
+		case claim && s&bCNO != 0:
+			n += runOne // [K1] as in trigger
+		case claim:
 			n |= bQUED
 		}
 		if !d.cas(s, n) { // [R4] pairs with [R3]
 			continue
 		}
-		if claim {
+		switch {
+		case claim && s&bCNO != 0:
+			d.attend()
+		case claim:
 			d.e.rq.push(&d.machine)
 		}
 		if s&bSTALL != 0 {

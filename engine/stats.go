@@ -31,6 +31,8 @@ type Stats struct {
 	WaitErrs  uint64 // failed waits for an event; the poller polls and tries again
 	Stalls    uint64 // DispatchQueued: times the ring was full and a completion had to wait
 
+	Notified uint64 // times a CNO was told: a waiter was given the EVD, or it went on the ready list
+
 	LostInterrupts uint64 // completions that the watchdog found, nobody having been told of them
 	Panics         uint64 // upcalls that panicked
 }
@@ -39,6 +41,7 @@ type stats struct {
 	rejected, dequeued, leftover     atom.Counter
 	handOvers, arms, armErrs, stalls atom.Counter
 	raised, waits, lost, panics      atom.Counter
+	notified                         atom.Counter
 	poll                             pollerStats
 
 	polled, delivered, upcalls, direct atom.Counter
@@ -72,6 +75,7 @@ func (d *EVD) Stats() Stats {
 		Stalls:    st.stalls.Load(),
 		Raised:    st.raised.Load(),
 		Waits:     st.waits.Load(),
+		Notified:  st.notified.Load(),
 
 		LostInterrupts: st.lost.Load(),
 		Panics:         st.panics.Load(),

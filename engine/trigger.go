@@ -25,14 +25,19 @@ const (
 
 // inline says that a caller which gets a slot runs the upcall itself. Not with
 // LIM > 1: an upcall would keep the poller from its CQ, or the one inline
-// poster from the next, while other upcalls could begin.
+// poster from the next, while other upcalls could begin. On a CNO there are no
+// upcalls.
 func (m *machine) inline(src source, s word) bool {
-	return (src == srcPostInline || src == srcIntr || src == srcWatch) && s&limMany == 0 && !m.queued
+	return (src == srcPostInline || src == srcIntr || src == srcWatch) && s&(limMany|bCNO) == 0 && !m.queued
 }
 
 // trigger is transition [T]: it is called after the event is visible (ring
 // slot committed, or CQE written), never before. It answers true when the
 // caller now holds a slot and must run.
+//
+// On a CNO the caller, whoever he is and whatever he holds, does here what a run
+// does there (attend), and false is the answer: it calls no user code, and a
+// worker could be one that is blocked.
 //
 // A poster that finds MISS set, or a run already queued, costs one load.
 func (m *machine) trigger(src source) (claimed bool) {
@@ -42,7 +47,7 @@ func (m *machine) trigger(src source) (claimed bool) {
 		if src == srcIntr {
 			n &^= bARM
 		}
-		enqueue, wake := false, false
+		enqueue, wake, attend := false, false, false
 		switch {
 		case s&bWAIT != 0:
 			if !m.self.enough() && src != srcIntr {
@@ -55,6 +60,9 @@ func (m *machine) trigger(src source) (claimed bool) {
 		case m.inline(src, s):
 			n += runOne
 			claimed = true
+		case s&bCNO != 0:
+			n += runOne // [K1] a stale QUED is no reason to wait for a worker
+			attend = true
 		case s&bQUED == 0:
 			n |= bQUED
 			enqueue = true
@@ -74,6 +82,9 @@ func (m *machine) trigger(src source) (claimed bool) {
 		}
 		if wake {
 			m.self.signal()
+		}
+		if attend {
+			m.self.attend()
 		}
 		return claimed
 	}
@@ -121,6 +132,8 @@ type runnable interface {
 	retryArms()
 	// available reports whether a run would find something.
 	available() bool
+	// attend is runSlot for a slot that is a CNO's.
+	attend()
 	// enough is false if a waiter need not be woken yet, and signal wakes him.
 	enough() bool
 	signal()

@@ -150,6 +150,8 @@ func (d *EVD) beginWait(w *waiting) error {
 			return d.closedErr(op)
 		case f&fUnwaitable != 0:
 			return fmt.Errorf("%s: EVD %q: %w", op, d.name, ErrUnwaitable)
+		case s&bCNO != 0:
+			return d.onCNOErr(op)
 		case s.lim() > 0:
 			return fmt.Errorf("%s: EVD %q: %w: disable them first", op, d.name, ErrEnabled)
 		case s&bOWN != 0:

@@ -22,7 +22,7 @@ import (
 // deadline of ctx is absolute: waking up for too few events does not prolong
 // it.
 //
-// Other errors: ErrThreshold, ErrInvalid (dst), ErrEnabled, ErrWaiter,
+// Other errors: ErrThreshold, ErrInvalid (dst), ErrEnabled, ErrOnCNO, ErrWaiter,
 // ErrUnwaitable, ErrWoken, ErrClosed; hwcq.ErrOverrun or hwcq.ErrRemoved when
 // all CQs have failed and nothing else feeds the EVD. None of them takes an
 // event.

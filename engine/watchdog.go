@@ -116,7 +116,7 @@ func (l *link) expects() bool {
 // lookAtUpcall tells of an upcall that does not return.
 func (d *EVD) lookAtUpcall() {
 	n := d.stats.upcalls.Load() + d.stats.direct.Load()
-	if d.load().run() == 0 || n != d.dog.upcalls {
+	if s := d.load(); s.run() == 0 || s&bCNO != 0 || n != d.dog.upcalls {
 		d.dog = evdDog{upcalls: n}
 		return
 	}

@@ -4,7 +4,9 @@ package engine
 // compare-and-swap; what a transition decides, it decides from one value.
 //
 //	 0-15 RUN    run slots held: upcalls that run or may begin
-//	16-30 LIM    run slots allowed: 0 disabled, 1 single instance, n many
+//	16-29 LIM    run slots allowed: 0 disabled, 1 single instance, n many
+//	   30 CNO    LIM is 1 and the slot is a CNO's: who holds RUN is looking on
+//	             its behalf, is its ready list, or is the waiter that has the EVD
 //	   31 NOTE   upcalls carry no events: notification only
 //	   32 MISS   something happened and nobody who runs has promised to look
 //	   33 ARM    every directly attached CQ is armed, or is being armed by the
@@ -33,6 +35,7 @@ package engine
 //	I5  WAIT implies OWN, OWN implies TAKE and LIM=0
 //	I6  WAIT and at least as many events pending as the waiter wants imply a
 //	    trigger not finished, or the waiter has yet to look
+//	I7  CNO implies LIM=1, and no upcall runs or begins
 //
 // I2 with nothing left to run is the promise "no lost wake-up".
 type word uint64
@@ -42,11 +45,12 @@ const (
 	runMask word = 0xffff
 
 	limShift       = 16
-	limMask   word = 0x7fff << limShift
-	limMany   word = 0x7ffe << limShift // any of these: LIM > 1
+	limMask   word = 0x3fff << limShift
+	limMany   word = 0x3ffe << limShift // any of these: LIM > 1
+	bCNO      word = 1 << 30
 	bNOTE     word = 1 << 31
-	levelMask      = limMask | bNOTE
-	runsOne   word = 1 << limShift // RUN=0, LIM=1, NOTE=0: of these bits
+	levelMask      = limMask | bCNO | bNOTE
+	runsOne   word = 1 << limShift // RUN=0, LIM=1, CNO=0, NOTE=0: of these bits
 
 	bMISS  word = 1 << 32
 	bARM   word = 1 << 33
@@ -68,7 +72,10 @@ func (w word) lim() word { return (w & limMask) >> limShift }
 // level is a policy as it stands in the word: LIM and NOTE, in place.
 type level word
 
-const levelDisabled level = 0
+const (
+	levelDisabled level = 0
+	levelCNO            = 1<<limShift | level(bCNO)
+)
 
 func (w word) level() level { return level(w & levelMask) }
 func (l level) lim() word   { return word(l).lim() }
