@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/evdengine/evd/internal/atom"
 )
@@ -203,24 +204,29 @@ func (c *CNO) next(w *CNOWaiter) *EVD {
 
 // give makes w the owner of d, whose slot the caller has. Under mu.
 func (c *CNO) give(d *EVD, w *CNOWaiter) {
+	atom.PlainWrite(unsafe.Pointer(&d.cnoSeat))
 	d.owner, w.evd = w, d
 	c.owned++
 }
 
 // takeBack ends the ownership of d: the caller has the slot. Under mu.
 func (c *CNO) takeBack(d *EVD) {
-	d.owner, d.owner.evd = nil, nil
+	atom.PlainWrite(unsafe.Pointer(&d.cnoSeat))
+	d.owner.evd, d.owner = nil, nil
 	c.owned--
 }
 
-// drop is transition [K5]: d leaves the list, or its owner, who finds out when he
-// comes back to it. It answers whether the caller has the slot now; if not,
-// somebody is looking, has yet to lock mu, and finds under it that d is not on this
-// CNO any more.
-func (c *CNO) drop(d *EVD) (slot bool) {
+// drop is transition [K3]: d goes to another CNO, or to none, and leaves the list, or
+// its owner, who finds out when he comes back to it. It answers whether the caller
+// has the slot now; if not, who has it has yet to lock mu in enlist.
+//
+// The pointer changes under mu, in the same critical section: before, nobody can
+// have listed d elsewhere, and afterwards nobody lists it here.
+func (c *CNO) drop(d *EVD, to *CNO) (slot bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.evds--
+	d.cno.Store(to) // [K3] pairs with [K2]
 	switch {
 	case d.listed:
 		c.ready.remove(d)

@@ -59,8 +59,7 @@ func (d *EVD) ModifyCNO(c *CNO) (err error) {
 		return err
 	}
 	if old != nil {
-		d.cno.Store(c)
-		if old.drop(d) {
+		if old.drop(d, c) {
 			d.attend()
 		}
 		return nil
@@ -72,8 +71,8 @@ func (d *EVD) ModifyCNO(c *CNO) (err error) {
 // upcalls disabled; a waiter, a Dequeue and Close may come.
 func (d *EVD) attachCNO(op string, c *CNO) (err error) {
 	// [K4] Before the exchange that raises LIM: who gets a slot finds it. And
-	// Close, which marks the word and then looks here, finds it if that exchange
-	// was the earlier one.
+	// Close, which marks the word and then looks here ([K5]), finds it if that
+	// exchange was the earlier one.
 	d.cno.Store(c)
 	for {
 		s := d.load()
@@ -101,8 +100,8 @@ func (d *EVD) join(c *CNO) {
 	d.admin.Unlock()
 }
 
-// detach takes the EVD off its CNO: first the word, then what the CNO has, so that
-// whoever enlists beside it is overtaken or is found. Under admin.
+// detach takes the EVD off its CNO: first the word, so that the slot is given back
+// by whoever has it, then what the CNO has. Under admin.
 func (d *EVD) detach(op string, c *CNO) error {
 	for {
 		s := d.load()
@@ -121,7 +120,7 @@ func (d *EVD) detach(op string, c *CNO) error {
 
 // leaveCNO is detach for Close, after [C].
 func (d *EVD) leaveCNO() {
-	if d.cno.Load() == nil { // [K4] after CLOSE
+	if d.cno.Load() == nil { // [K5] after CLOSE: pairs with [K4]
 		return
 	}
 	d.admin.Lock()
@@ -133,8 +132,7 @@ func (d *EVD) leaveCNO() {
 
 // unlink ends what ties the EVD to c, when the word says already that it is over.
 func (d *EVD) unlink(c *CNO) {
-	d.cno.Store(nil)
-	if c.drop(d) {
+	if c.drop(d, nil) {
 		d.attend() // [R1] gives the slot back
 	}
 }
@@ -193,9 +191,9 @@ func (d *EVD) attend() {
 // the list. false: the EVD is not on a CNO any more, and the slot is still the
 // caller's.
 //
-// Whoever takes the EVD off changes word and pointer first and then locks the
-// mutex. So one who locks it after him sees that here, and one who locked it before
-// him is found.
+// Whoever takes the EVD off changes the pointer under the mutex. So one who locks it
+// after him sees that here, and one who locked it before him is found. (LIM may be 0
+// already: then he is about to come.)
 func (d *EVD) enlist() bool {
 	for {
 		c := d.cno.Load()
@@ -203,11 +201,7 @@ func (d *EVD) enlist() bool {
 			return false
 		}
 		c.mu.Lock()
-		if d.load().lim() == 0 { // [K2] under mu: pairs with the word before [K5]
-			c.mu.Unlock()
-			return false
-		}
-		if d.cno.Load() != c { // [K3] under mu: pairs with the store before [K5]
+		if d.cno.Load() != c { // [K2] under mu: pairs with [K3]
 			c.mu.Unlock()
 			continue
 		}

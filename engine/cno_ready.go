@@ -1,6 +1,13 @@
 package engine
 
-// cnoSeat is what an EVD has for the CNO it is on.
+import (
+	"unsafe"
+
+	"github.com/evdengine/evd/internal/atom"
+)
+
+// cnoSeat is what an EVD has for the CNO it is on. Where the mutex of a CNO is its
+// owner, it is that of the one which EVD.cno names.
 //
 // Invariant: listed and owner are never both there.
 type cnoSeat struct {
@@ -42,6 +49,7 @@ func (l *readyList) class(d *EVD) uint8 {
 
 func (l *readyList) push(d *EVD) {
 	k := l.class(d)
+	atom.PlainWrite(unsafe.Pointer(&d.cnoSeat))
 	d.listed, d.readyClass = true, k
 	d.ahead, d.behind = l.last[k], nil
 	if d.ahead == nil {
@@ -55,6 +63,7 @@ func (l *readyList) push(d *EVD) {
 
 // remove takes d, which must be listed, off.
 func (l *readyList) remove(d *EVD) {
+	atom.PlainWrite(unsafe.Pointer(&d.cnoSeat))
 	k := d.readyClass
 	if d.ahead == nil {
 		l.first[k] = d.behind
