@@ -153,3 +153,51 @@ func ExampleEngine_Async() {
 	// Output:
 	// upcall_panic true a bug disable
 }
+
+// One goroutine for many EVDs: it is given one at a time that has events. What it
+// leaves behind is told again.
+func ExampleCNO() {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	cno, err := e.NewCNO(engine.CNOConfig{Name: "all"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		evd, err := e.NewEVD(engine.EVDConfig{Name: name, CNO: cno})
+		if err != nil {
+			log.Fatal(err)
+		}
+		for i := range uint64(2) {
+			if err := evd.Post(engine.Event{WRID: i}); err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+	w, err := cno.NewWaiter()
+	if err != nil {
+		log.Fatal(err)
+	}
+	buf := make([]engine.Event, 1)
+	for range 4 {
+		evd, err := w.Wait(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := evd.Dequeue(buf); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("event", buf[0].WRID, "of", evd.Name())
+	}
+	evd, err := w.TryWait()
+	fmt.Println(evd == nil, err)
+	// Output:
+	// event 0 of a
+	// event 0 of b
+	// event 1 of a
+	// event 1 of b
+	// true <nil>
+}
