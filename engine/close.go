@@ -42,8 +42,8 @@ func (d *EVD) CloseContext(ctx context.Context) (err error) {
 
 func (d *EVD) close(ctx context.Context) error {
 	d.markClosed()
-	d.leaveCNO()
 	d.ring.Close()
+	d.leaveCNO()
 	if err := acquire(ctx, d.closer); err != nil {
 		return fmt.Errorf("engine: Close: EVD %q: another Close: %w", d.name, err)
 	}

@@ -429,6 +429,9 @@ func TestReadyListPatience(t *testing.T) {
 		last[k] = i
 		l.push(x)
 	}
+	for k := range last {
+		require.Greater(t, last[k], 199-patience-readyClasses, "class %d", k)
+	}
 	for _, k := range []int{1, 0, 2} { // from the middle, the ends, the whole
 		l.remove(d[k][0])
 		l.remove(d[k][1])

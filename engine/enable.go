@@ -152,10 +152,10 @@ func (d *EVD) enable(op string, l level, v verb) error {
 			return d.closedErr(op)
 		case s&bOWN != 0:
 			return d.waiterErr(op)
-		case s&bCNO != 0:
-			return d.onCNOErr(op)
 		case s.level() == l:
 			return nil
+		case s&bCNO != 0:
+			return d.onCNOErr(op)
 		case s.lim() > 0:
 			// [E4] From one policy to another. Who exceeds a lower limit leaves
 			// by [R1] and leaves the mark; a higher one or another kind is told

@@ -57,13 +57,22 @@ func TestLabelsOfModel(t *testing.T) {
 	require.Equal(t, slices.Sorted(maps.Keys(code)), slices.Sorted(maps.Keys(model)))
 }
 
-// mutantsOf returns the mutants of a package by id, with their clauses.
+// mutantsOf returns the mutants of a package by id, with their clauses, of all the
+// tables that are named after it.
 func mutantsOf(t *testing.T, pkg string) map[string]string {
 	t.Helper()
 	name := pkg[strings.LastIndexByte(pkg, '/')+1:]
 	out := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\t\{"(\w+)", "([^"]+)", `).FindAllStringSubmatch(read(t, "internal", "mutants", "table_"+name+".go"), -1) {
-		out[m[1]] = m[2]
+	files, err := filepath.Glob(filepath.Join(top, "internal", "mutants", "table_*.go"))
+	require.NoError(t, err)
+	table := regexp.MustCompile(`(?ms)^var ` + name + `\w*Mutants = \[\]mutant\{$.*?^\}$`)
+	line := regexp.MustCompile(`(?m)^\t\{"(\w+)", "([^"]+)", `)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for _, m := range line.FindAllStringSubmatch(table.FindString(string(b)), -1) {
+			out[m[1]] = m[2]
+		}
 	}
 	require.NotEmpty(t, out, pkg)
 	return out

@@ -45,7 +45,7 @@ func TestModelMutants(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "model", "cases.txt"))
 	require.NoError(t, err)
 	cases := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^(m\d+)-`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^(m[a-z]?\d+)-`).FindAllStringSubmatch(string(text), -1) {
 		cases[m[1]] = true
 	}
 	require.Greater(t, len(cases), 50)
