@@ -426,6 +426,47 @@ func TestExploreCNOAttachBesidePost(t *testing.T) {
 	})
 }
 
+// Put on a CNO beside somebody who begins to wait for the EVD itself: one of the two
+// is refused.
+func TestExploreCNOAttachBesideWait(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newCNOScen(x, 0, false)
+		d, err := s.e.NewEVD(EVDConfig{Capacity: 2})
+		s.must(err)
+		s.ds = append(s.ds, d)
+		s.post(0, 1)
+		waits, on := false, false
+		x.Go("admin", func() {
+			err := d.ModifyCNO(s.c)
+			if on = err == nil; err != nil && !errors.Is(err, ErrWaiter) {
+				x.Failf("ModifyCNO: %v", err)
+			}
+			if w := d.load(); on && w&bOWN != 0 {
+				x.Failf("on a CNO, and a waiter has it: word %x", w)
+			}
+		})
+		x.Go("waiter", func() {
+			var buf [1]Event
+			n, _, err := d.Wait(context.Background(), 1, buf[:])
+			if waits = err == nil; err != nil && !errors.Is(err, ErrOnCNO) {
+				x.Failf("Wait: %v", err)
+			}
+			s.got += n
+		})
+		x.Check(func() {
+			w := d.load()
+			switch {
+			case w&(bTAKE|bOWN|bWAIT) != 0 || (w&bCNO != 0) != on || s.c.evds > 0 != on:
+				x.Failf("on a CNO: %v, of %d EVDs; word %x", on, s.c.evds, w)
+			case !on && !waits:
+				x.Failf("each was refused because of the other")
+			case on && d.listed == waits:
+				x.Failf("the event: waited for %v, listed %v", waits, d.listed)
+			}
+		})
+	})
+}
+
 // Waiters return when the CNO is closed with the engine.
 func TestExploreCNOEngineClose(t *testing.T) {
 	run(t, func(x *explore.X) {

@@ -75,7 +75,8 @@ func TestCNORefusals(t *testing.T) {
 	require.ErrorIs(t, w.Done(d), ErrNotOwner)
 	require.ErrorIs(t, w.Done(nil), ErrNilHandle)
 	require.ErrorIs(t, w.Done(other.Async()), ErrForeign)
-	_, err = w.Wait(nil) //nolint:staticcheck // SA1012: that is what is refused
+	var noContext context.Context
+	_, err = w.Wait(noContext)
 	require.ErrorIs(t, err, ErrNilHandle)
 
 	// One goroutine at a time.

@@ -15,6 +15,8 @@ var engineCNOMutants = []mutant{
 	{"K3d", "K3", "the EVD leaves the list first, and then the word says so", "CNOFlip", ""},
 	{"K4", "K4", "the pointer comes after LIM", "CNOAttachBesideClose|CNOAttachBesidePost", "mk06"},
 	{"K4b", "K4", "what is pending is told to nobody", "CNOAttachBesidePost|CNOFlip", ""},
+	{"K4c", "K4", "put on beside a waiter", "CNOAttachBesideWait", ""},
+	{"KX", "X1", "the direct hand-off runs an upcall on a CNO", "^TestCNOInlinePost$", ""},
 	{"K5", "K5", "Close does not look for a CNO", "CNOClose", "mk07"},
 	{"K6", "K6", "given, and not woken", "CNOOneEvent|CNODone", "mk08"},
 	{"K7", "K7", "who is done is believed to have left nothing", "CNODone", "mk11"},
