@@ -467,6 +467,28 @@ func TestExploreCNOAttachBesideWait(t *testing.T) {
 	})
 }
 
+// Shutdown waits for what is pending, and not for a waiter who keeps the EVD.
+func TestExploreCNOShutdown(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newCNOScen(x, 1, false)
+		s.revoked = true
+		s.post(0, 1)
+		w := s.waiter()
+		x.Go("waiter", func() {
+			d, err := s.wait("waiter", w)
+			s.must(err)
+			s.dequeue(d)
+		})
+		x.Go("shutdown", func() {
+			s.must(s.ds[0].Shutdown(context.Background()))
+			if s.got != 1 || s.left != 0 {
+				x.Failf("got %d, left over %d", s.got, s.left)
+			}
+		})
+		s.checkRest(0)
+	})
+}
+
 // Waiters return when the CNO is closed with the engine.
 func TestExploreCNOEngineClose(t *testing.T) {
 	run(t, func(x *explore.X) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -167,4 +168,28 @@ func TestCNOTeardown(t *testing.T) {
 	post(t, d)
 	require.NoError(t, d.Teardown(limit(t)), "it is listed, and that is nobody's upcall")
 	require.Same(t, d, tryWait(t, newTestWaiter(t, c)))
+}
+
+// The operations are traced as those of EVDs are.
+func TestCNOTrace(t *testing.T) {
+	var log bytes.Buffer
+	e, err := New(Config{Logger: testLogger(&log), Trace: TraceAPI, Watchdog: NoWatchdog})
+	require.NoError(t, err)
+	c := newTestCNO(t, e, CNOConfig{Name: "all"})
+	d, err := e.NewEVD(EVDConfig{Name: "io"})
+	require.NoError(t, err)
+	require.NoError(t, d.ModifyCNO(c))
+	require.Error(t, c.Close())
+	require.NoError(t, d.ModifyCNO(nil))
+	require.NoError(t, c.Close())
+	require.NoError(t, e.Close())
+	for _, want := range []string{
+		`msg="cno_create(cno=all)" category=api`,
+		`msg="evd_modify_cno(evd=io, cno=all) = ok" category=api`,
+		`msg="cno_free(cno=all) = engine: CNO.Close: CNO \"all\": engine: busy: 1 EVDs are on it, 0 waiters sleep" category=api`,
+		`msg="evd_modify_cno(evd=io, cno=none) = ok" category=api`,
+		`msg="cno_free(cno=all) = ok" category=api`,
+	} {
+		require.Contains(t, log.String(), want)
+	}
 }

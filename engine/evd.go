@@ -63,12 +63,12 @@ type EVD struct {
 	dog  evdDog // owner: the watchdog
 	slot int    // owner: Engine.mu; place in Engine.evds
 
+	_     pad.Line
+	stats stats
+
 	_   pad.Line
 	cno atom.Pointer[CNO] // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
 	cnoSeat
-
-	_     pad.Line
-	stats stats
 }
 
 // NewEVD creates an EVD and starts the pollers of its CQs.

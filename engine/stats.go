@@ -41,11 +41,12 @@ type stats struct {
 	rejected, dequeued, leftover     atom.Counter
 	handOvers, arms, armErrs, stalls atom.Counter
 	raised, waits, lost, panics      atom.Counter
-	notified                         atom.Counter
 	poll                             pollerStats
 
 	polled, delivered, upcalls, direct atom.Counter
 	pumped                             atom.Counter // of polled: went through the ring
+
+	notified atom.Counter
 }
 
 // Stats returns the EVD's counters. For any goroutine.

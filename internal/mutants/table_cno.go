@@ -34,7 +34,7 @@ var engineCNOMutants = []mutant{
 	{"KE", "E", "upcalls are enabled on a CNO", "^TestCNORefusals$", ""},
 	{"KW", "W1", "the EVD is waited for on a CNO", "^TestCNORefusals$", ""},
 	{"KT", "Q1", "Teardown waits for the slot of a CNO", "^TestCNOTeardown$", ""},
-	{"KH", "Shutdown", "it waits for the slot of a CNO", "^TestCNOShutdown$", ""},
+	{"KH", "Shutdown", "it waits for the slot of a CNO", "CNOShutdown", ""},
 	{"KG", "watchdog", "a waiter who keeps an EVD is an upcall that is stuck", "^TestCNOWatchdog$", ""},
 	{"KC", "shut", "the waiters are not told of the end", "CNOEngineClose", ""},
 	{"KF", "FD", "the descriptor stays readable", "^TestCNODescriptor$", ""},
