@@ -517,6 +517,24 @@ func TestCNOWatchdog(t *testing.T) {
 	require.Zero(t, e.Async().Query().Pending)
 }
 
+// A CQ that cannot be armed is asked again, for a CNO too.
+func TestCNOArmError(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	c := newTestCNO(t, e, CNOConfig{})
+	w := newTestWaiter(t, c)
+	cq := newTestCQ(t, mock.Config{Faults: mock.Faults{ArmError: mock.Once(1)}})
+	d, err := e.NewEVD(EVDConfig{CNO: c, CQs: []hwcq.CQ{cq}, Mode: ModeEvent})
+	require.NoError(t, err)
+	waitFor(t, func() bool { return d.Query().Armed })
+	require.EqualValues(t, 1, d.Stats().ArmErrors)
+	_, err = cq.Complete(hwcq.WC{}, false)
+	require.NoError(t, err)
+	got, err := w.Wait(limit(t))
+	require.NoError(t, err)
+	require.Same(t, d, got)
+	takes(t, d)
+}
+
 // Nothing is allocated between a Post and Done.
 func TestZeroAllocCNO(t *testing.T) {
 	e := newTestEngine(t, Config{})
