@@ -436,12 +436,16 @@ func TestExploreCloseArmError(t *testing.T) {
 // pumped is an EVD without upcalls whose pump waits for room in a ring of
 // capacity, with cqes completions; its poller is there, and nothing has begun.
 func pumped(x *explore.X, capacity, batch, posts, cqes int) *scen {
+	return pumpedIn(x, ModeEvent, capacity, batch, posts, cqes)
+}
+
+func pumpedIn(x *explore.X, mode Mode, capacity, batch, posts, cqes int) *scen {
 	s := newScen(x, 0, EVDConfig{}, mock.Config{})
 	cq, err := mock.New(mock.Config{Depth: 4})
 	s.must(err)
 	s.cq = append(s.cq, cq)
 	s.d, err = s.e.NewEVD(EVDConfig{
-		Streams: DTO | Software, CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: DispatchQueued,
+		Streams: DTO | Software, CQs: []hwcq.CQ{cq}, Mode: mode, Dispatch: DispatchQueued,
 		Capacity: capacity, Batch: batch, Upcall: s.upcall,
 		Leftovers: func(evs []Event) { s.left += len(evs); s.order(evs) },
 	})

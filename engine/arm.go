@@ -88,14 +88,14 @@ func (p *poller) rest() bool {
 	}
 	p.delay = retryFirst
 	if l.cq.Pending() && p.start(srcWatch) { // .. then look again ..
-		p.st.averted.Add(1)
+		l.stats.averted.Add(1)
 		l.watch()
 		return false
 	}
-	if p.stopped.Load() {
+	if p.ctl.Load()&cStop != 0 {
 		return false
 	}
-	p.st.sleeps.Add(1)
+	l.stats.sleeps.Add(1)
 	return true // .. then sleep
 }
 
@@ -130,6 +130,9 @@ type link struct {
 
 	unarmed atom.Bool // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM
 	dog     linkDog   // owner: the watchdog
+
+	fresh bool // owner: the holder of TAKE (or of the pump's slot); he has armed it and not looked yet
+	stats linkStats
 }
 
 const (
@@ -149,14 +152,34 @@ type sink interface {
 
 // arm arms every directly attached CQ that is not armed yet. It is called by
 // the one who set ARM, who looks again afterwards. The error is the first one;
-// the other CQs stay armed.
-func (d *EVD) arm() (err error) {
+// the other CQs stay armed. TAKE must be held.
+func (d *EVD) arm() error { return d.armAll((*link).armTaking) }
+
+func (d *EVD) armAll(arm func(*link) error) (err error) {
 	for _, l := range d.direct {
-		if e := l.armWanted(); e != nil && err == nil {
+		if e := arm(l); e != nil && err == nil {
 			err = e
 		}
 	}
 	return err
+}
+
+// armTaking is armWanted by the CQ's consumer, whose next look tells whether the
+// arm came too late for something (see noteLook).
+func (l *link) armTaking() error {
+	before := l.stats.arms.Load()
+	err := l.armWanted()
+	l.fresh = l.stats.arms.Load() != before
+	return err
+}
+
+// noteLook counts what the first look after an arm found: without that look it
+// would have been lost.
+func (l *link) noteLook(n int) {
+	l.fresh = false
+	if n > 0 {
+		l.stats.missed.Add(1)
+	}
 }
 
 // armWanted is transition [L1]: the machine wants notification. A CQ whose end is

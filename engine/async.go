@@ -100,14 +100,14 @@ func (d *EVD) ReportAsync(n EventNumber) error {
 func (d *EVD) noteArm(l *link, err error) {
 	switch {
 	case err == nil:
-		d.stats.arms.Add(1)
+		l.stats.arms.Add(1)
 		d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "solicited_only", l.solic)
 		return
 	case errors.Is(err, ErrClosed):
-		d.stats.armErrs.Add(1)
+		l.stats.armErrs.Add(1)
 		return // whoever closes a CQ under its EVD knows
 	}
-	d.stats.armErrs.Add(1)
+	l.stats.armErrs.Add(1)
 	d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "error", err)
 	d.cqFailed(l, err, alarmArm)
 }

@@ -59,7 +59,7 @@ func enableBesideWaiter(t *testing.T, f mock.Faults) {
 			}
 		})
 		x.Daemon("poller", func() {
-			explore.Block(l.poll.retry.Load)
+			explore.Block(func() bool { return l.poll.ctl.Load()&cRetry != 0 })
 			l.poll.start(srcWatch)
 		})
 		x.Check(func() {

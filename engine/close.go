@@ -69,6 +69,8 @@ func (d *EVD) close(ctx context.Context) error {
 	d.drain()
 	d.dead = true
 	d.e.mu.Lock()
+	gone := d.Stats()
+	d.e.gone.add(&gone)
 	d.e.forget(d)
 	for _, l := range d.links {
 		delete(d.e.cqs, l.cq)
@@ -168,7 +170,7 @@ func (d *EVD) drain() {
 				d.eventFromWC(&buf[i], &p.stash[i], p.link.index)
 			}
 			p.stash = p.stash[n:]
-			d.stats.polled.Add(uint64(n))
+			p.link.stats.drained.Add(uint64(n))
 			hand(n)
 		}
 	}

@@ -245,7 +245,7 @@ func (d *EVD) armForEnable(op string, s word) (n word, ok bool, err error) {
 		return 0, false, nil
 	}
 	if s&bARM == 0 {
-		err := d.arm()
+		err := d.armAll((*link).armWanted)
 		if err != nil {
 			d.clearARM()
 		}

@@ -48,6 +48,14 @@ type Config struct {
 	AsyncUpcall    UpcallFunc
 	AsyncLeftovers func([]Event)
 
+	// Regions marks upcalls, and the sleep of pollers and waiters, as regions of
+	// runtime/trace: "evd.upcall", "evd.sleep" and "evd.wait", with the EVD's name
+	// logged under the category "evd"; and gives goroutines of the engine the
+	// EVD's pprof labels (evd=upcall, name=its name) while they run an upcall of
+	// it. Some 100 ns an upcall, more while a trace is being taken. Without it:
+	// nothing.
+	Regions bool
+
 	// Logger gets the traces that Trace selects; nothing is logged without
 	// both. Its handler must not call the engine, which may hold a lock.
 	Logger *slog.Logger
@@ -122,7 +130,7 @@ type Engine struct {
 	rq      runq
 	cfg     Config
 	async   *EVD
-	tracing Trace // 0 without a logger
+	tracing Trace // nothing of Config.Trace without a logger
 
 	workMu atom.Mutex
 	wait   []atom.Token // owner: workMu; one a worker, signalled when it ends
@@ -141,6 +149,8 @@ type Engine struct {
 	nextID  uint32           // owner: mu
 	epGen   uint32           // owner: mu; generations of endpoints
 	closed  bool             // owner: mu
+	gone    Stats            // owner: mu; what closed EVDs had counted
+	looks   atom.Counter     // of the watchdog
 
 	spawn func(role, name string, fn func()) // starts the engine's goroutines; the explorer's threads in its scenarios
 }
@@ -163,6 +173,9 @@ func newEngine(cfg Config, spawn func(role, name string, fn func())) (*Engine, e
 	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]*EVD{}, cnos: map[*CNO]bool{}, spawn: spawn}
 	if cfg.Logger != nil {
 		e.tracing = cfg.Trace
+	}
+	if cfg.Regions {
+		e.tracing |= traceRegions
 	}
 	e.rq.cond = atom.NewCond(&e.rq.mu)
 	e.quietCond = atom.NewCond(&e.quietMu)
@@ -202,10 +215,12 @@ func spawn(role, name string, fn func()) {
 				spawn(role, name, fn)
 			}
 		}()
-		pprof.Do(context.Background(), pprof.Labels("evd", role, "name", name), func(context.Context) { fn() })
+		pprof.Do(context.Background(), labels(role, name), func(context.Context) { fn() })
 		returned = true
 	}()
 }
+
+func labels(role, name string) pprof.LabelSet { return pprof.Labels("evd", role, "name", name) }
 
 // keep starts a goroutine of the engine that signals done at its end.
 func (e *Engine) keep(role, name string, fn func(), done atom.Token) {

@@ -110,7 +110,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		bind:       cfg.Streams&Bind != 0,
 		merged:     cfg.Streams&Connection != 0 && cfg.Streams&(DTO|Bind) != 0,
 		repanic:    cfg.Repanic,
-		traced:     e.tracing&(TraceAPI|TraceEVD|TraceCompletion) != 0,
+		traced:     e.tracing&(TraceAPI|TraceEVD|TraceCompletion|traceRegions) != 0,
 		batch:      cfg.Batch,
 		budget:     cfg.Budget,
 		streams:    cfg.Streams,
@@ -125,12 +125,11 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	if d.postInline {
 		d.own = &runner{evs: make([]Event, cfg.Batch)}
 	}
-	turns := 0
 	if cfg.Mode == ModeAdaptive && len(cfg.CQs) > 0 {
-		turns = e.spinTurns()
+		e.spinTurns() // measured here, not by a poller
 	}
 	for i, cq := range cfg.CQs {
-		d.attach(cq, uint16(i), cfg, turns)
+		d.attach(cq, uint16(i), cfg)
 	}
 	w := word(0)
 	if len(d.direct) == 0 {
@@ -149,6 +148,9 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		d.join(cfg.CNO) // refused only if the engine has been closed meanwhile, and the EVD with it
 	}
 	for _, l := range d.links {
+		if e.tracing&traceRegions != 0 {
+			l.poll.r.labelled("poller", d.name)
+		}
 		e.keep("poller", d.name, l.poll.serve, l.poll.done)
 	}
 	return d, nil
@@ -157,13 +159,14 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 // attach ties a CQ to the EVD, directly or through a pump. (Not through one
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
-func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig, turns int) {
+func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig) {
 	caps := cq.Capabilities()
 	l := &link{cq: cq, index: index, solic: cfg.SolicitedOnly, owner: d, depth: caps.Depth, rearm: caps.ArmIdempotent}
 	if cfg.Mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
-	l.poll = &poller{link: l, mode: cfg.Mode, budget: turns, done: atom.NewToken(), st: &d.stats.poll, r: runner{stays: true}}
+	l.poll = &poller{link: l, e: d.e, done: atom.NewToken(), r: runner{stays: true}}
+	l.poll.ctl.Store(uint32(cfg.Mode))
 	d.links = append(d.links, l)
 	// Whoever enables arms and looks, so the poller need not begin with it.
 	l.poll.started = cfg.Policy == Disable

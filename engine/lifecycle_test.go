@@ -141,7 +141,7 @@ func TestFailedCQIsLeftAlone(t *testing.T) {
 	d.look()
 	require.EqualValues(t, 4, d.Stats().Delivered)
 	require.EqualValues(t, 1, d.Stats().ArmErrors)
-	require.False(t, d.testPoller().retry.Load())
+	require.False(t, d.testPoller().ctl.Load()&cRetry != 0)
 	// Nor does it keep upcalls from being enabled again, for what else comes.
 	require.NoError(t, d.ModifyUpcall(Disable, Same))
 	require.NoError(t, d.ModifyUpcall(SingleInstance, Same))

@@ -10,7 +10,7 @@ import (
 	"github.com/evdengine/evd/internal/spin"
 )
 
-// Mode says how an EVD's poller waits for completions.
+// Mode says how an EVD's poller waits for completions. EVD.SetMode changes it.
 type Mode uint8
 
 const (
@@ -57,35 +57,36 @@ const (
 // poller waits for one CQ and starts the machine that the CQ feeds.
 //
 // Concurrency: serve runs on one goroutine, which is the only one in the event
-// source's Wait; askStop and retryArm may be called from any.
+// source's Wait; askStop, retryArm and setMode may be called from any.
+// Invariant: every change of ctl by another is followed by a kick, so that serve
+// does not sleep over it.
 type poller struct {
-	link   *link
-	mode   Mode
-	budget int // empty polls before ModeAdaptive sleeps
+	link *link
+	e    *Engine
 
-	stopped atom.Bool // Writer: askStop. Reader: serve.
-	retry   atom.Bool // Writer: retryArm. Reader: serve. An arm failed.
-	done    atom.Token
+	ctl  atom.Uint32 // the Mode, cRetry, cStop. Writers: setMode, retryArm, askStop. Reader: serve.
+	done atom.Token
 
 	started bool          // owner: serve; the first look has been, or is not needed
+	budget  int           // owner: serve; empty polls before ModeAdaptive sleeps, 0: not known yet
 	delay   time.Duration // owner: serve; the next back-off
-	st      *pollerStats
 	r       runner
 }
 
-// pollerStats are counted off the hot path: at transitions only.
-type pollerStats struct {
-	events   atom.Counter // events received
-	sleeps   atom.Counter // ModeAdaptive: went from polling to sleeping
-	wakes    atom.Counter // ModeAdaptive: came back from sleeping
-	averted  atom.Counter // ModeAdaptive: armed, looked again, found a completion
-	spurious atom.Counter // events that found the CQ empty
-	retries  atom.Counter // runs started to arm again
-	waitErrs atom.Counter // EventSource.Wait failed, and not with ErrClosed
-}
+// Bits of poller.ctl. They are in one word so that a pass of serve is decided by
+// one load.
+const (
+	cMode  uint32 = 3      // the Mode
+	cRetry uint32 = 1 << 2 // an arm failed
+	cStop  uint32 = 1 << 3
+)
 
 // serve is the poller's life: it waits for completions until it is stopped or
 // the CQ is closed.
+//
+// A pass goes by one snapshot of the mode, what follows its sleep included. What
+// the poller is at, it knows from WATCH, which nobody else raises: so a change of
+// mode is no more than the way to sleep, or from it, that it goes anyway.
 func (p *poller) serve() {
 	if !p.started {
 		p.started = true
@@ -93,22 +94,35 @@ func (p *poller) serve() {
 	}
 	l := p.link
 	p.delay = retryFirst
-	for !p.stopped.Load() {
-		if p.retry.Swap(false) {
+	for {
+		c := p.ctl.Load() // [M2] the one of this pass; pairs with [M1]
+		mode := Mode(c & cMode)
+		if c&cStop != 0 {
+			return
+		}
+		if mode != ModeEvent {
+			l.watch() // before the looks
+		}
+		if c&cRetry != 0 {
+			p.ctl.And(^cRetry)
 			p.backOff()
-			p.st.retries.Add(1)
+			l.stats.retries.Add(1)
 			p.start(srcWatch)
 			if l.state.Load()&lARMED != 0 {
 				p.delay = retryFirst
 			} // else it failed again, or a waiter or worker has yet to arm
 			continue
 		}
-		if p.mode != ModeEvent && !p.watch() {
-			continue
+		if mode != ModeEvent {
+			if !p.watch(c) {
+				continue
+			}
+		} else if l.state.Load()&lWATCH != 0 && !p.rest() {
+			continue // [M3] from polling to events: it goes to sleep as always, by [L2]
 		}
-		event, err := l.cq.Events().Wait()
-		if p.mode != ModeEvent {
-			p.st.wakes.Add(1)
+		event, err := p.sleep()
+		if mode != ModeEvent {
+			l.stats.wakes.Add(1)
 		}
 		switch {
 		case errors.Is(err, ErrClosed):
@@ -118,25 +132,28 @@ func (p *poller) serve() {
 			p.start(srcWatch) // what is there is delivered, or waits for Dequeue
 			return
 		case err != nil: // deaf, but not blind
-			if p.st.waitErrs.Add(1); p.delay == retryFirst {
+			if l.stats.waitErrs.Add(1); p.delay == retryFirst {
 				l.owner.cqFailed(l, err, alarmProvider)
 			}
 			p.backOff()
 			p.start(srcWatch)
 		case event:
 			p.delay = retryFirst
-			p.st.events.Add(1)
+			l.stats.events.Add(1)
 			if !l.cq.Pending() {
-				p.st.spurious.Add(1)
+				l.stats.spurious.Add(1)
 			}
-			l.fired(p.mode != ModeEvent)
+			l.fired(mode != ModeEvent)
 			p.start(srcIntr)
-			continue
-		case p.mode == ModeEvent && !p.retry.Load():
-			p.start(srcWatch) // a Wake means "look"
-		}
-		if p.mode != ModeEvent {
-			l.watch()
+		default:
+			// A Wake means "look", in every mode, whether there is something or
+			// not: who left it to us [P4] has left the arm to us too.
+			if mode != ModeEvent {
+				l.watch()
+			}
+			if p.ctl.Load()&cRetry == 0 {
+				p.start(srcWatch)
+			}
 		}
 	}
 }
@@ -154,21 +171,31 @@ func (p *poller) start(src source) (moved bool) {
 }
 
 // watch polls the CQ until the budget is used up without a completion that
-// could be delivered. It answers true when the poller may sleep.
-func (p *poller) watch() bool {
+// could be delivered, or ctl is not c any more. It answers true when the poller
+// may sleep.
+func (p *poller) watch(c uint32) bool {
 	l := p.link
-	idle := 0
-	for turn := 1; p.mode == ModeSpin || idle < p.budget; turn++ {
+	spins := Mode(c&cMode) == ModeSpin
+	if !spins && p.budget == 0 {
+		p.budget = p.e.spinTurns() // setMode has measured
+	}
+	idle, runs := 0, uint64(0)
+	for turn := 1; spins || idle < p.budget; turn++ {
 		moved := l.cq.Pending() && p.start(srcWatch)
 		if moved {
 			idle = 0
+			runs++
 		} else {
 			idle++
 		}
 		switch {
 		case atom.Exploring && moved:
 		case atom.Exploring || turn%yieldEvery == 0:
-			if p.stopped.Load() {
+			if runs > 0 { // not one by one: that would be an add for each
+				l.stats.found.Add(runs)
+				runs = 0
+			}
+			if p.ctl.Load() != c {
 				return false
 			}
 			if !atom.Exploring && idle >= osYieldEvery && idle%osYieldEvery < yieldEvery {
@@ -179,7 +206,16 @@ func (p *poller) watch() bool {
 			spin.Pause()
 		}
 	}
+	l.stats.found.Add(runs)
 	return p.rest()
+}
+
+// sleep waits for an event or a Wake.
+func (p *poller) sleep() (event bool, err error) {
+	if p.e.tracing&traceRegions != 0 {
+		defer startRegion("evd.sleep", p.r.name).End()
+	}
+	return p.link.cq.Events().Wait()
 }
 
 // kick has the poller look at its CQ.
@@ -187,13 +223,13 @@ func (p *poller) kick() { p.link.cq.Events().Wake() }
 
 // retryArm has the poller try again after a failed arm.
 func (p *poller) retryArm() {
-	p.retry.Store(true)
+	p.ctl.Or(cRetry)
 	p.kick()
 }
 
 // askStop has serve end.
 func (p *poller) askStop() {
-	p.stopped.Store(true)
+	p.ctl.Or(cStop)
 	p.kick()
 }
 

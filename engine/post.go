@@ -141,9 +141,10 @@ func (d *EVD) postDirect(ev *Event) error {
 		r.evs[0] = *ev
 		d.stats.direct.Add(1)
 		if d.traced {
-			d.traceUpcall(r.evs[:1])
+			d.tracedCall(r, r.evs[:1])
+		} else {
+			d.call(r, r.evs[:1])
 		}
-		d.call(r, r.evs[:1])
 		s = d.load()
 		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||
 			!d.cas(s, s-runOne) { // [X2] as [R6]: only from a word without MISS

@@ -30,7 +30,7 @@ type pump struct {
 	holds atom.Bool
 }
 
-func (p *pump) arm() error { return p.link.armWanted() }
+func (p *pump) arm() error { return p.link.armTaking() }
 
 func (p *pump) retryArms() { p.link.retryArm() }
 
@@ -110,7 +110,7 @@ func (p *pump) drain(r *runner) (moved bool) {
 				continue
 			}
 			if p.cas(s, s-runOne) { // [P3] exactly that MISS=0 word
-				p.d.stats.stalls.Add(1)
+				p.link.stats.stalls.Add(1)
 				// What it holds may be new to an EVD that was enabled for what
 				// is new, and no event in the ring will tell.
 				p.d.trigger(srcPost)
@@ -127,12 +127,16 @@ func (p *pump) drain(r *runner) (moved bool) {
 // fetch takes a batch from the CQ and answers how many it got.
 func (p *pump) fetch() int {
 	if !p.link.cq.Pending() {
+		p.link.fresh = false
 		return 0
 	}
 	p.holds.Store(true) // [P5] before the CQ is empty: pairs with pending and deaf
 	p.stash = p.buf[:p.link.cq.Poll(p.buf)]
 	if len(p.stash) == 0 {
 		p.holds.Store(false)
+	}
+	if p.link.fresh {
+		p.link.noteLook(len(p.stash))
 	}
 	return len(p.stash)
 }
@@ -152,8 +156,7 @@ func (p *pump) place() ring.Status {
 	if len(p.stash) == 0 {
 		p.holds.Store(false) // [P6] after they are in the ring
 	}
-	p.d.stats.polled.Add(uint64(c.Len()))
-	p.d.stats.pumped.Add(uint64(c.Len()))
+	p.link.stats.polled.Add(uint64(c.Len()))
 	p.d.trigger(srcPost)
 	return ring.OK
 }

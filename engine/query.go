@@ -16,6 +16,7 @@ type Query struct {
 	Waiting  bool   // somebody is in Wait
 	Armed    bool   // a completion would be noticed: the CQs are armed or watched
 	Closed   bool
+	Modes    []Mode // of each CQ, as last set; nil without CQs
 	Stats    Stats
 }
 
@@ -24,6 +25,10 @@ type Query struct {
 func (d *EVD) Query() Query {
 	if d.valid("") != nil {
 		return Query{}
+	}
+	var modes []Mode
+	for _, l := range d.links {
+		modes = append(modes, l.poll.mode())
 	}
 	s := d.load()
 	on, slots := d.cno.Load(), int(s.run())
@@ -45,6 +50,7 @@ func (d *EVD) Query() Query {
 		Waiting:  s&bOWN != 0,
 		Armed:    s&bARM != 0,
 		Closed:   s&bCLOSE != 0,
+		Modes:    modes,
 		Stats:    d.Stats(),
 	}
 }

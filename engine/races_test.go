@@ -335,7 +335,7 @@ func TestR14PartialArmFailure(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, d.ModifyUpcall(SingleInstance, Same), mock.ErrInjected)
 	require.Equal(t, Disable, d.Query().Policy)
-	require.True(t, d.links[1].poll.retry.Load())
+	require.True(t, d.links[1].poll.ctl.Load()&cRetry != 0)
 	require.NoError(t, d.ModifyUpcall(SingleInstance, Same))
 	require.Zero(t, a.Stats().ArmAgain)
 	for i, cq := range []*mock.CQ{a, b} {

@@ -254,7 +254,7 @@ func (s *seq) enableNew() {
 	if s.cq != nil {
 		st := s.cq.Stats()
 		p := s.d.testPoller()
-		told = told || !p.started || p.retry.Load() || st.EventsRaised != st.EventsTaken
+		told = told || !p.started || p.ctl.Load()&cRetry != 0 || st.EventsRaised != st.EventsTaken
 	}
 	s.modify(p, s.d.ModifyUpcallNew)
 	if before == Disable && s.policy != Disable && pending > 0 {
@@ -327,7 +327,7 @@ func (s *seq) poller() bool {
 		p.start(srcWatch)
 		return true
 	}
-	if p.retry.Swap(false) {
+	if p.ctl.And(^cRetry)&cRetry != 0 {
 		p.start(srcWatch)
 		return true
 	}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+
 	"github.com/evdengine/evd/internal/atom"
 )
 
@@ -9,6 +11,11 @@ import (
 type runner struct {
 	up  Upcall
 	evs []Event
+
+	// The pprof labels of its goroutine, with Config.Regions and where it is the
+	// engine's own, and the name in them.
+	labels context.Context
+	name   string
 
 	// stays: the goroutine has nothing else to serve, so that at the end of
 	// its budget it yields the CPU and goes on instead of handing over.
@@ -181,10 +188,11 @@ func (d *EVD) handOver() bool {
 
 // deliver calls the upcall with a batch. The slot is held, TAKE is not.
 func (d *EVD) deliver(r *runner, evs []Event) {
-	d.stats.upcalls.Add(1)
+	d.stats.batches[bucket(len(evs))].Add(1)
 	d.stats.delivered.Add(uint64(len(evs)))
-	if d.e.tracing&(TraceEVD|TraceCompletion) != 0 {
-		d.traceUpcall(evs)
+	if d.e.tracing&(TraceEVD|TraceCompletion|traceRegions) != 0 {
+		d.tracedCall(r, evs)
+		return
 	}
 	d.call(r, evs)
 }

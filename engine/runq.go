@@ -15,6 +15,8 @@ type runq struct {
 	first  *machine
 	last   *machine
 	parked int
+	n      int // runs in the list
+	most   int // the most there were
 	pops   uint64
 	closed bool
 }
@@ -36,6 +38,8 @@ func (q *runq) push(m *machine) {
 		q.last.next = m
 	}
 	q.last = m
+	q.n++
+	q.most = max(q.most, q.n)
 	wake := q.parked > 0
 	if wake {
 		q.parked-- // he is spoken for: the next push wakes another
@@ -59,6 +63,8 @@ func (q *runq) pop() *machine {
 		q.cond.Wait()
 	}
 	m := q.first
+	q.n--
+	m.pops++
 	if q.first = m.next; q.first == nil {
 		q.last = nil
 	}
@@ -78,6 +84,9 @@ func (q *runq) close() {
 // work is a worker's life.
 func (e *Engine) work() {
 	r := &runner{}
+	if e.tracing&traceRegions != 0 {
+		r.labelled("worker", "engine")
+	}
 	for {
 		m := e.rq.pop()
 		if m == nil {

@@ -32,6 +32,7 @@ type scen struct {
 	unorder  bool           // do not check order
 	beat     atom.Uint32    // a scheduling point inside the upcall
 	onUpcall func(u *Upcall)
+	closing  bool // Close has begun
 }
 
 // newScen builds the engine with one worker and an EVD over ncq mock CQs.

@@ -1,12 +1,17 @@
 package engine
 
-import "github.com/evdengine/evd/internal/atom"
+import (
+	"math/bits"
+
+	"github.com/evdengine/evd/internal/atom"
+)
 
 // Stats is a snapshot of an EVD's counters since it was created. Counters are
 // read one after the other: while the EVD is in use they need not add up. At
 // rest they do:
 //
 //	Posted + Polled + Raised = Delivered + Dequeued + Leftover + pending, those on CQs excepted
+//	Upcalls = the sum of Batches
 type Stats struct {
 	Posted    uint64 // events accepted by Post and PostCM
 	Rejected  uint64 // posts refused with ErrFull
@@ -17,68 +22,235 @@ type Stats struct {
 	Dequeued  uint64 // events handed out by Dequeue and Wait
 	Waits     uint64 // Waits that succeeded
 	Leftover  uint64 // events handed to Leftovers by Close
-	Direct    uint64 // of Posted: handed to the upcall without passing the ring
-	HandOvers uint64 // times the budget was used up and the rest handed on
 
-	Arms      uint64 // successful arms of a CQ
-	ArmErrors uint64 // failed ones
-	Events    uint64 // one-shot events received from CQs
-	Spurious  uint64 // of Events: the CQ turned out to be empty
-	Sleeps    uint64 // ModeAdaptive: pollers that went from polling to sleeping
-	Wakes     uint64 // ModeAdaptive: pollers that went from sleeping to polling
-	Averted   uint64 // ModeAdaptive: sleeps averted by the look after the arm
-	Retries   uint64 // attempts to arm again after a failure
-	WaitErrs  uint64 // failed waits for an event; the poller polls and tries again
-	Stalls    uint64 // DispatchQueued: times the ring was full and a completion had to wait
+	// What begins upcalls: a Post that runs one itself (Direct), a worker
+	// (QueuedRuns, for a post or the rest of a run), a poller that polls
+	// (PolledRuns), a poller that has had an event (Events without Spurious).
+	// A run may deliver many batches.
+	Direct     uint64 // of Posted: handed to the upcall without passing the ring
+	QueuedRuns uint64 // runs that a worker took up
+	Notified   uint64 // times a CNO was told: a waiter was given the EVD, or it went on the ready list
+	HandOvers  uint64 // times the budget was used up and the rest handed on
+	PolledRuns uint64 // runs of a poller that polls, which moved something; a little late
 
-	Notified uint64 // times a CNO was told: a waiter was given the EVD, or it went on the ready list
+	Batches [NumBatches]uint64 // upcalls by how many events they got; see BatchBucket
+	Ends    WaitEnds           // why Waits returned
 
-	LostInterrupts uint64 // completions that the watchdog found, nobody having been told of them
-	Panics         uint64 // upcalls that panicked
+	// The sums over the CQs; see CQStats.
+	Arms, ArmErrors, Events, Spurious, Missed, Averted uint64
+	Sleeps, Wakes, Retries, WaitErrs, Stalls           uint64
+	LostInterrupts                                     uint64
+
+	Panics uint64 // upcalls that panicked
 }
 
+// CQStats is a snapshot of the counters of one CQ of an EVD.
+type CQStats struct {
+	Mode           Mode   // as last set
+	Polled         uint64 // completions taken
+	PolledRuns     uint64 // runs begun by the poller while it polled, which moved something; a little late
+	Arms           uint64 // successful arms
+	ArmErrors      uint64 // failed ones
+	Events         uint64 // one-shot events received
+	Spurious       uint64 // of Events: the CQ turned out to be empty
+	Missed         uint64 // arms that came after the completion, which the consumer's look after the arm found: the lost wake-ups that were not
+	Averted        uint64 // the same of the poller, going from polling to sleep: it did not sleep
+	Sleeps         uint64 // times the poller went from polling to sleeping
+	Wakes          uint64 // times it came back, in a mode that polls
+	Retries        uint64 // attempts to arm again after a failure
+	WaitErrs       uint64 // failed waits for an event; the poller polls and tries again
+	Stalls         uint64 // DispatchQueued: times the ring was full and a completion had to wait
+	LostInterrupts uint64 // completions that the watchdog found, nobody having been told of them
+}
+
+// WaitEnds counts why Waits returned; those that were refused at once are not in
+// it.
+type WaitEnds struct {
+	Events     uint64 // enough events
+	Time       uint64 // the latency of WaitBatch was over
+	Context    uint64 // the context ended
+	Woken      uint64 // EVD.Wake
+	Unwaitable uint64 // EVD.SetUnwaitable
+	Closed     uint64 // EVD.Close
+	Dead       uint64 // nothing can come any more: all CQs have failed
+}
+
+// NumBatches is how many buckets Stats.Batches has.
+const NumBatches = 14
+
+// BatchBucket returns the sizes that bucket i of Stats.Batches counts: 0 (only
+// with policy NotificationOnly), 1, 2, 3..4, 5..8, and so on up to 2049..4096.
+// Buckets that do not exist are empty: 0, -1.
+func BatchBucket(i int) (least, most int) {
+	switch {
+	case i < 0 || i >= NumBatches:
+		return 0, -1
+	case i < 2:
+		return i, i
+	}
+	return 1<<(i-2) + 1, 1 << (i - 1)
+}
+
+// bucket is the one that counts upcalls with n events, 0..maxBatch.
+func bucket(n int) int { return bits.Len(uint(2*n-1)) & 15 } // of 0: 64
+
+// stats are the counters of an EVD; those of its CQs are with the links, so that
+// an EVD without CQs does not have them.
 type stats struct {
 	rejected, dequeued, leftover     atom.Counter
-	handOvers, arms, armErrs, stalls atom.Counter
-	raised, waits, lost, panics      atom.Counter
-	poll                             pollerStats
+	handOvers, raised, waits, panics atom.Counter
+	notified                         atom.Counter
+	ends                             [numVerdicts]atom.Counter
 
-	polled, delivered, upcalls, direct atom.Counter
-	pumped                             atom.Counter // of polled: went through the ring
-
-	notified atom.Counter
+	delivered, direct atom.Counter
+	batches           [NumBatches]atom.Counter // their sum is how many upcalls there were, inline posts excepted
 }
 
-// Stats returns the EVD's counters. For any goroutine.
-func (d *EVD) Stats() Stats {
+// linkStats are the counters of one CQ. All but the first are off the hot path.
+type linkStats struct {
+	polled, drained                           atom.Counter // drained: by Close, from a pump's stash
+	found                                     atom.Counter // runs of a polling poller that moved something
+	arms, armErrs, events, spurious, missed   atom.Counter
+	averted, sleeps, wakes, retries, waitErrs atom.Counter
+	stalls, lost                              atom.Counter
+}
+
+func (st *stats) upcalls() (n uint64) {
+	for i := range st.batches {
+		n += st.batches[i].Load()
+	}
+	return n
+}
+
+func (l *link) counters() CQStats {
+	st := &l.stats
+	return CQStats{
+		Mode:           l.poll.mode(),
+		Polled:         st.polled.Load() + st.drained.Load(),
+		PolledRuns:     st.found.Load(),
+		Arms:           st.arms.Load(),
+		ArmErrors:      st.armErrs.Load(),
+		Events:         st.events.Load(),
+		Spurious:       st.spurious.Load(),
+		Missed:         st.missed.Load(),
+		Averted:        st.averted.Load(),
+		Sleeps:         st.sleeps.Load(),
+		Wakes:          st.wakes.Load(),
+		Retries:        st.retries.Load(),
+		WaitErrs:       st.waitErrs.Load(),
+		Stalls:         st.stalls.Load(),
+		LostInterrupts: st.lost.Load(),
+	}
+}
+
+// CQStats returns the counters of one CQ: its place in EVDConfig.CQs, from 0. Also
+// of a closed EVD. For any goroutine.
+//
+// Errors: ErrInvalid (cq), ErrNilHandle.
+func (d *EVD) CQStats(cq int) (CQStats, error) {
+	const op = "engine: CQStats"
+	if err := d.valid(op); err != nil {
+		return CQStats{}, err
+	}
+	if err := d.checkCQ(op, cq); err != nil {
+		return CQStats{}, err
+	}
+	return d.links[cq].counters(), nil
+}
+
+// Stats returns the EVD's counters. For any goroutine. Of a nil EVD they are 0.
+func (d *EVD) Stats() (s Stats) {
+	if d.valid("") != nil {
+		return s
+	}
 	st := &d.stats
 	direct := st.direct.Load()
-	pumped := st.pumped.Load() // before Accepted: counted after it
-	return Stats{
-		Posted:    d.ring.Accepted() - pumped + direct,
-		Rejected:  st.rejected.Load(),
-		Polled:    st.polled.Load(),
-		Delivered: st.delivered.Load() + direct,
-		Upcalls:   st.upcalls.Load() + direct,
-		Dequeued:  st.dequeued.Load(),
-		Leftover:  st.leftover.Load(),
-		Direct:    direct,
-		HandOvers: st.handOvers.Load(),
-		Arms:      st.arms.Load(),
-		ArmErrors: st.armErrs.Load(),
-		Events:    st.poll.events.Load(),
-		Spurious:  st.poll.spurious.Load(),
-		Sleeps:    st.poll.sleeps.Load(),
-		Wakes:     st.poll.wakes.Load(),
-		Averted:   st.poll.averted.Load(),
-		Retries:   st.poll.retries.Load(),
-		WaitErrs:  st.poll.waitErrs.Load(),
-		Stalls:    st.stalls.Load(),
-		Raised:    st.raised.Load(),
-		Waits:     st.waits.Load(),
-		Notified:  st.notified.Load(),
-
-		LostInterrupts: st.lost.Load(),
-		Panics:         st.panics.Load(),
+	pumped := uint64(0) // before Accepted: counted after it
+	for _, p := range d.pumps {
+		pumped += p.link.stats.polled.Load()
 	}
+	s = Stats{
+		Posted:     d.ring.Accepted() - pumped + direct,
+		Rejected:   st.rejected.Load(),
+		Raised:     st.raised.Load(),
+		Delivered:  st.delivered.Load() + direct,
+		Upcalls:    direct,
+		Dequeued:   st.dequeued.Load(),
+		Waits:      st.waits.Load(),
+		Leftover:   st.leftover.Load(),
+		Direct:     direct,
+		QueuedRuns: d.e.rq.popsOf(&d.machine),
+		HandOvers:  st.handOvers.Load(),
+		Notified:   st.notified.Load(),
+		Panics:     st.panics.Load(),
+		Ends: WaitEnds{
+			Events:     st.ends[reached].Load(),
+			Time:       st.ends[timedOut].Load(),
+			Context:    st.ends[ctxOver].Load(),
+			Woken:      st.ends[woken].Load(),
+			Unwaitable: st.ends[unwaitable].Load(),
+			Closed:     st.ends[closed].Load(),
+			Dead:       st.ends[deaf].Load(),
+		},
+	}
+	for i := range st.batches {
+		n := st.batches[i].Load()
+		s.Batches[i] = n
+		s.Upcalls += n
+	}
+	s.Batches[1] += direct
+	for _, l := range d.links {
+		s.addCQ(l.counters())
+	}
+	return s
+}
+
+func (s *Stats) addCQ(c CQStats) {
+	s.Polled += c.Polled
+	s.PolledRuns += c.PolledRuns
+	s.Arms += c.Arms
+	s.ArmErrors += c.ArmErrors
+	s.Events += c.Events
+	s.Spurious += c.Spurious
+	s.Missed += c.Missed
+	s.Averted += c.Averted
+	s.Sleeps += c.Sleeps
+	s.Wakes += c.Wakes
+	s.Retries += c.Retries
+	s.WaitErrs += c.WaitErrs
+	s.Stalls += c.Stalls
+	s.LostInterrupts += c.LostInterrupts
+}
+
+// add adds the counters of another EVD.
+func (s *Stats) add(o *Stats) {
+	s.Posted += o.Posted
+	s.Rejected += o.Rejected
+	s.Raised += o.Raised
+	s.Delivered += o.Delivered
+	s.Upcalls += o.Upcalls
+	s.Dequeued += o.Dequeued
+	s.Waits += o.Waits
+	s.Leftover += o.Leftover
+	s.Direct += o.Direct
+	s.QueuedRuns += o.QueuedRuns
+	s.HandOvers += o.HandOvers
+	s.Notified += o.Notified
+	s.Panics += o.Panics
+	for i := range s.Batches {
+		s.Batches[i] += o.Batches[i]
+	}
+	s.Ends.Events += o.Ends.Events
+	s.Ends.Time += o.Ends.Time
+	s.Ends.Context += o.Ends.Context
+	s.Ends.Woken += o.Ends.Woken
+	s.Ends.Unwaitable += o.Ends.Unwaitable
+	s.Ends.Closed += o.Ends.Closed
+	s.Ends.Dead += o.Ends.Dead
+	s.addCQ(CQStats{
+		Polled: o.Polled, PolledRuns: o.PolledRuns, Arms: o.Arms, ArmErrors: o.ArmErrors,
+		Events: o.Events, Spurious: o.Spurious, Missed: o.Missed, Averted: o.Averted,
+		Sleeps: o.Sleeps, Wakes: o.Wakes, Retries: o.Retries, WaitErrs: o.WaitErrs,
+		Stalls: o.Stalls, LostInterrupts: o.LostInterrupts,
+	})
 }

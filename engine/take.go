@@ -78,12 +78,15 @@ func (d *EVD) poll(l *link, most int) []hwcq.WC {
 	k := min(most, len(d.wcs))
 	n := l.cq.Poll(d.wcs[:k])
 	if n > 0 {
-		d.stats.polled.Add(uint64(n))
+		l.stats.polled.Add(uint64(n))
 	}
 	if n < k {
 		l.owed = 0 // it was empty
 	} else {
 		l.owed = max(0, l.owed-n)
+	}
+	if l.fresh {
+		l.noteLook(n)
 	}
 	if l.kept.Load() && !l.cq.Pending() {
 		l.kept.Store(false)

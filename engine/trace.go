@@ -29,6 +29,8 @@ const (
 	TraceAsync                        // async errors
 	TraceCompletion                   // every event that is delivered or dequeued
 
+	traceRegions Trace = 1 << 7 // Config.Regions; needs no logger
+
 	TraceAll = TraceAPI | TraceEVD | TraceCQ | TraceEndpoint | TraceAsync | TraceCompletion
 )
 

@@ -117,6 +117,7 @@ type machine struct {
 	e    *Engine
 	self runnable
 	next *machine // owner: run queue, while QUED
+	pops uint64   // owner: run queue; how often a worker took it from there
 
 	queued bool // nobody but a worker runs it
 }

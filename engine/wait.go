@@ -60,6 +60,7 @@ const (
 	woken
 	deaf
 	ctxOver
+	numVerdicts
 )
 
 // wait is Wait and WaitBatch. more is how many events are left, at least.
@@ -86,6 +87,7 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 		d.stats.dequeued.Add(uint64(n))
 		d.stats.waits.Add(1)
 	}
+	d.stats.ends[v].Add(1)
 	more = d.backlog()
 	d.release(true) // [W4] as [R4]
 	if d.e.tracing&(TraceAPI|TraceCompletion) != 0 {
@@ -220,6 +222,9 @@ func (d *EVD) sleepWait(w *waiting) {
 			w.timer = time.NewTimer(time.Until(w.until))
 		}
 		timeout = w.timer.C
+	}
+	if d.e.tracing&traceRegions != 0 {
+		defer startRegion("evd.wait", d.name).End()
 	}
 	select {
 	case <-c: // [W3]

@@ -56,6 +56,7 @@ func (w *watchdog) end() {
 
 // tick is one look at everything.
 func (e *Engine) tick() {
+	e.looks.Add(1)
 	e.mu.Lock()
 	for _, d := range e.evds {
 		for _, l := range d.links {
@@ -84,7 +85,7 @@ func (d *EVD) lookAtCQ(l *link) {
 		}
 	}
 	s := l.owner.load()
-	polled := d.stats.polled.Load()
+	polled := l.stats.polled.Load()
 	idle := l.expects() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
 	if !idle || l.kept.Load() && d.flags.Load()&fKept != 0 || !l.cq.Pending() {
 		l.dog.suspect = false
@@ -95,7 +96,7 @@ func (d *EVD) lookAtCQ(l *link) {
 		return
 	}
 	l.dog.suspect = false
-	d.stats.lost.Add(1)
+	l.stats.lost.Add(1)
 	d.alarm(alarmLost, l.index)
 	if l.rearm && l.failed.Load() == 0 {
 		_ = l.hwArm() // the retry is the next completion's
@@ -115,8 +116,11 @@ func (l *link) expects() bool {
 
 // lookAtUpcall tells of an upcall that does not return.
 func (d *EVD) lookAtUpcall() {
-	n := d.stats.upcalls.Load() + d.stats.direct.Load()
-	if s := d.load(); s.run() == 0 || s&bCNO != 0 || n != d.dog.upcalls {
+	if s := d.load(); s.run() == 0 || s&bCNO != 0 {
+		d.dog = evdDog{}
+		return
+	}
+	if n := d.stats.upcalls() + d.stats.direct.Load(); n != d.dog.upcalls {
 		d.dog = evdDog{upcalls: n}
 		return
 	}

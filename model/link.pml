@@ -1,7 +1,7 @@
 /* Who arms: the link word of one CQ (ARMED, WATCH, HW) between the machine that
  * wants to hear of completions and the poller that polls for a while and then
  * sleeps. The machine's word has RUN (at most 1), MISS and ARM. Labels as in
- * README.md.
+ * README.md. The poller's mode may be switched while all that goes on.
  */
 #ifndef NCQE
 #define NCQE 2
@@ -15,6 +15,15 @@
 #ifndef ENDS
 #define ENDS 0         /* the CQ ends behind its last completion: arms fail, and nobody tries again */
 #endif
+#ifndef MODE0
+#define MODE0 ADAPT    /* the mode it begins with */
+#endif
+#ifndef NBORROW
+#define NBORROW 0      /* runs that leave completions to the poller, and wake it: [P4] */
+#endif
+#define EVENT 0
+#define ADAPT 1
+#define SPIN 2
 #define W_RUN 1
 #define W_MISS 2
 #define W_ARM 4
@@ -24,7 +33,7 @@
 #define NOT(f) (7 - (f))
 #define CAS(x,o,nw) d_step { if :: x==(o) -> x=(nw); ok=1 :: else -> ok=0 fi }
 
-byte W, L = L_WATCH;
+byte W, L = (MODE0 == EVENT -> 0 : L_WATCH), mode = MODE0;
 byte q, intr, work, acc, dlv; bit hwarm, ended; byte running, armf = ARMFAIL, retry, wake;
 #define DECL byte s, n, l, m; bit ok, c, bad;
 #define POST 0
@@ -100,9 +109,9 @@ inline event() {
   trigger(INTR);
   if :: c -> runner() :: else -> skip fi;
   skip;
-  d_step { L = (L & NOT(L_ARMED) & NOT(L_HW)) | L_WATCH }
+  d_step { L = (L & NOT(L_ARMED) & NOT(L_HW)) | (pm == EVENT -> 0 : L_WATCH) }
 #else
-  d_step { L = (L & NOT(L_ARMED) & NOT(L_HW)) | L_WATCH };
+  d_step { L = (L & NOT(L_ARMED) & NOT(L_HW)) | (pm == EVENT -> 0 : L_WATCH) };
   trigger(INTR);
   if :: c -> runner() :: else -> skip fi
 #endif
@@ -120,39 +129,63 @@ inline unwatch() {
   od;
   if :: c -> hwArm(); if :: bad -> d_step { L = (L & NOT(L_HW)) | L_ARMED | L_WATCH } :: else -> skip fi :: else -> skip fi
 }
-proctype poller() { DECL
-  trigger(WATCH); if :: c -> runner() :: else -> skip fi;           /* what was there before, and the first arm */
+inline look() { trigger(WATCH); if :: c -> runner() :: else -> skip fi }
+inline watch() { d_step { L = L | L_WATCH } }                       /* [L3] */
+/* One pass is decided by one load of the mode [M2], what follows a sleep included. */
+proctype poller() { DECL byte pm;
+  look();                                                           /* what was there before, and the first arm */
   do
-  :: /* polls for a while */
-     do
-     :: q > 0 -> trigger(WATCH); if :: c -> runner() :: else -> skip fi
-     :: true -> break
-     od;
-     if :: retry -> retry = 0; trigger(WATCH); if :: c -> runner() :: else -> skip fi :: else -> skip fi;
-#ifdef M_LOOK_BEFORE_UNWATCH
-     c = (q > 0);
-     if :: c -> trigger(WATCH); if :: c -> runner(); c = 1 :: else -> skip fi :: else -> skip fi;
-     if :: c -> skip :: else -> unwatch(); c = bad fi;
-#else
-     unwatch();
+  :: pm = mode;                                                     /* [M2] */
+     if :: pm != EVENT -> watch() :: else -> skip fi;
+     if :: retry -> retry = 0; look() :: else -> skip fi;
      if
-     :: bad && !ended -> c = 1
-#ifdef M_END_NOLOOK
-     :: bad && ended -> c = 0
-     :: !bad ->
-#else
-     :: else ->
-#endif
-        if :: q > 0 -> trigger(WATCH); if :: c -> runner(); c = 1 :: else -> skip fi :: else -> c = 0 fi
+     :: pm != EVENT ->
+endpoll:do                                                          /* polls for a while, or until told otherwise */
+        :: q > 0 -> look()
+        :: pm == ADAPT -> break
+        :: mode != pm -> break
+        od
+     :: else -> skip
      fi;
-#endif
      if
-     :: c -> d_step { L = L | L_WATCH }                             /* [L3] */
+     :: pm == SPIN -> c = 1                                          /* it is another mode now */
+#ifdef M_SW_NOREST
+     :: pm == EVENT -> c = 0
+     :: pm == ADAPT ->
+#else
+     :: pm == EVENT && !(L & L_WATCH) -> c = 0
+     :: else ->                                                     /* [M3] from polling to events: its way to sleep */
+#endif
+#ifdef M_LOOK_BEFORE_UNWATCH
+        c = (q > 0);
+        if :: c -> look(); c = 1 :: else -> unwatch(); c = bad fi;
+#else
+        unwatch();
+        if
+        :: bad && !ended -> c = 1
+#ifdef M_END_NOLOOK
+        :: bad && ended -> c = 0
+        :: !bad ->
+#else
+        :: else ->
+#endif
+           if :: q > 0 -> look(); c = 1 :: else -> c = 0 fi
+        fi;
+#endif
+        if :: c -> watch() :: else -> skip fi
+     fi;
+     if
+     :: c -> skip
      :: else ->
 end:    if
         :: atomic { intr > 0 -> intr-- }; event()
-        :: atomic { wake > 0 -> wake-- }; d_step { L = L | L_WATCH }
-        :: atomic { retry > 0 -> retry-- }; d_step { L = L | L_WATCH }; trigger(WATCH); if :: c -> runner() :: else -> skip fi
+        :: atomic { wake > 0 -> wake-- };
+#ifdef M_WAKE_NOLOOK
+           if :: pm == EVENT -> look() :: else -> watch() fi
+#else
+           if :: pm == EVENT -> skip :: else -> watch() fi; look()  /* a wake means "look", in every mode */
+#endif
+        :: atomic { retry > 0 -> retry-- }; if :: pm == EVENT -> skip :: else -> watch() fi; look()
         fi
      fi
   od
@@ -174,12 +207,55 @@ proctype poster() { byte k;
   do :: k < NPOST -> k++; work++ :: else -> break od
 }
 proctype waker() { wake++ }
+/* [M1] announce, then wake */
+inline switchTo(m) {
+#ifdef M_SW_WAKE_FIRST
+  wake++; mode = m
+#else
+  mode = m;
+#ifndef M_SW_NOWAKE
+  wake++
+#endif
+#endif
+}
+proctype switcher() {
+#ifdef SW1
+  switchTo(SW1);
+#endif
+#ifdef SW2
+  switchTo(SW2);
+#endif
+  skip
+}
+/* Somebody who runs for a moment, takes nothing and leaves the rest to the poller. */
+proctype borrower() { byte s, n, k; bit ok, c;
+  do
+  :: k < NBORROW -> k++; trigger(WATCH);
+     if
+     :: c ->
+        do
+        :: s = W;
+           if
+           :: s & W_MISS -> n = s & NOT(W_MISS); CAS(W,s,n)
+           :: else -> n = s & NOT(W_RUN); atomic { CAS(W,s,n); if :: ok -> break :: else -> skip fi }
+           fi
+        od;
+        wake++
+     :: else -> skip
+     fi
+  :: else -> break
+  od
+}
 proctype monitor() {
   timeout;
   d_step {
     assert(q == 0 && acc == dlv && running == 0 && !(W & W_RUN));
     assert(ENDS || (W & W_ARM));
-    assert(ENDS || ((L & L_ARMED) && (L & L_HW) && hwarm))                     /* asleep and armed */
+    assert(ENDS || (L & L_ARMED));
+    if
+    :: mode == SPIN -> assert(L & L_WATCH)                                     /* it polls */
+    :: else -> assert(ENDS || (!(L & L_WATCH) && (L & L_HW) && hwarm))         /* asleep and armed */
+    fi
   }
 }
-init { atomic { run poller(); run worker(); run hw(); run poster(); run waker(); run monitor() } }
+init { atomic { run poller(); run worker(); run hw(); run poster(); run waker(); run switcher(); run borrower(); run monitor() } }

@@ -183,7 +183,7 @@ var engineEdits = []edit{
 	return err
 }
 
-// armWanted`, `			err = e
+// armTaking`, `			err = e
 		}
 		if mutant("L6") {
 			break
@@ -192,15 +192,15 @@ var engineEdits = []edit{
 	return err
 }
 
-// armWanted`},
-	{"engine/poller.go", `			l.fired(p.mode != ModeEvent)
+// armTaking`},
+	{"engine/poller.go", `			l.fired(mode != ModeEvent)
 			p.start(srcIntr)
 `, `			if mutant("L4b") {
 				p.start(srcIntr)
-				l.fired(p.mode != ModeEvent)
+				l.fired(mode != ModeEvent)
 				continue
 			}
-			l.fired(p.mode != ModeEvent)
+			l.fired(mode != ModeEvent)
 			p.start(srcIntr)
 `},
 	{"engine/poller.go", `		p.start(srcWatch) // what was there before us`, `		if !mutant("L7") {

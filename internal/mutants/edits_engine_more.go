@@ -171,11 +171,11 @@ var engineEditsMore = []edit{
 }`},
 	{"engine/watchdog.go", `	if l.rearm && l.failed`, `	if (l.rearm || mutant("G2")) && l.failed`},
 	{"engine/watchdog.go", `	l.dog.suspect = false
-	d.stats.lost`, `	l.dog.suspect = false
+	l.stats.lost`, `	l.dog.suspect = false
 	if mutant("G3") {
 		return
 	}
-	d.stats.lost`},
+	l.stats.lost`},
 	{"engine/runq.go", `	if q.first = m.next; q.first == nil {`, `	if q.first = m.next; q.first == nil && !mutant("Y1") {`},
 	{"engine/runq.go", `	wake := q.parked > 0
 `, `	wake := q.parked > 0 && !mutant("Y2")

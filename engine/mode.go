@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/evdengine/evd/internal/param"
+)
+
+// SetMode changes how all CQs of the EVD are waited for, now and under load: no
+// completion is lost or told twice. It tells the pollers and does not wait for
+// them, so it may be called from anywhere, an upcall of this EVD included; each
+// changes over when it comes back from the upcall that it runs, or within some
+// microseconds. The last of several changes is the one that holds. An EVD without
+// CQs accepts every mode. Query tells the modes as they were last set.
+//
+// Errors: ErrInvalid (m), ErrClosed.
+// Concurrency: from any goroutine; lock-free, but for the first ModeAdaptive of a
+// process, which measures (see WakeCost).
+func (d *EVD) SetMode(m Mode) (err error) {
+	const op = "engine: SetMode"
+	if err := d.checkMode(op, m); err != nil {
+		return err
+	}
+	if d.e.tracing&TraceAPI != 0 {
+		defer func() { d.e.traceAPI(err, "evd_set_mode", "evd", d, "mode", m) }()
+	}
+	if d.load()&bCLOSE != 0 {
+		return d.closedErr(op)
+	}
+	for _, l := range d.links {
+		l.poll.setMode(m)
+	}
+	return nil
+}
+
+// SetCQMode is SetMode for one CQ: its place in EVDConfig.CQs, from 0.
+//
+// Errors: ErrInvalid (m, cq), ErrClosed.
+func (d *EVD) SetCQMode(cq int, m Mode) (err error) {
+	const op = "engine: SetCQMode"
+	if err := d.checkMode(op, m); err != nil {
+		return err
+	}
+	if d.e.tracing&TraceAPI != 0 {
+		defer func() { d.e.traceAPI(err, "evd_set_mode", "evd", d, "cq", cq, "mode", m) }()
+	}
+	if err := d.checkCQ(op, cq); err != nil {
+		return err
+	}
+	if d.load()&bCLOSE != 0 {
+		return d.closedErr(op)
+	}
+	d.links[cq].poll.setMode(m)
+	return nil
+}
+
+func (d *EVD) checkMode(op string, m Mode) error {
+	if err := d.valid(op); err != nil {
+		return err
+	}
+	if m > ModeSpin {
+		return param.Invalid(op, "m", m, "ModeAdaptive, ModeEvent or ModeSpin")
+	}
+	return nil
+}
+
+// checkCQ checks the number of a CQ.
+func (d *EVD) checkCQ(op string, cq int) error {
+	switch n := len(d.links); {
+	case n == 0:
+		return param.Invalid(op, "cq", cq, fmt.Sprintf("nothing: EVD %q has no CQs", d.name))
+	case cq < 0 || cq >= n:
+		return param.Invalid(op, "cq", cq, fmt.Sprintf("0..%d, a place in EVDConfig.CQs", n-1))
+	}
+	return nil
+}
+
+// setMode is transition [M1]: announce, then wake. The poller makes the change
+// itself: it alone decides what it does about WATCH, arm, look and sleep.
+func (p *poller) setMode(m Mode) {
+	if m == ModeAdaptive {
+		p.e.spinTurns() // measured here, not by the poller
+	}
+	for {
+		c := p.ctl.Load()
+		if Mode(c&cMode) == m {
+			return
+		}
+		if p.ctl.CompareAndSwap(c, c&^cMode|uint32(m)) { // [M1] before the kick; pairs with [M2]
+			p.kick()
+			return
+		}
+	}
+}
+
+// mode is the one that was set last.
+func (p *poller) mode() Mode { return Mode(p.ctl.Load() & cMode) }
