@@ -1082,4 +1082,19 @@ func TestR59PollToInterrupt(t *testing.T) {
 	require.False(t, d.testPoller().rest(), "a completion came when it had stopped polling and not yet armed")
 	require.Equal(t, []uint64{1}, got)
 	require.True(t, d.testPoller().rest())
+
+	// The same when it is told to: it polls, is switched to events, and the
+	// completion comes between its last look and its arm.
+	require.NoError(t, d.SetMode(ModeSpin))
+	p := d.testPoller()
+	p.link.watch()
+	d.word.Store(d.word.Load() &^ uint64(bARM))
+	p.link.update(lARMED|lHW, 0)
+	require.False(t, d.look()) // arms virtually: it polls
+	require.NoError(t, d.SetMode(ModeEvent))
+	require.False(t, p.watch(uint32(ModeSpin)), "its orders have changed: it does not poll on")
+	fired = false
+	require.False(t, p.rest())
+	require.Equal(t, []uint64{1, 1}, got)
+	require.True(t, p.rest())
 }

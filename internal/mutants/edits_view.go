@@ -1,7 +1,7 @@
 package main
 
-// viewEdits are the edits that make them.
-var viewEdits = []edit{
+// engineEditsView are the edits that make them.
+var engineEditsView = []edit{
 	{"engine/mode.go", `[M1] before the kick; pairs with [M2]
 			p.kick()
 `, `[M1] before the kick; pairs with [M2]

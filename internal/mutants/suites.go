@@ -43,7 +43,7 @@ type suite struct {
 var suites = []suite{
 	{"ring", ringMutants, ringEdits, ringTests, `import "os"`, ""},
 	{"hwcq/mock", mockMutants, mockEdits, exploreTests, `import "os"`, ""},
-	{"engine", slices.Concat(engineMutants, engineCNOMutants, viewMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, viewEdits), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
+	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
 // spare is another token than the one that keeps two from being in Close.
 func spare() atom.Token {
 	t := atom.NewToken()
