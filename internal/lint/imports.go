@@ -6,13 +6,13 @@ import (
 )
 
 // layers orders the top-level folders: an import must not point up.
-var layers = map[string]int{"internal": 0, "ring": 1, "hwcq": 2, "engine": 3, "bench": 4, "examples": 5, "cmd": 5}
+var layers = map[string]int{"internal": 0, "ring": 1, "hwcq": 2, "engine": 3, "observe": 4, "bench": 5, "examples": 6, "cmd": 6}
 
 // extern lists what the layers below bench may import from elsewhere.
 var extern = []string{"golang.org/x/sys"}
 
 // importDirection checks the package graph of ARCHITECTURE: internal, ring,
-// hwcq and engine import the standard library, x/sys and what is below them.
+// hwcq, engine and observe import the standard library, x/sys and what is below them.
 // Tests may import anything.
 func importDirection(t *Tree) []Problem {
 	var out []Problem

@@ -1,0 +1,98 @@
+package evdexpvar
+
+import (
+	"encoding/json"
+	"expvar"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/hwcq/mock"
+)
+
+func newEngine(t *testing.T) *engine.Engine {
+	t.Helper()
+	e, err := engine.New(engine.Config{Workers: 3})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	return e
+}
+
+type shown struct {
+	Engine struct {
+		Workers, EVDs int
+		Total         struct{ Posted uint64 }
+	}
+	EVDs []struct {
+		Name, Policy string
+		Stats        struct{ Posted, Delivered uint64 }
+		CQs          []struct {
+			Mode   string
+			Polled uint64
+		}
+	}
+}
+
+// get reads the variable as a client of /debug/vars does.
+func get(t *testing.T, name string) (s shown) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	expvar.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/debug/vars", nil))
+	var all map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &all))
+	require.NoError(t, json.Unmarshal(all[name], &s))
+	return s
+}
+
+func TestPublish(t *testing.T) {
+	e := newEngine(t)
+	cq, err := mock.New(mock.Config{})
+	require.NoError(t, err)
+	defer cq.Close()
+	d, err := e.NewEVD(engine.EVDConfig{
+		Name: "io", Streams: engine.DTO | engine.Software, CQs: []hwcq.CQ{cq}, Mode: engine.ModeEvent,
+		Dispatch: engine.DispatchInline, Policy: engine.SingleInstance, Upcall: func(*engine.Upcall) {},
+	})
+	require.NoError(t, err)
+	require.NoError(t, d.Post(engine.Event{}))
+	require.NoError(t, Publish("evd", e))
+	s := get(t, "evd")
+	require.Equal(t, 3, s.Engine.Workers)
+	require.Equal(t, 1, s.Engine.EVDs)
+	require.EqualValues(t, 1, s.Engine.Total.Posted)
+	require.Len(t, s.EVDs, 1)
+	require.Equal(t, "io", s.EVDs[0].Name)
+	require.Equal(t, "single_instance", s.EVDs[0].Policy)
+	require.EqualValues(t, 1, s.EVDs[0].Stats.Posted)
+	require.Len(t, s.EVDs[0].CQs, 1)
+	require.Equal(t, "event", s.EVDs[0].CQs[0].Mode)
+
+	require.NoError(t, d.Close())
+	s = get(t, "evd")
+	require.Empty(t, s.EVDs)
+	require.EqualValues(t, 1, s.Engine.Total.Posted, "what closed EVDs had counted stays")
+}
+
+func TestPublishAgain(t *testing.T) {
+	a, b := newEngine(t), newEngine(t)
+	require.NoError(t, Publish("again", a))
+	_, err := b.NewEVD(engine.EVDConfig{Name: "b"})
+	require.NoError(t, err)
+	require.Empty(t, get(t, "again").EVDs)
+	require.NoError(t, Publish("again", b))
+	require.Len(t, get(t, "again").EVDs, 1)
+}
+
+func TestPublishRefused(t *testing.T) {
+	e := newEngine(t)
+	require.ErrorIs(t, Publish("", e), engine.ErrInvalid)
+	require.ErrorIs(t, Publish("nil", nil), engine.ErrNilHandle)
+	require.ErrorIs(t, Publish("nil", &engine.Engine{}), engine.ErrNilHandle)
+	require.Nil(t, expvar.Get("nil"))
+	err := Publish("memstats", e)
+	require.ErrorIs(t, err, engine.ErrInvalid)
+	require.ErrorContains(t, err, "memstats")
+}

@@ -1,0 +1,97 @@
+// Package prometheus exposes an engine's counters to Prometheus. It is a module of
+// its own, so that package engine does not bring Prometheus' client along.
+package prometheus
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/internal/param"
+)
+
+// collector reads an engine when it is scraped. It keeps nothing, and is safe for
+// any number of scrapes at once.
+type collector struct{ e *engine.Engine }
+
+// NewCollector returns a collector of e for a prometheus.Registerer. Several
+// engines in one registry need labels to tell them apart:
+// prometheus.WrapRegistererWith.
+//
+// Metrics of an EVD carry the labels evd, its name, and id, its number, as names
+// may repeat; those of a CQ also cq, its place in EVDConfig.CQs. The series of an
+// EVD end when it is closed; evd_engine_events_total goes on.
+//
+// Errors: engine.ErrNilHandle.
+func NewCollector(e *engine.Engine) (prometheus.Collector, error) {
+	if e == nil || e.Async() == nil {
+		return nil, param.Wrong(engine.ErrNilHandle, "prometheus: NewCollector", "e", "nil", "what engine.New returned")
+	}
+	return collector{e}, nil
+}
+
+// Describe sends the descriptions of all metrics.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range ofEngine {
+		ch <- m.desc
+	}
+	ch <- total
+	for _, m := range ofEVD {
+		ch <- m.desc
+	}
+	ch <- batches
+	for _, m := range ofCQ {
+		ch <- m.desc
+	}
+}
+
+// Collect reads the counters.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	st := c.e.Stats()
+	for _, m := range ofEngine {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&st))
+	}
+	for what, n := range map[string]uint64{
+		"posted": st.Total.Posted, "polled": st.Total.Polled, "raised": st.Total.Raised, "rejected": st.Total.Rejected,
+		"delivered": st.Total.Delivered, "dequeued": st.Total.Dequeued, "leftover": st.Total.Leftover,
+	} {
+		ch <- prometheus.MustNewConstMetric(total, prometheus.CounterValue, float64(n), what)
+	}
+	for _, d := range c.e.EVDs() {
+		collectEVD(ch, d)
+	}
+}
+
+func collectEVD(ch chan<- prometheus.Metric, d *engine.EVD) {
+	q := d.Query()
+	name, id := q.Name, strconv.FormatUint(uint64(q.ID), 10)
+	for _, m := range ofEVD {
+		labels := []string{name, id}
+		if m.reason != "" {
+			labels = append(labels, m.reason)
+		}
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&q), labels...)
+	}
+	below, cumulative := uint64(0), map[float64]uint64{}
+	for i, n := range q.Stats.Batches {
+		below += n
+		if _, most := engine.BatchBucket(i); most > 0 {
+			cumulative[float64(most)] = below
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(batches, below, float64(q.Stats.Delivered), cumulative, name, id)
+	for i := range q.Modes {
+		st, err := d.CQStats(i)
+		if err != nil {
+			continue // there is no such error: an EVD keeps its CQs
+		}
+		for _, m := range ofCQ {
+			labels := []string{name, id, strconv.Itoa(i)}
+			if m.reason != "" {
+				labels = append(labels, m.reason)
+			}
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&st), labels...)
+		}
+	}
+}

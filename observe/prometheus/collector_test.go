@@ -1,0 +1,102 @@
+package prometheus
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/hwcq/mock"
+)
+
+func newCollector(t *testing.T) (*engine.Engine, prometheus.Collector) {
+	t.Helper()
+	e, err := engine.New(engine.Config{Workers: 2, Watchdog: engine.NoWatchdog})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	c, err := NewCollector(e)
+	require.NoError(t, err)
+	return e, c
+}
+
+func TestCollector(t *testing.T) {
+	e, c := newCollector(t)
+	cq, err := mock.New(mock.Config{})
+	require.NoError(t, err)
+	defer cq.Close()
+	d, err := e.NewEVD(engine.EVDConfig{
+		Name: "io", Streams: engine.DTO | engine.Software, CQs: []hwcq.CQ{cq}, Mode: engine.ModeEvent, Capacity: 8,
+		Dispatch: engine.DispatchInline, Policy: engine.SingleInstance, Upcall: func(*engine.Upcall) {},
+	})
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, d.Post(engine.Event{}))
+	}
+	_, err = e.NewEVD(engine.EVDConfig{Name: "io"}) // names may repeat
+	require.NoError(t, err)
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP evd_engine_evds EVDs that are not closed.
+# TYPE evd_engine_evds gauge
+evd_engine_evds 2
+# HELP evd_posted_events_total Events accepted from posters.
+# TYPE evd_posted_events_total counter
+evd_posted_events_total{evd="io",id="1"} 3
+evd_posted_events_total{evd="io",id="2"} 0
+# HELP evd_cq_polls 1 if the CQ is polled without ever sleeping (mode spin), else 0.
+# TYPE evd_cq_polls gauge
+evd_cq_polls{cq="0",evd="io",id="1"} 0
+# HELP evd_batch_size_events Upcalls, by how many events they got.
+# TYPE evd_batch_size_events histogram
+`+histogram("1", 3)+histogram("2", 0)),
+		"evd_engine_evds", "evd_posted_events_total", "evd_cq_polls", "evd_batch_size_events"))
+	problems, err := testutil.CollectAndLint(c)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+
+	require.NoError(t, d.SetMode(engine.ModeSpin))
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP evd_cq_polls 1 if the CQ is polled without ever sleeping (mode spin), else 0.
+# TYPE evd_cq_polls gauge
+evd_cq_polls{cq="0",evd="io",id="1"} 1
+`), "evd_cq_polls"))
+	require.NoError(t, d.Close())
+	require.Zero(t, testutil.CollectAndCount(c, "evd_cq_polls"))
+	reg := prometheus.NewPedanticRegistry() // checks what comes against Describe
+	require.NoError(t, reg.Register(c))
+	all, err := reg.Gather()
+	require.NoError(t, err)
+	for _, f := range all {
+		if f.GetName() != "evd_engine_events_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetLabel()[0].GetValue() == "posted" {
+				require.EqualValues(t, 3, m.GetCounter().GetValue(), "what a closed EVD had counted stays")
+				return
+			}
+		}
+	}
+	require.Fail(t, "no evd_engine_events_total")
+}
+
+// histogram is that of n upcalls with one event each.
+func histogram(id string, n int) string {
+	var b strings.Builder
+	num := string(rune('0' + n))
+	for _, le := range strings.Fields("1 2 4 8 16 32 64 128 256 512 1024 2048 4096 +Inf") {
+		b.WriteString(`evd_batch_size_events_bucket{evd="io",id="` + id + `",le="` + le + `"} ` + num + "\n")
+	}
+	return b.String() + `evd_batch_size_events_sum{evd="io",id="` + id + `"} ` + num + "\n" +
+		`evd_batch_size_events_count{evd="io",id="` + id + `"} ` + num + "\n"
+}
+
+func TestNilEngine(t *testing.T) {
+	for _, e := range []*engine.Engine{nil, {}} {
+		_, err := NewCollector(e)
+		require.ErrorIs(t, err, engine.ErrNilHandle)
+	}
+}
