@@ -146,6 +146,7 @@ func semantics(t *testing.T, newBed func(t *testing.T) semBed) {
 		{"close keeps", semInline, semCloseKeeps},
 		{"close ends", semEvery, semCloseEnds},
 		{"shutdown", semEvery, semShutdown},
+		{"switch modes", semEvery, semSwitch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, how := range c.hows {

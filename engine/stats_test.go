@@ -185,7 +185,7 @@ func TestWaitEnds(t *testing.T) {
 
 // What nobody could be told of is counted at its CQ.
 func TestCQStatsLost(t *testing.T) {
-	a, b := newTestCQ(t, mock.Config{}), newTestCQ(t, mock.Config{Faults: mock.Faults{LostInterrupt: mock.Always()}})
+	a, b := newTestCQ(t, mock.Config{}), newTestCQ(t, mock.Config{Faults: mock.Faults{LoseEvent: mock.Always()}})
 	e := newTestEngine(t, Config{Workers: 1, Watchdog: time.Millisecond})
 	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{a, b}, Mode: ModeEvent, Policy: SingleInstance, Upcall: func(*Upcall) {}})
 	require.NoError(t, err)
