@@ -124,15 +124,15 @@ type link struct {
 	owner sink
 	poll  *poller
 
-	owed   int         // owner: the holder of TAKE; see side.mark
-	failed atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
-	kept   atom.Bool   // with EVD.fKept: completions were left on purpose. Writers: noteKept, who finds it empty. Reader: watchdog
+	failed  atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
+	kept    atom.Bool   // with EVD.fKept: completions were left on purpose. Writers: noteKept, who finds it empty. Reader: watchdog
+	unarmed atom.Bool   // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM
 
-	unarmed atom.Bool // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM
-	dog     linkDog   // owner: the watchdog
-
+	owed  int  // owner: the holder of TAKE; see side.mark
 	fresh bool // owner: the holder of TAKE (or of the pump's slot); he has armed it and not looked yet
 	stats linkStats
+
+	dog linkDog // owner: the watchdog
 }
 
 const (
