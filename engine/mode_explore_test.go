@@ -101,10 +101,10 @@ func TestExploreSwitchModeInside(t *testing.T) {
 	}
 }
 
-// The arm that a switch needs fails.
+// The arm that a switch needs fails, twice: the Wake of the switch covers one.
 func TestExploreSwitchModeArmError(t *testing.T) {
 	run(t, func(x *explore.X) {
-		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeSpin}, mock.Config{Faults: mock.Faults{ArmError: mock.Once(1)}})
+		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeSpin}, mock.Config{Faults: mock.Faults{ArmError: mock.Rule{First: 1, Count: 2}}})
 		primed(s.d)
 		x.Go("switcher", func() {
 			s.must(s.d.SetMode(ModeEvent))

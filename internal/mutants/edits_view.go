@@ -16,7 +16,19 @@ var engineEditsView = []edit{
 	}
 	for {
 		c := p.ctl.Load()
+		if mutant("M1c") {
+			p.ctl.Store(uint32(m))
+			p.kick()
+			return
+		}
 		if Mode(c&cMode) == m {`},
+	{"engine/arm.go", `		p.backOff()
+		return false
+	}
+	p.delay`, `		p.backOff()
+		return mutant("M3b")
+	}
+	p.delay`},
 	{"engine/poller.go", `		if mode != ModeEvent {
 			if !p.watch(c) {`, `		if mutant("M2") {
 			c = p.ctl.Load()
