@@ -191,11 +191,11 @@ func TestCQStatsLost(t *testing.T) {
 	require.NoError(t, err)
 	waitFor(t, func() bool { return d.Stats().Arms == 2 })
 	one(t, b, 1)
-	waitFor(t, func() bool { return d.Stats().LostInterrupts == 1 })
-	for i, want := range []uint64{0, 1} {
+	waitFor(t, func() bool { return d.Stats().Polled == 1 }) // perhaps found at several looks, until a worker comes by
+	for i, lost := range []bool{false, true} {
 		st, err := d.CQStats(i)
 		require.NoError(t, err)
-		require.Equal(t, want, st.LostInterrupts)
+		require.Equal(t, lost, st.LostInterrupts > 0)
 	}
 }
 
