@@ -32,7 +32,7 @@ type EVD struct {
 	streams    Stream
 	name       string
 	leftovers  func([]Event)
-	ring       *ring.MPSC[Event]
+	ring       *ring.Chain[Event]
 	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
 	links      []*link
 	direct     []*link // those that feed the EVD itself; the others feed pumps
@@ -100,7 +100,7 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 
 func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	cfg = cfg.withDefaults()
-	r, err := ring.New[Event](cfg.Capacity)
+	r, err := ring.NewChain[Event](cfg.Capacity)
 	if err != nil {
 		return nil, fmt.Errorf("engine: NewEVD: Capacity: %w", err)
 	}

@@ -23,7 +23,7 @@ func (r *MPSC[T]) none() State {
 	// of this load. InFlight was true at one between the load of seq and this
 	// one, and perhaps is no more. After Close the word cannot grow, which
 	// makes Empty final.
-	if r.tail.Load()&^closedBit != r.head {
+	if r.tail.Load()&posMask != r.head {
 		return InFlight
 	}
 	r.credit()
@@ -34,7 +34,7 @@ func (r *MPSC[T]) none() State {
 // included. Consumer.
 func (r *MPSC[T]) Len() int {
 	atom.PlainRead(unsafe.Pointer(&r.head))
-	return int(r.tail.Load()&^closedBit - r.head) // a snapshot, orders nothing
+	return int(r.tail.Load()&posMask - r.head) // a snapshot, orders nothing
 }
 
 // Committed returns how many committed events are next, counted up to limit:

@@ -16,7 +16,7 @@ func TestLayout(t *testing.T) {
 	const gap = "_"
 	blocks := map[string]string{
 		"slots": "read-mostly", "seq": "read-mostly", "mask": "read-mostly", "size": "read-mostly",
-		"capacity": "read-mostly", "slack": "read-mostly",
+		"capacity": "read-mostly", "slack": "read-mostly", "next": "read-mostly",
 		"tail":  "producers",
 		"freed": "credit",
 		"head":  "consumer", "runEnd": "consumer", "lent": "consumer", "credited": "consumer",

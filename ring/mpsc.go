@@ -14,8 +14,18 @@ const MaxCapacity = 1 << 30
 // closedBit is in the ticket word itself, so that "accepted" is decided by
 // the producer's own compare-and-swap: a producer that got its ticket before
 // the bit was set is accepted and the drain waits for it; nobody gets one
-// afterwards. Positions therefore have 63 bits: 292 years at 1 ns an event.
-const closedBit = 1 << 63
+// afterwards.
+//
+// sealedBit beside it says that the ring is one of a [Chain] and has a
+// successor: no ticket of this ring is given out any more, and whoever meets
+// the bit goes on at next. Where both are set the seal came first, see
+// [Chain.Resize]. A ring of its own never has it. Positions therefore have 62
+// bits: 146 years at 1 ns an event.
+const (
+	closedBit = 1 << 63
+	sealedBit = 1 << 62
+	posMask   = sealedBit - 1
+)
 
 // State is what a look at the ring tells its consumer.
 type State uint8
@@ -40,6 +50,8 @@ const (
 	Full
 	// Closed: the ring was closed before the request; nothing was done.
 	Closed
+	// sealed: go on at the next ring. A chain keeps it to itself.
+	sealed
 )
 
 // MPSC is a bounded multi-producer, single-consumer ring. T must be free of
@@ -79,10 +91,15 @@ type MPSC[T any] struct {
 	size     uint64 // number of slots, a power of two
 	capacity uint64 // what was asked for
 	slack    uint64 // size - capacity: how late the credit may be returned
+	// next is the ring that follows in a chain, or nil. It means nothing to
+	// producers and observers before the seal.
+	// Writer: Chain.Resize. Readers: producers that meet the seal, the
+	// consumer, observers.
+	next atom.Pointer[MPSC[T]]
 
 	_ pad.Line
-	// tail is the next free position and the closed bit.
-	// Writers: producers (CAS), Close (Or). Readers: all.
+	// tail is the next free position, the closed and the sealed bit.
+	// Writers: producers and Chain.Resize (CAS), Close (Or). Readers: all.
 	tail atom.Uint64
 
 	_ pad.Line
@@ -126,7 +143,7 @@ func (r *MPSC[T]) Cap() int { return int(r.capacity) }
 // Accepted returns how many slots were ever reserved, in flight ones included.
 // After Close it does not change any more.
 func (r *MPSC[T]) Accepted() uint64 {
-	return r.tail.Load() &^ closedBit // a snapshot, orders nothing
+	return r.tail.Load() & posMask // a snapshot, orders nothing
 }
 
 // Claim is a run of reserved slots. It must be committed, soon and exactly
@@ -151,8 +168,8 @@ func (r *MPSC[T]) Reserve(n int) (Claim, Status) {
 		// true at the moment of the second load. A credit older than the ticket
 		// would report a ring full that never was.
 		t := r.tail.Load()
-		if t&closedBit != 0 {
-			return Claim{}, Closed
+		if t&^posMask != 0 {
+			return Claim{}, stopped(t)
 		}
 		// [P2] acquire: the consumer has read the slots below freed, and their
 		// seq words, so both may be overwritten; pairs with [C3]. Signed,
@@ -172,10 +189,18 @@ func (r *MPSC[T]) Reserve(n int) (Claim, Status) {
 // refuse is the answer to a request that never fits, so that a producer that
 // tries again while the ring is full ends when it is closed.
 func (r *MPSC[T]) refuse() Status {
-	if r.tail.Load()&closedBit != 0 { // [P1]
-		return Closed
+	if t := r.tail.Load(); t&^posMask != 0 { // [P1]
+		return stopped(t)
 	}
 	return Full
+}
+
+// stopped says what a ticket word with one of the bits, or both, means.
+func stopped(t uint64) Status {
+	if t&sealedBit != 0 {
+		return sealed
+	}
+	return Closed
 }
 
 // ReserveUpTo takes as many slots as there is room for, at most n and at least
@@ -186,8 +211,8 @@ func (r *MPSC[T]) ReserveUpTo(n int) (Claim, Status) {
 	}
 	for {
 		t := r.tail.Load() // [P1]
-		if t&closedBit != 0 {
-			return Claim{}, Closed
+		if t&^posMask != 0 {
+			return Claim{}, stopped(t)
 		}
 		room := int64(r.size) - int64(t-r.freed.Load()) // [P2]; > size if t is stale
 		if room < 1 {
@@ -264,7 +289,7 @@ func (r *MPSC[T]) Idle() bool {
 	// second load. The other way round, tail could be long outdated. The first
 	// is an acquire, pairs with [C3]: the consumer's reads are over.
 	f := r.freed.Load()
-	return f == r.tail.Load()&^closedBit
+	return f == r.tail.Load()&posMask
 }
 
 // Held returns how many slots are taken: events accepted, in flight included,
@@ -272,5 +297,5 @@ func (r *MPSC[T]) Idle() bool {
 // is less than what the consumer has yet to get. A snapshot, for any goroutine.
 func (r *MPSC[T]) Held() int {
 	f := r.freed.Load() // [P6] the credit first: never negative
-	return int(r.tail.Load()&^closedBit - f)
+	return int(r.tail.Load()&posMask - f)
 }

@@ -26,16 +26,16 @@ var ringEdits = []edit{
 	}
 	r.Commit(c)`},
 	{"ring/mpsc.go", `		t := r.tail.Load()
-		if t&closedBit != 0 {
-			return Claim{}, Closed
+		if t&^posMask != 0 {
+			return Claim{}, stopped(t)
 		}
 		// [P2]`, `		var f uint64
 		if mutant("r03") {
 			f = r.freed.Load()
 		}
 		t := r.tail.Load()
-		if t&closedBit != 0 && !mutant("r04") {
-			return Claim{}, Closed
+		if t&^posMask != 0 && !mutant("r04") {
+			return Claim{}, stopped(t)
 		}
 		if !mutant("r03") {
 			f = r.freed.Load()
@@ -61,13 +61,13 @@ var ringEdits = []edit{
 	r.tail.Or(closedBit) // [P5]`},
 	{"ring/mpsc.go", `	f := r.freed.Load()
 	return f ==`, `	if mutant("r12") {
-		t := r.tail.Load() &^ closedBit
+		t := r.tail.Load() & posMask
 		return r.freed.Load() == t
 	}
 	f := r.freed.Load()
 	return f ==`},
-	{"ring/consumer.go", `	if r.tail.Load()&^closedBit != r.head {
-		return InFlight`, `	if r.tail.Load()&^closedBit != r.head && !mutant("r13") {
+	{"ring/consumer.go", `	if r.tail.Load()&posMask != r.head {
+		return InFlight`, `	if r.tail.Load()&posMask != r.head && !mutant("r13") {
 		return InFlight`},
 	{"ring/consumer.go", `	if e := r.seq[r.head&r.mask].Load(); e > r.head {`, `	if e := r.seq[r.head&r.mask].Load(); e > r.head || mutant("r14") && e != 0 {
 		if mutant("r14") {
