@@ -43,9 +43,10 @@ const (
 	opIdle
 	opAccepted
 	opClose
+	opResize
 )
 
-var linNames = [...]string{"reserve", "reserve up to", "commit", "pop", "popN", "look", "idle", "accepted", "close"}
+var linNames = [...]string{"reserve", "reserve up to", "commit", "pop", "popN", "look", "idle", "accepted", "close", "resize"}
 
 // linStep is an operation with its answer.
 type linStep struct {
@@ -59,7 +60,7 @@ type linStep struct {
 
 func (s linStep) String() string {
 	switch s.op {
-	case opReserve, opUpTo:
+	case opReserve, opUpTo, opResize:
 		return fmt.Sprintf("%s %d -> %s %v", linNames[s.op], s.n, [...]string{"OK", "Full", "Closed"}[s.status], []byte(s.vals))
 	case opPop, opLook:
 		return fmt.Sprintf("%s -> %s %v", linNames[s.op], [...]string{"Empty", "Event", "InFlight"}[s.state], []byte(s.vals))
@@ -74,6 +75,7 @@ type linState struct {
 	q        string // the events, oldest first; committed ones have linCommitted set
 	closed   bool
 	accepted int
+	capacity int
 }
 
 const linCommitted = 0x80
@@ -102,13 +104,14 @@ func (s linState) ready() string {
 }
 
 // linModel is a ring of a capacity and a number of slots. Between the two it
-// takes the ring's word for whether there is room: credit may come late.
+// takes the ring's word for whether there is room: credit may come late. (For a
+// chain the number of slots is that of all rings that there may be.)
 func linModel(capacity, slots int) porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return linState{} },
+		Init: func() any { return linState{capacity: capacity} },
 		Step: func(state, input, _ any) (bool, any) {
 			s, op := state.(linState), input.(linStep)
-			ok := s.step(op, capacity, slots)
+			ok := s.step(op, slots)
 			return ok, s
 		},
 		DescribeOperation: func(input, _ any) string { return input.(linStep).String() },
@@ -116,10 +119,10 @@ func linModel(capacity, slots int) porcupine.Model {
 }
 
 // step does op and answers whether its answer is right.
-func (s *linState) step(op linStep, capacity, slots int) bool {
+func (s *linState) step(op linStep, slots int) bool {
 	switch op.op {
 	case opReserve, opUpTo:
-		return s.reserve(op, capacity, slots)
+		return s.reserve(op, slots)
 	case opCommit:
 		i := strings.Index(s.q, op.vals)
 		if i < 0 {
@@ -152,8 +155,25 @@ func (s *linState) step(op linStep, capacity, slots int) bool {
 	case opClose:
 		s.closed = true
 		return true
+	case opResize:
+		return s.resize(op)
 	}
 	return false
+}
+
+// resize: of rings whose number of slots is their capacity, so that what is
+// held is what has not been popped.
+func (s *linState) resize(op linStep) bool {
+	fits := op.n == s.capacity || len(s.q) <= op.n
+	switch {
+	case s.closed || op.status == Closed:
+		return s.closed && op.status == Closed
+	case fits != (op.status == OK):
+		return false
+	case fits:
+		s.capacity = op.n
+	}
+	return true
 }
 
 func (s *linState) pop(vals string) bool {
@@ -164,7 +184,7 @@ func (s *linState) pop(vals string) bool {
 	return true
 }
 
-func (s *linState) reserve(op linStep, capacity, slots int) bool {
+func (s *linState) reserve(op linStep, slots int) bool {
 	n, need := op.n, op.n
 	if op.op == opUpTo {
 		n, need = len(op.vals), 1
@@ -173,10 +193,12 @@ func (s *linState) reserve(op linStep, capacity, slots int) bool {
 	case s.closed || op.status == Closed:
 		return s.closed && op.status == Closed
 	case op.status == Full:
-		return need < 1 || need > capacity || len(s.q)+need > capacity
+		return need < 1 || need > s.capacity || len(s.q)+need > s.capacity
 	case len(op.vals) != n || len(s.q)+n > slots:
 		return false
-	case n < op.n && len(s.q)+n < capacity:
+	case op.op == opReserve && n > s.capacity:
+		return false // never fits
+	case n < op.n && len(s.q)+n < s.capacity:
 		return false // there was room for more
 	}
 	s.q += op.vals
@@ -308,6 +330,21 @@ func (c *client) close() {
 	c.do(func() []linStep {
 		c.r.Close()
 		return []linStep{{op: opClose}}
+	})
+}
+
+// resizer is a ring that can be resized.
+type resizer interface {
+	Resize(n, besides int) (held int, st Status, err error)
+}
+
+func (c *client) resize(n int) {
+	c.do(func() []linStep {
+		_, st, err := c.r.(resizer).Resize(n, 0)
+		if err != nil {
+			panic(err)
+		}
+		return []linStep{{op: opResize, n: n, status: st}}
 	})
 }
 

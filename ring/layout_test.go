@@ -3,6 +3,7 @@ package ring
 import (
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,4 +46,9 @@ func TestLayout(t *testing.T) {
 	check(reflect.TypeFor[MPSC[byte]]())
 	check(reflect.TypeFor[MPSC[[7]uint64]]())
 	require.Equal(t, 128, pad.Size)
+	// What everybody loads of a chain is not where Resize's lock is, nor near
+	// what lies behind it in memory.
+	var c Chain[byte]
+	require.GreaterOrEqual(t, unsafe.Offsetof(c.mu)-unsafe.Offsetof(c.out)-unsafe.Sizeof(c.out), uintptr(pad.Size))
+	require.GreaterOrEqual(t, unsafe.Sizeof(c)-unsafe.Offsetof(c.mu)-unsafe.Sizeof(c.mu), uintptr(pad.Size))
 }

@@ -69,7 +69,7 @@ type ledger struct {
 	low  series // counted from the return of a push to the call of the pop
 	busy series // pushes between call and return, claims between reserve and commit
 
-	closing, closed bool // Close was called, has returned
+	closing, closed bool // Close was called; has returned, or somebody was told
 	now             int
 	spans           map[ev]span
 	popped          []ev
@@ -92,8 +92,14 @@ func newLedger(x *explore.X, capacity int, mutate func(*MPSC[ev]) queue) *ledger
 	if mutate != nil {
 		q = mutate(r)
 	}
+	return ledgerOf(x, q, capacity, int(r.size))
+}
+
+// ledgerOf makes a ledger of a queue that never is Full with fewer than capacity
+// events in it, and never holds more than size.
+func ledgerOf(x *explore.X, q queue, capacity, size int) *ledger {
 	l := &ledger{
-		x: x, q: q, cap: capacity, size: int(r.size),
+		x: x, q: q, cap: capacity, size: size,
 		high: series{0}, low: series{0}, busy: series{0},
 		spans: map[ev]span{},
 	}
@@ -155,7 +161,7 @@ func (l *ledger) judge(c call, st Status) {
 	switch st {
 	case OK:
 		if c.closed {
-			l.x.Failf("accepted %d after Close returned", c.n)
+			l.x.Failf("accepted %d after Close returned, or a push was told", c.n)
 		}
 		if least := l.low.least(c.low); least+c.n > l.size {
 			l.x.Failf("accepted %d on top of at least %d in %d slots", c.n, least, l.size)
@@ -170,6 +176,7 @@ func (l *ledger) judge(c call, st Status) {
 		if !l.closing {
 			l.x.Failf("Closed, but Close was not called")
 		}
+		l.closed = true // for every later push too
 	}
 	l.high.add(-c.n)
 	l.busy.add(-1)

@@ -64,24 +64,7 @@ func (sc linScenario) body(wrong func(*MPSC[byte]) linear, judged map[string]boo
 		}
 		sc.run(s)
 		model := linModel(sc.capacity, int(r.size))
-		x.Check(func() {
-			last := s.client()
-			last.drain()
-			last.accepted()
-			var ops []porcupine.Operation
-			for _, c := range s.clients {
-				ops = append(ops, c.ops...)
-			}
-			key := historyKey(ops)
-			right, known := judged[key]
-			if !known {
-				right = porcupine.CheckOperations(model, ops)
-				judged[key] = right
-			}
-			if !right {
-				x.Failf("not linearizable:%s", describe(ops))
-			}
-		})
+		s.judge(model, judged)
 	}
 }
 

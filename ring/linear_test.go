@@ -16,6 +16,11 @@ import (
 // ring at the same time, in ways that the seed decides, and returns the
 // history.
 func linearRound(r linear, capacity int, seed uint64, closing bool) []porcupine.Operation {
+	return linearRoundWith(r, capacity, seed, closing, nil)
+}
+
+// linearRoundWith has one more do something else, four times.
+func linearRoundWith(r linear, capacity int, seed uint64, closing bool, other func(c *client)) []porcupine.Operation {
 	var clock atom.Uint64
 	var clients []*client
 	var wg sync.WaitGroup
@@ -75,6 +80,13 @@ func linearRound(r linear, capacity int, seed uint64, closing bool) []porcupine.
 		}
 		c.idle()
 	})
+	if other != nil {
+		launch(func(c *client, _ *rand.Rand) {
+			for range 4 {
+				other(c)
+			}
+		})
+	}
 	close(start)
 	wg.Wait()
 	last := clients[3] // the consumer goes on
