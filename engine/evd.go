@@ -43,6 +43,8 @@ type EVD struct {
 	closer atom.Token // there while nobody is in Close; guards dead
 	dead   bool
 
+	resizing atom.Mutex // serialises Resize
+
 	eps    atom.Pointer[endpoints] // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
 	alarms atom.Pointer[alarms]    // Writers: alarm, once. Readers: alarm
 	panics panics
@@ -214,7 +216,8 @@ func (d *EVD) ID() uint32 { return d.id }
 // Name returns EVDConfig.Name, or a generated one.
 func (d *EVD) Name() string { return d.name }
 
-// Capacity returns how many events the EVD's ring holds at least.
+// Capacity returns how many events the EVD's ring holds at least: what it was
+// created with, or the last Resize has made of it.
 func (d *EVD) Capacity() int { return d.ring.Cap() }
 
 // valid is the check of a handle.

@@ -71,6 +71,12 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 	if err := d.beginWait(&w); err != nil {
 		return 0, 0, err
 	}
+	// [Z0] Again, after [W1]: from now on the EVD does not shrink, and before it
+	// may have. Pairs with [Z8].
+	if err := d.checkThreshold(&w); err != nil {
+		d.release(true)
+		return 0, 0, err
+	}
 	v := goOn
 	for v == goOn {
 		if v = d.sleepUntil(&w); v == reached || v == timedOut {
@@ -132,11 +138,18 @@ func (d *EVD) checkWait(w *waiting, dst []Event) error {
 	if w.ctx == nil {
 		return nilHandle(w.op, "ctx")
 	}
-	if w.threshold < 1 || w.threshold > d.ring.Cap() {
-		return param.Wrong(ErrThreshold, w.op, "threshold", w.threshold, fmt.Sprintf("1..%d, the capacity", d.ring.Cap()))
+	if err := d.checkThreshold(w); err != nil {
+		return err
 	}
 	if len(dst) == 0 {
 		return param.Invalid(w.op, "dst", "of length 0", "of length 1 at least")
+	}
+	return nil
+}
+
+func (d *EVD) checkThreshold(w *waiting) error {
+	if c := d.ring.Cap(); w.threshold < 1 || w.threshold > c {
+		return param.Wrong(ErrThreshold, w.op, "threshold", w.threshold, fmt.Sprintf("1..%d, the capacity", c))
 	}
 	return nil
 }

@@ -164,7 +164,7 @@ func (s *linState) step(op linStep, slots int) bool {
 // resize: of rings whose number of slots is their capacity, so that what is
 // held is what has not been popped.
 func (s *linState) resize(op linStep) bool {
-	fits := op.n == s.capacity || len(s.q) <= op.n
+	fits := op.n >= s.capacity || len(s.q) <= op.n
 	switch {
 	case s.closed || op.status == Closed:
 		return s.closed && op.status == Closed

@@ -12,10 +12,11 @@ import (
 // and popped from. Nothing that was accepted is lost or reordered, and nobody
 // waits.
 //
-// Answers: OK; Closed; Full if more than n are held (see Held), and besides on
-// top, which is what the caller keeps elsewhere and wants room for: held says
-// how many that was. With the last two nothing changes. So it is if n is the
-// capacity already, and the answer OK. The error is about a bad n, nothing else.
+// Answers: OK; Closed; and, from a larger chain to a smaller one only, Full if more
+// than n are held (see Held), besides included, which is what the caller keeps
+// elsewhere and wants room for: held says how many. With the last two nothing
+// changes. So it is if n is the capacity already, and the answer OK. The error
+// is about a bad n, nothing else.
 //
 // Until what was in the chain before is consumed, the chain holds that on top of
 // n. The memory of a ring is given back when it has been emptied. Rings that are
@@ -73,7 +74,7 @@ func (c *Chain[T]) fits(n, besides int, t uint64) (Status, int) {
 	// The credit may be younger than t, never more than it if t is still the
 	// tail; if it is not, the seal fails.
 	held := max(0, int(int64(t-c.out.Load().freed.Load()))) + besides
-	if held > n {
+	if n < c.Cap() && held > n {
 		return Full, held
 	}
 	return OK, held
