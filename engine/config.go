@@ -64,7 +64,8 @@ type EVDConfig struct {
 	Streams Stream
 
 	// Capacity is how many events the ring holds at least, 1..ring.MaxCapacity;
-	// 0 means DefaultCapacity. Rounded up to a power of two internally.
+	// 0 means DefaultCapacity. Rounded up to a power of two internally. Resize
+	// changes it.
 	Capacity int
 
 	// CQs feed the EVD, which becomes their only poller: a CQ that feeds

@@ -45,36 +45,49 @@ func (d *EVD) Resize(n int) (err error) {
 	if d.e.tracing&TraceAPI != 0 {
 		defer func() { d.e.traceAPI(err, "evd_resize", "evd", d, "min_qlen", n) }()
 	}
+	taken, err := d.resize(op, n)
+	// What was kept waiting is started here, without the lock: a pump's run takes
+	// its time.
+	switch {
+	case taken:
+		d.release(true) // [R4]
+	case err == nil:
+		d.startStalled()
+	}
+	return err
+}
+
+// resize does it, and answers whether it has left TAKE to the caller.
+func (d *EVD) resize(op string, n int) (taken bool, err error) {
 	d.resizing.Lock()
 	defer d.resizing.Unlock()
 	if d.load()&bCLOSE != 0 {
-		return d.closedErr(op)
+		return false, d.closedErr(op)
 	}
 	switch c := d.ring.Cap(); {
 	case n == c:
-		return nil
+		return false, nil
 	case n > c:
-		return d.grow(op, n)
+		// Beside everybody: the chain of rings sees to that.
+		_, st, err := d.ring.Resize(n, 0)
+		return false, d.resizeErr(op, n, 0, st, err)
 	}
 	return d.shrink(op, n)
 }
 
-// grow goes beside everybody: the chain of rings sees to that.
-func (d *EVD) grow(op string, n int) error {
-	_, st, err := d.ring.Resize(n, 0)
-	if err := d.resizeErr(op, n, 0, st, err); err != nil {
-		return err
-	}
+// startStalled starts the pumps that had gone away from the full ring, now that
+// there is room.
+func (d *EVD) startStalled() {
 	// [Z9] After the new ring can be found: of a pump that sets STALL and then
 	// looks for room, and of this look, one sees the other; pairs with [S].
 	for {
 		s := d.load()
 		if s&bSTALL == 0 {
-			return nil
+			return
 		}
 		if d.word.CompareAndSwap(uint64(s), uint64(s&^bSTALL)) {
 			d.startPumps()
-			return nil
+			return
 		}
 	}
 }
@@ -82,26 +95,23 @@ func (d *EVD) grow(op string, n int) error {
 // shrink has the EVD to itself while it counts and seals: nothing is taken or
 // put aside meanwhile, and no waiter begins. (Posts go on; the ring counts them
 // in the same step that seals it.)
-func (d *EVD) shrink(op string, n int) error {
+func (d *EVD) shrink(op string, n int) (taken bool, err error) {
 	for {
 		s := d.load()
 		if s&bCLOSE != 0 {
-			return d.closedErr(op)
+			return false, d.closedErr(op)
 		}
 		if s&bOWN != 0 {
-			return d.waiterErr(op)
+			return false, d.waiterErr(op)
 		}
 		if s&bTAKE != 0 {
 			atom.Spin() // a Dequeue, or a runner: a moment
 			continue
 		}
 		if d.word.CompareAndSwap(uint64(s), uint64(s|bTAKE)) { // [Z8] as [R3]; pairs with [R4] and [W1]
-			break
+			return true, d.shrinkTo(op, n)
 		}
 	}
-	err := d.shrinkTo(op, n)
-	d.release(true) // [R4]
-	return err
 }
 
 // shrinkTo is the part of shrink that holds TAKE.

@@ -108,6 +108,20 @@ func benchU1[T any](b *testing.B) {
 			}
 			y.report(b, 1)
 		})
+		b.Run(name("chain", capacity), func(b *testing.B) {
+			r, _ := NewChain[T](capacity)
+			var in, out T
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				y.n++
+				*number(&in) = y.n
+				if r.Push(&in) == OK && r.Pop(&out) == Event {
+					y.sum += *number(&out)
+				}
+			}
+			y.report(b, 1)
+		})
 		b.Run(name("inplace", capacity), func(b *testing.B) {
 			r, _ := New[T](capacity)
 			var y tally
@@ -187,6 +201,18 @@ func benchBatches[T any](b *testing.B) {
 	for _, capacity := range []int{896, 1024} {
 		b.Run(name("mpsc", capacity), func(b *testing.B) {
 			r, _ := New[T](capacity)
+			in, out := make([]T, benchBatch), make([]T, benchBatch)
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				fill(in, &y)
+				r.PushN(in)
+				add(out[:r.PopN(out)], &y)
+			}
+			y.report(b, benchBatch)
+		})
+		b.Run(name("chain", capacity), func(b *testing.B) {
+			r, _ := NewChain[T](capacity)
 			in, out := make([]T, benchBatch), make([]T, benchBatch)
 			var y tally
 			b.ReportAllocs()

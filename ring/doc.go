@@ -7,6 +7,8 @@
 // exchange. The consumer either copies events out ([MPSC.Pop], [MPSC.PopN])
 // or reads them where they are ([MPSC.Ready], [MPSC.Advance]).
 //
+// [Chain] is the same with a Resize, at any time and beside everybody.
+//
 // A slot that a producer reserved and has not committed yet is "in flight".
 // It is neither an event nor the end of the queue, and an empty look that
 // ignored it would not be linearizable: a Push that returned would be

@@ -1,7 +1,7 @@
 package main
 
-// ringMutantsResize are those of the chain of rings.
-var ringMutantsResize = []mutant{
+// ringResizeMutants are those of the chain of rings.
+var ringResizeMutants = []mutant{
 	{"z01", "Z2", "sealed before the next ring is linked", "^TestExploreChainGrowing$|^TestExploreChainSlow$", "mz01"},
 	{"z02", "Z3", "Close stops at a sealed ring", "^TestExploreChainShut$|^TestExploreChainShut2$", "mz02"},
 	{"z03", "Z6", "the consumer leaves a ring with a slot in flight", "^TestExploreChainSlow$", "mz03"},
