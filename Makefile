@@ -110,6 +110,15 @@ bench-smoke: ## every benchmark once, so that none can rot
 	@$(GO) test -run '^$$' -bench . -benchtime 1x $(PKGS) | awk '/no test files/ || /^ok .*0\.0/ { next } { print } \
 		/^Benchmark/ { n++ } END { if (!n) { print "bench-smoke: no benchmark ran"; exit 1 } }'
 
+.PHONY: flood
+flood: ## one EVD flooded by posters: the latency of 16 others, with one worker and with all, with and without the flood
+	@$(GO) test -run '^$$' -bench 'Flood$$' -benchtime 5000x ./bench | grep -E '^Benchmark|^FAIL|^ok'
+
+.PHONY: scale
+scale: ## 100,000 idle EVDs: ns an event of active ones beside them (in turn, ROUNDS=7 times), bytes an EVD, a wake-up among them, goroutines
+	@for i in $$(seq $(ROUNDS)); do $(GO) test -run '^$$' -bench 'ScaleActive$$' -benchtime 300ms ./engine | grep -E '^Benchmark|^FAIL' || exit 1; done
+	@$(GO) test -run '^$$' -bench 'ScaleWake$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
+
 .PHONY: soak
 soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped
 	@mkdir -p $(dir $(EVD_SOAK_STATE))

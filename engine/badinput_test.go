@@ -51,6 +51,9 @@ func TestBadEVDConfig(t *testing.T) {
 		{EVDConfig{Batch: 4097}, "Batch = 4097"},
 		{EVDConfig{Budget: -3}, "Budget = -3"},
 		{EVDConfig{Batch: 8, Budget: 4}, "Budget = 4"},
+		{EVDConfig{Weight: -1}, "Weight = -1"},
+		{EVDConfig{Priority: true}, "Priority = true"},
+		{EVDConfig{Weight: 1025}, "Weight = 1025"},
 	} {
 		_, err := e.NewEVD(c.cfg)
 		requireInvalid(t, err, c.want)

@@ -44,6 +44,12 @@ func (d *EVD) close(ctx context.Context) error {
 	d.markClosed()
 	d.ring.Close()
 	d.leaveCNO()
+	d.e.mu.Lock()
+	if d.closer == (atom.Token{}) {
+		d.closer = atom.NewToken()
+		d.closer.Signal()
+	}
+	d.e.mu.Unlock()
 	if err := acquire(ctx, d.closer); err != nil {
 		return fmt.Errorf("engine: Close: EVD %q: another Close: %w", d.name, err)
 	}
@@ -141,6 +147,9 @@ func (d *EVD) drain() {
 		for {
 			n := sd.popList(d, &sd.now, buf, len(buf))
 			if n == 0 {
+				n = sd.takeUrgent(d, buf)
+			}
+			if n == 0 {
 				n = sd.takeStash(buf)
 			}
 			if n == 0 {
@@ -162,6 +171,13 @@ func (d *EVD) drain() {
 			break
 		}
 		atom.Spin() // in flight
+	}
+	for d.spilled() > 0 {
+		sd := d.side.Load()
+		sd.mu.Lock()
+		n := d.popSpilled(sd, buf)
+		sd.mu.Unlock()
+		hand(n)
 	}
 	for _, p := range d.pumps {
 		for len(p.stash) > 0 {
@@ -357,6 +373,14 @@ func (e *Engine) forget(d *EVD) {
 	e.evds[d.slot].slot = d.slot
 	e.evds[last] = nil
 	e.evds = e.evds[:last]
+	if len(d.links) == 0 {
+		return
+	}
+	last = len(e.fed) - 1
+	e.fed[d.fed] = e.fed[last]
+	e.fed[d.fed].fed = d.fed
+	e.fed[last] = nil
+	e.fed = e.fed[:last]
 }
 
 // list returns the EVDs, the async EVD excepted, by age.

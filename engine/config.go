@@ -48,6 +48,7 @@ const (
 
 	maxBatch  = 4096
 	maxBudget = 1 << 20
+	maxWeight = 1024
 	maxCQs    = 1 << 16
 )
 
@@ -67,6 +68,13 @@ type EVDConfig struct {
 	// 0 means DefaultCapacity. Rounded up to a power of two internally. Resize
 	// changes it.
 	Capacity int
+
+	// Overflow says what becomes of a Post or PostCM that finds the ring full.
+	Overflow Overflow
+
+	// SpillLimit is how many events the list of OverflowSpill may have, 1..2^29; 0
+	// means Capacity. It takes memory when it is needed, and gives it back.
+	SpillLimit int
 
 	// CQs feed the EVD, which becomes their only poller: a CQ that feeds
 	// another EVD is refused with ErrBusy (another engine's is not noticed).
@@ -105,6 +113,19 @@ type EVDConfig struct {
 	// is larger.
 	Budget int
 
+	// Weight makes a turn that many Budgets long, 1..1024; 0 means 1. So of EVDs that
+	// have always something to deliver and share the workers each delivers in
+	// proportion to Budget x Weight (weighted round robin).
+	Weight int
+
+	// Priority lets events of stream Connection that are given to PostCM go ahead of
+	// completions and software events, in order among themselves. (What an Endpoint
+	// makes has its place already: ahead, or on an EVD of both streams among the
+	// completions, where it stays.) They do not pass the ring: Capacity of them may
+	// wait, and then ErrFull and EVDOverflow, whatever Overflow is. Needs stream
+	// Connection.
+	Priority bool
+
 	// Repanic lets an upcall's panic go on, up the stack of the goroutine that
 	// runs it, after it has been dealt with as always: upcalls disabled, async
 	// error raised, EVD.LastPanic set. Without it the panic ends there.
@@ -126,11 +147,17 @@ func (c EVDConfig) withDefaults() EVDConfig {
 	if c.Capacity == 0 {
 		c.Capacity = DefaultCapacity
 	}
+	if c.Overflow == OverflowSpill && c.SpillLimit == 0 {
+		c.SpillLimit = min(max(c.Capacity, 1), maxSpill)
+	}
 	if c.Batch == 0 {
 		c.Batch = DefaultBatch
 	}
 	if c.Budget == 0 {
 		c.Budget = max(DefaultBudget, c.Batch)
+	}
+	if c.Weight == 0 {
+		c.Weight = 1
 	}
 	return c
 }
@@ -149,6 +176,7 @@ func (c EVDConfig) Validate() error {
 	if d.Capacity < 1 || d.Capacity > ring.MaxCapacity {
 		bad("Capacity", c.Capacity, fmt.Sprintf("0 (%d) or 1..%d", DefaultCapacity, ring.MaxCapacity))
 	}
+	errs = append(errs, d.checkOverflow(op, c.SpillLimit)...)
 	if len(c.CQs) > maxCQs {
 		bad("CQs", len(c.CQs), fmt.Sprintf("at most %d", maxCQs))
 	}
@@ -187,6 +215,12 @@ func (c EVDConfig) Validate() error {
 	}
 	if d.Dispatch > DispatchQueued {
 		bad("Dispatch", c.Dispatch, "DispatchAuto, DispatchInline or DispatchQueued")
+	}
+	if c.Priority && d.Streams&Connection == 0 {
+		bad("Priority", true, "false, because Streams has no Connection")
+	}
+	if d.Weight < 1 || d.Weight > maxWeight {
+		bad("Weight", c.Weight, fmt.Sprintf("0 (1) or 1..%d", maxWeight))
 	}
 	if d.Batch < 1 || d.Batch > maxBatch {
 		bad("Batch", c.Batch, fmt.Sprintf("0 (%d) or 1..%d", DefaultBatch, maxBatch))

@@ -39,8 +39,18 @@ type Config struct {
 
 	// StuckAfter is how long an upcall may run before the watchdog reports it,
 	// once, as an async error; it is not interfered with. Watchdog..24h; 0
-	// means DefaultStuckAfter.
+	// means DefaultStuckAfter. It is noticed at the first look after that. EVDs
+	// without CQs are looked at in turn, 2048 at a look: with more, a round takes
+	// several looks, and an upcall may run for two rounds longer.
 	StuckAfter time.Duration
+
+	// Priority has queued runs begin by class: async errors, then EVDs with stream
+	// Connection or CR, then the others; in each class in order, and after 8 runs of
+	// more urgent classes in a row one that they kept waiting. A run is a turn of
+	// Budget x Weight events at most; one that has begun is not interrupted, and
+	// upcalls that do not run on workers are not concerned. Without it all runs begin
+	// in the order in which they were queued.
+	Priority bool
 
 	// AsyncUpcall, if set, is called with async errors (see Engine.Async), one
 	// upcall at a time on a worker. AsyncLeftovers gets those that were not
@@ -144,6 +154,7 @@ type Engine struct {
 
 	mu      atom.Mutex
 	evds    []*EVD           // owner: mu; the async EVD is the first
+	fed     []*EVD           // owner: mu; those with CQs
 	cqs     map[hwcq.CQ]*EVD // owner: mu; who polls a CQ
 	cnos    map[*CNO]bool    // owner: mu
 	nextCNO uint32           // owner: mu

@@ -5,7 +5,6 @@ import (
 
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/atom"
-	"github.com/evdengine/evd/internal/pad"
 	"github.com/evdengine/evd/ring"
 )
 
@@ -19,58 +18,57 @@ import (
 // is closed.
 // Zero value: not usable; use Engine.NewEVD. Must not be copied.
 type EVD struct {
-	// Read-mostly.
+	// Cold: hardly read, and hardly ever written. It lies between one EVD's fields
+	// and the next one's, so it is pad.Size bytes at least.
+	name      string
+	leftovers func([]Event)
+	links     []*link
+	pumps     []*pump
+	admin     atom.Mutex // serialises raising LIM and replacing fn
+	closer    atom.Token // there while nobody is in Close; guards dead. Made by the first, under Engine.mu
+	resizing  atom.Mutex // serialises Resize
+	panics    panics
+	dog       evdDog                  // owner: the watchdog
+	slot, fed int32                   // owner: Engine.mu; places in Engine.evds and, with CQs, Engine.fed
+	eps       atom.Pointer[endpoints] // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
+	alarms    atom.Pointer[alarms]    // Writers: alarm, once. Readers: alarm
+
+	cno atom.Pointer[CNO] // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
+	cnoSeat
+
+	// Read-mostly. Whoever reads them goes on to the word.
+	direct     []*link // of links, those that feed the EVD itself; the others feed pumps
+	ring       *ring.Chain[Event]
+	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
+	own        *runner    // owner: the slot holder that is an inline post, who makes it
+	batch      int32
+	budget     int32 // of a turn: Budget times Weight
+	spillMax   int32 // 0: posts that find the ring full are refused
 	id         uint32
+	streams    Stream
 	software   bool // streams has Software
 	postInline bool
 	bind       bool // streams has Bind
 	merged     bool // streams has Connection and those of a CQ
 	repanic    bool
 	traced     bool // Post is traced
-	batch      int
-	budget     int
-	streams    Stream
-	name       string
-	leftovers  func([]Event)
-	ring       *ring.Chain[Event]
-	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
-	links      []*link
-	direct     []*link // those that feed the EVD itself; the others feed pumps
-	pumps      []*pump
-	own        *runner // owner: the slot holder that is an inline post
+	dead       bool // guarded by closer
+	prio       bool // connection events of PostCM go ahead
 
-	admin  atom.Mutex // serialises raising LIM and replacing fn
-	closer atom.Token // there while nobody is in Close; guards dead
-	dead   bool
-
-	resizing atom.Mutex // serialises Resize
-
-	eps    atom.Pointer[endpoints] // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
-	alarms atom.Pointer[alarms]    // Writers: alarm, once. Readers: alarm
-	panics panics
-
-	_ pad.Line
 	machine
 	side   atom.Pointer[side] // Writers: needSide, once. Readers: everybody
 	flags  atom.Uint32        // bits and a count, see wait.go. Writers: everybody
 	target atom.Int32         // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
 	tok    atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
-	_      pad.Line
+
+	// The rare counters lie between the word and what the holder of TAKE writes: they
+	// are pad.Size bytes at least.
+	stats stats
 
 	// owner: the holder of TAKE
 	wcs      []hwcq.WC
-	turn     int  // the CQ to look at first
-	ringLast bool // the last batch came from the ring
-
-	dog  evdDog // owner: the watchdog
-	slot int    // owner: Engine.mu; place in Engine.evds
-
-	_     pad.Line
-	stats stats
-
-	_   pad.Line
-	cno atom.Pointer[CNO] // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
-	cnoSeat
+	turn     int32 // the CQ to look at first
+	ringLast bool  // the last batch came from the ring
 }
 
 // NewEVD creates an EVD and starts the pollers of its CQs.
@@ -112,21 +110,18 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		bind:       cfg.Streams&Bind != 0,
 		merged:     cfg.Streams&Connection != 0 && cfg.Streams&(DTO|Bind) != 0,
 		repanic:    cfg.Repanic,
+		prio:       cfg.Priority,
 		traced:     e.tracing&(TraceAPI|TraceEVD|TraceCompletion|traceRegions) != 0,
-		batch:      cfg.Batch,
-		budget:     cfg.Budget,
+		batch:      int32(cfg.Batch),
+		budget:     int32(cfg.Budget * cfg.Weight),
+		spillMax:   int32(cfg.SpillLimit),
 		streams:    cfg.Streams,
 		name:       cfg.Name,
 		leftovers:  cfg.Leftovers,
 		ring:       r,
 		fn:         cfg.Upcall,
-		closer:     atom.NewToken(),
 	}
-	d.closer.Signal()
-	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued}
-	if d.postInline {
-		d.own = &runner{evs: make([]Event, cfg.Batch)}
-	}
+	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued, class: e.classOf(cfg.Streams)}
 	if cfg.Mode == ModeAdaptive && len(cfg.CQs) > 0 {
 		e.spinTurns() // measured here, not by a poller
 	}
@@ -178,7 +173,7 @@ func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig) {
 	}
 	l.poll.started = false // its pump runs from the start
 	p := &pump{d: d, link: l, buf: make([]hwcq.WC, cfg.Batch)}
-	p.machine = machine{e: d.e, self: p}
+	p.machine = machine{e: d.e, self: p, class: d.class}
 	p.word.Store(uint64(word(0).policy(1 << limShift)))
 	l.owner = p
 	d.pumps = append(d.pumps, p)
@@ -204,8 +199,12 @@ func (e *Engine) add(d *EVD) error {
 	if d.name == "" {
 		d.name = fmt.Sprintf("evd%d", d.id)
 	}
-	d.slot = len(e.evds)
+	d.slot = int32(len(e.evds))
 	e.evds = append(e.evds, d)
+	if len(d.links) > 0 {
+		d.fed = int32(len(e.fed))
+		e.fed = append(e.fed, d)
+	}
 	return nil
 }
 

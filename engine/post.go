@@ -16,7 +16,8 @@ import (
 // that the upcall takes. Otherwise a worker is told.
 //
 // Errors: ErrFull (the event was not queued), ErrClosed, ErrStream. It never
-// blocks and does not allocate.
+// blocks and does not allocate, but for the list of OverflowSpill, which has a
+// lock and grows.
 // Concurrency: from any goroutine. Inside this EVD's own upcall use
 // Upcall.Post, which leaves the event to the running upcall's loop.
 func (d *EVD) Post(ev Event) error {
@@ -38,7 +39,8 @@ func (d *EVD) Post(ev Event) error {
 // queued to a worker and never run inline.
 //
 // Errors: ErrFull (the event was not queued, and the async error EVDOverflow is
-// raised), ErrClosed, ErrStream, ErrInvalid.
+// raised), ErrClosed, ErrStream, ErrInvalid. OverflowSpill applies to it too, but for
+// what EVDConfig.Priority lets go ahead.
 // Concurrency: from any goroutine.
 func (d *EVD) PostCM(ev Event) error {
 	const op = "engine: PostCM"
@@ -55,10 +57,17 @@ func (d *EVD) PostCM(ev Event) error {
 		return param.Invalid(op, "Number", ev.Number, "one of stream "+ev.Stream.String())
 	}
 	ev.EVD = d.id
-	if d.flags.Load()&fSealed != 0 {
+	f := d.flags.Load()
+	if f&fSealed != 0 {
 		return d.closedErr(op)
 	}
-	if st := d.ring.Push(&ev); st != ring.OK {
+	var st ring.Status
+	if d.prio && ev.Stream == Connection {
+		st = d.postUrgent(&ev)
+	} else {
+		st = d.enqueue(&ev, f)
+	}
+	if st != ring.OK {
 		err := d.pushErr(st)
 		if st == ring.Full {
 			d.alarm(alarmOverflow, 0)
@@ -94,15 +103,32 @@ func (d *EVD) push(ev *Event) error {
 	if !d.software {
 		return d.streamErr()
 	}
-	if d.flags.Load()&fSealed != 0 {
+	f := d.flags.Load()
+	if f&fSealed != 0 {
 		return d.closedErr("engine: Post")
 	}
 	d.stamp(ev)
-	st := d.ring.Push(ev)
+	st := d.enqueue(ev, f)
 	if st == ring.OK {
 		return nil
 	}
 	return d.pushErr(st)
+}
+
+// enqueue puts an event into the ring, or where the ring is full or must not be
+// used into the list behind it, if there is one.
+//
+// [O3] f, the flags, were loaded before: with fSpilled the ring is not for posts,
+// since an event of the same producer may be in the list. Pairs with [O1] and [O2].
+func (d *EVD) enqueue(ev *Event, f uint32) ring.Status {
+	st := ring.Full
+	if f&fSpilled == 0 {
+		st = d.ring.Push(ev)
+	}
+	if st == ring.Full && d.spillMax > 0 {
+		st = d.spill(ev)
+	}
+	return st
 }
 
 func (d *EVD) pushErr(st ring.Status) error {
@@ -128,16 +154,17 @@ func (d *EVD) streamErr() error {
 // the word was loaded and before the compare-and-swap from exactly that word;
 // a later look or a later word would let the event overtake one that is
 // already queued. For the same reason it does not go ahead of what
-// ModifyUpcallNew left on a CQ (fKept): that comes with the first new event.
+// ModifyUpcallNew left on a CQ (fKept): that comes with the first new event. Nor
+// ahead of the list behind the ring (fSpilled) or of connection events (fUrgent).
 func (d *EVD) postDirect(ev *Event) error {
 	if !d.software {
 		return d.streamErr()
 	}
 	s := d.load()
-	if s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept) == 0 && d.ring.Idle() &&
+	if s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0 && d.ring.Idle() &&
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as [T]
 		d.stamp(ev)
-		r := d.own
+		r := d.ownRunner()
 		r.evs[0] = *ev
 		d.stats.direct.Add(1)
 		if d.traced {
@@ -156,7 +183,16 @@ func (d *EVD) postDirect(ev *Event) error {
 		return err
 	}
 	if d.trigger(srcPostInline) {
-		d.runSlot(d.own)
+		d.runSlot(d.ownRunner())
 	}
 	return nil
+}
+
+// ownRunner returns the runner of inline posts, made by the first: an EVD that is
+// idle for ever needs none. The slot must be held.
+func (d *EVD) ownRunner() *runner {
+	if d.own == nil {
+		d.own = &runner{evs: make([]Event, 1)}
+	}
+	return d.own
 }

@@ -143,7 +143,14 @@ func (p *pump) fetch() int {
 
 // place moves as much of the stash into the ring as there is room for and
 // tells the EVD.
+//
+// [O4] While posts wait in the list behind the ring the ring counts as full, or
+// completions would keep it filled and the list's turn never come. Looked at each
+// time, after STALL too: pairs with [O2].
 func (p *pump) place() ring.Status {
+	if p.d.spillMax > 0 && p.d.flags.Load()&fSpilled != 0 {
+		return ring.Full
+	}
 	c, st := p.d.ring.ReserveUpTo(len(p.stash))
 	if st != ring.OK {
 		return st

@@ -36,9 +36,9 @@ func (r *runner) batch(n int) []Event {
 // The policy is looked at before each take and never after: an event that was
 // taken is delivered, since there is nowhere to put it back.
 func (d *EVD) runSlot(r *runner) (moved bool) {
-	batch := r.batch(d.batch)
+	batch := r.batch(int(d.batch))
 	have := false // I hold TAKE
-	left := d.budget
+	left := int(d.budget)
 	for {
 		s := d.load()
 		switch {
@@ -93,7 +93,7 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			if left -= max(n, 1); left > 0 {
 				continue
 			}
-			left = d.budget
+			left = int(d.budget)
 			if r.stays {
 				atom.Spin()
 			} else if d.handOver() {

@@ -2,7 +2,7 @@ package engine
 
 import "github.com/evdengine/evd/internal/atom"
 
-// runq is the FIFO of queued runs. QUED in a machine's word allows one entry a
+// runq is the queue of queued runs, a FIFO unless there are classes. QUED in a machine's word allows one entry a
 // machine, so the list is intrusive, never full and never allocates.
 //
 // It has a lock, unlike everything else on the way of an event: a queued run
@@ -12,8 +12,7 @@ import "github.com/evdengine/evd/internal/atom"
 type runq struct {
 	mu     atom.Mutex
 	cond   *atom.Cond
-	first  *machine
-	last   *machine
+	runs   classList[*machine]
 	parked int
 	n      int // runs in the list
 	most   int // the most there were
@@ -25,19 +24,13 @@ type runq struct {
 func (q *runq) look() (waiting bool, pops uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.first != nil, q.pops
+	return !q.runs.empty(), q.pops
 }
 
 // push appends m, whose QUED bit the caller has just set.
 func (q *runq) push(m *machine) {
 	q.mu.Lock()
-	m.next = nil
-	if q.last == nil {
-		q.first = m
-	} else {
-		q.last.next = m
-	}
-	q.last = m
+	q.runs.push(m, m.class)
 	q.n++
 	q.most = max(q.most, q.n)
 	wake := q.parked > 0
@@ -50,25 +43,21 @@ func (q *runq) push(m *machine) {
 	}
 }
 
-// pop removes the oldest entry, sleeping while there is none. nil means
+// pop removes the entry whose turn it is, sleeping while there is none. nil means
 // closed.
 func (q *runq) pop() *machine {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.first == nil {
+	for q.runs.empty() {
 		if q.closed {
 			return nil
 		}
 		q.parked++
 		q.cond.Wait()
 	}
-	m := q.first
+	m := q.runs.pop()
 	q.n--
 	m.pops++
-	if q.first = m.next; q.first == nil {
-		q.last = nil
-	}
-	m.next = nil
 	q.pops++
 	return m
 }

@@ -66,7 +66,7 @@ func (l *noticeList) pop() (x *notice) {
 // from the ring nor straight from a CQ.
 //
 // n counts them, so that everybody who looks whether something is pending needs
-// one load. Writers: raise, the holder of TAKE. It is raised after the event is
+// one load. Writers: raise, spill, postUrgent, the holder of TAKE. It is raised after the event is
 // in its place and before the trigger, and lowered by the one who took it.
 type side struct {
 	n atom.Int32
@@ -75,6 +75,9 @@ type side struct {
 	now  noticeList // owner: mu
 	late noticeList // owner: mu
 	nlat int        // owner: mu; length of late
+	list eventList  // owner: mu; what found the ring full, see spill.go
+
+	urgent eventList // owner: mu; connection events of PostCM that go ahead, see urgent.go
 
 	// owner: the holder of TAKE
 	stash []Event // oldest first: completions with what they gave rise to, or copied by a waiter
@@ -168,6 +171,9 @@ func (sd *side) take(d *EVD, dst []Event) (n int) {
 	}
 	sd.mark(d)
 	if n = sd.popList(d, &sd.now, dst, len(dst)); n > 0 {
+		return n
+	}
+	if n = sd.takeUrgent(d, dst); n > 0 {
 		return n
 	}
 	if n = sd.takeStash(dst); n > 0 {

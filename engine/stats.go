@@ -21,6 +21,8 @@ type Stats struct {
 	Upcalls   uint64 // upcall invocations
 	Dequeued  uint64 // events handed out by Dequeue and Wait
 	Waits     uint64 // Waits that succeeded
+	Spilled   uint64 // of Posted: went to the list behind the ring (OverflowSpill)
+	HighWater uint64 // the most events that were in ring and list at once; in use, off by what comes and goes meanwhile
 	Leftover  uint64 // events handed to Leftovers by Close
 
 	// What begins upcalls: a Post that runs one itself (Direct), a worker
@@ -95,14 +97,17 @@ func BatchBucket(i int) (least, most int) {
 func bucket(n int) int { return bits.Len(uint(2*n-1)) & 15 } // of 0: 64
 
 // stats are the counters of an EVD; those of its CQs are with the links, so that
-// an EVD without CQs does not have them.
+// an EVD without CQs does not have them. Those that are counted for each batch come
+// last: the others keep them away from the word, see EVD.
 type stats struct {
-	rejected, dequeued, leftover     atom.Counter
+	rejected, leftover               atom.Counter
 	handOvers, raised, waits, panics atom.Counter
-	notified                         atom.Counter
+	notified, spilled, urgent        atom.Counter
 	ends                             [numVerdicts]atom.Counter
 
 	delivered, direct atom.Counter
+	dequeued          atom.Counter
+	high              atom.Counter             // most events in ring and list, seen before they were taken
 	batches           [NumBatches]atom.Counter // their sum is how many upcalls there were, inline posts excepted
 }
 
@@ -165,18 +170,21 @@ func (d *EVD) Stats() (s Stats) {
 	}
 	st := &d.stats
 	direct := st.direct.Load()
+	spilled, urgent := st.spilled.Load(), st.urgent.Load()
 	pumped := uint64(0) // before Accepted: counted after it
 	for _, p := range d.pumps {
 		pumped += p.link.stats.polled.Load()
 	}
 	s = Stats{
-		Posted:     d.ring.Accepted() - pumped + direct,
+		Posted:     d.ring.Accepted() - pumped + direct + spilled + urgent,
 		Rejected:   st.rejected.Load(),
 		Raised:     st.raised.Load(),
 		Delivered:  st.delivered.Load() + direct,
 		Upcalls:    direct,
 		Dequeued:   st.dequeued.Load(),
 		Waits:      st.waits.Load(),
+		Spilled:    spilled,
+		HighWater:  max(st.high.Load(), uint64(d.ring.Held()+d.spilled())),
 		Leftover:   st.leftover.Load(),
 		Direct:     direct,
 		QueuedRuns: d.e.rq.popsOf(&d.machine),
@@ -231,6 +239,8 @@ func (s *Stats) add(o *Stats) {
 	s.Upcalls += o.Upcalls
 	s.Dequeued += o.Dequeued
 	s.Waits += o.Waits
+	s.Spilled += o.Spilled
+	s.HighWater = max(s.HighWater, o.HighWater)
 	s.Leftover += o.Leftover
 	s.Direct += o.Direct
 	s.QueuedRuns += o.QueuedRuns

@@ -43,17 +43,34 @@ func (d *EVD) takeSources(dst []Event) (n int) {
 }
 
 func (d *EVD) takeRing(dst []Event) int {
-	n := d.ring.PopN(dst)
+	n := d.ring.Committed(len(dst))
 	if n > 0 {
+		if d.prio && d.flags.Load()&fUrgent != 0 {
+			// [O5] After the events of the ring were seen: one that its poster put
+			// there behind a connection event must not come before it.
+			return d.side.Load().takeUrgent(d, dst)
+		}
+		// How many are pending is asked before they go: it only falls by taking, so
+		// the most are seen here. A ring that does not fill dst has no more.
+		high := n
+		if n == len(dst) {
+			high = d.ring.Held()
+		}
+		d.noteHigh(high + d.spilled())
+		d.ring.PopN(dst[:n])
 		d.ring.Return() // so that Idle is exact whenever TAKE is free
+		return n
 	}
-	return n
+	if d.spillMax > 0 && d.flags.Load()&fSpilled != 0 {
+		return d.takeSpilled(dst)
+	}
+	return 0
 }
 
 func (d *EVD) takeCQs(dst []Event) int {
 	for range d.direct {
 		l := d.direct[d.turn]
-		if d.turn++; d.turn == len(d.direct) {
+		if d.turn++; int(d.turn) == len(d.direct) {
 			d.turn = 0
 		}
 		wcs := d.poll(l, len(dst))
@@ -143,7 +160,7 @@ func (d *EVD) keepWatch() {
 
 // available reports whether take would find something. TAKE must be held.
 func (d *EVD) available() bool {
-	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
+	if sd := d.side.Load(); sd != nil && sd.reach(d) > 0 {
 		return true
 	}
 	if d.ring.Look() == ring.Event {

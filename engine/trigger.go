@@ -119,7 +119,8 @@ type machine struct {
 	next *machine // owner: run queue, while QUED
 	pops uint64   // owner: run queue; how often a worker took it from there
 
-	queued bool // nobody but a worker runs it
+	queued bool  // nobody but a worker runs it
+	class  uint8 // of the run queue
 }
 
 // runnable is the body of a machine.

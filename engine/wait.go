@@ -31,6 +31,14 @@ const (
 	// it before it looks. Readers: inline posters, after the word; posters who
 	// find the ring full; the watchdog.
 	fKept
+	// The list behind the ring is not empty. Writers: under side.mu, [O1] with the
+	// first event, [O2] with the last. Readers: posters and pumps, who keep away from
+	// the ring then; the holder of TAKE.
+	fSpilled
+	// Connection events wait that go ahead of others. Writers: under side.mu, [O5]
+	// with the first, takeUrgent with the last. Readers: inline posters; the holder of
+	// TAKE.
+	fUrgent
 
 	// The rest of the word counts how often it was made unwaitable, so that a
 	// waiter hears of it also when it was made waitable again meanwhile.
@@ -148,7 +156,7 @@ func (d *EVD) checkWait(w *waiting, dst []Event) error {
 }
 
 func (d *EVD) checkThreshold(w *waiting) error {
-	if c := d.ring.Cap(); w.threshold < 1 || w.threshold > c {
+	if c := d.ring.Cap() + int(d.spillMax); w.threshold < 1 || w.threshold > c {
 		return param.Wrong(ErrThreshold, w.op, "threshold", w.threshold, fmt.Sprintf("1..%d, the capacity", c))
 	}
 	return nil
@@ -285,7 +293,7 @@ func (d *EVD) count(want int) bool {
 	n := d.ring.Committed(want)
 	sd := d.side.Load()
 	if sd != nil {
-		n += int(sd.n.Load())
+		n += sd.reach(d)
 	}
 	for _, l := range d.direct {
 		if n >= want {

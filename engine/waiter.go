@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Wait sleeps until at least threshold events are pending, 1..Capacity, and
+// Wait sleeps until at least threshold events are pending, 1..Capacity (with
+// OverflowSpill the list counts too: 1..Capacity+SpillLimit), and
 // moves the first of them, up to len(dst), into dst. n is how many, 1 at least,
 // and more how many are left: n + more >= threshold, and what more counts stays
 // there for the next call unless somebody else takes it. (A CQ does not tell how

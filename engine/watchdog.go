@@ -18,6 +18,8 @@ type watchdog struct {
 	runs       bool   // it has a goroutine
 	pops       uint64 // of the run queue, at the last look
 	waited     bool   // a run was waiting then
+	ticks      uint32 // looks so far
+	cursor     int    // in Engine.evds: who is looked at next
 }
 
 // linkDog is what the watchdog remembers of a CQ.
@@ -29,8 +31,8 @@ type linkDog struct {
 
 // evdDog is what it remembers of an EVD.
 type evdDog struct {
-	running time.Duration // how long the upcalls that run have been seen without a new one
-	upcalls uint64
+	since   uint32 // the look at which the upcalls that run were first seen, with no new one since
+	upcalls uint32 // how many there had been, modulo 2^32
 	told    bool
 }
 
@@ -58,14 +60,34 @@ func (w *watchdog) end() {
 func (e *Engine) tick() {
 	e.looks.Add(1)
 	e.mu.Lock()
-	for _, d := range e.evds {
+	e.dog.ticks++
+	for _, d := range e.fed {
 		for _, l := range d.links {
 			d.lookAtCQ(l)
 		}
 		d.lookAtUpcall()
 	}
+	e.lookAround()
 	e.mu.Unlock()
 	e.lookAtWorkers()
+}
+
+// looksAtOnce bounds how long a look at EVDs without CQs, of which there may be very
+// many, keeps Engine.mu: under a millisecond.
+const looksAtOnce = 2048
+
+// lookAround looks at the next EVDs without CQs. (One that takes the place of another
+// that was closed may be left out of a round.)
+func (e *Engine) lookAround() {
+	for range min(looksAtOnce, len(e.evds)) {
+		if e.dog.cursor >= len(e.evds) {
+			e.dog.cursor = 0
+		}
+		if d := e.evds[e.dog.cursor]; len(d.links) == 0 {
+			d.lookAtUpcall()
+		}
+		e.dog.cursor++
+	}
 }
 
 // lookAtCQ finds a lost interrupt: a completion on the CQ, at this look and the
@@ -120,11 +142,12 @@ func (d *EVD) lookAtUpcall() {
 		d.dog = evdDog{}
 		return
 	}
-	if n := d.stats.upcalls() + d.stats.direct.Load(); n != d.dog.upcalls {
-		d.dog = evdDog{upcalls: n}
+	now := d.e.dog.ticks
+	if n := uint32(d.stats.upcalls() + d.stats.direct.Load()); n != d.dog.upcalls || d.dog.since == 0 {
+		d.dog = evdDog{upcalls: n, since: now}
 		return
 	}
-	if d.dog.running += d.e.cfg.Watchdog / looksPerPeriod; d.dog.running >= d.e.cfg.StuckAfter && !d.dog.told {
+	if running := time.Duration(now-d.dog.since) * (d.e.cfg.Watchdog / looksPerPeriod); running >= d.e.cfg.StuckAfter && !d.dog.told {
 		d.dog.told = true
 		d.alarm(alarmStuck, 0)
 	}

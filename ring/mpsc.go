@@ -81,7 +81,9 @@ const (
 // Ownership: see the invariants.
 // Zero value: not usable; use New. Must not be copied.
 type MPSC[T any] struct {
-	// Read-mostly.
+	// Read-mostly, and the credit: who reads it needs the others too, and who writes
+	// it has them in his cache. A ring takes three times 128 bytes, and the allocator
+	// aligns it to them, so each block has its own.
 	slots []T // payload
 	// seq has the run ends, apart from the payload so that a slice of T can be
 	// handed out.
@@ -91,28 +93,26 @@ type MPSC[T any] struct {
 	size     uint64 // number of slots, a power of two
 	capacity uint64 // what was asked for
 	slack    uint64 // size - capacity: how late the credit may be returned
+	// freed is the credit: positions below it may be reused.
+	// Writer: consumer. Readers: producers, Idle.
+	freed atom.Uint64
 	// next is the ring that follows in a chain, or nil. It means nothing to
 	// producers and observers before the seal.
 	// Writer: Chain.Resize. Readers: producers that meet the seal, the
 	// consumer, observers.
 	next atom.Pointer[MPSC[T]]
+	_    [pad.Size - 96]byte
 
-	_ pad.Line
 	// tail is the next free position, the closed and the sealed bit.
 	// Writers: producers and Chain.Resize (CAS), Close (Or). Readers: all.
 	tail atom.Uint64
+	_    [pad.Size - 8]byte
 
-	_ pad.Line
-	// freed is the credit: positions below it may be reused.
-	// Writer: consumer. Readers: producers, Idle.
-	freed atom.Uint64
-
-	_        pad.Line
 	head     uint64 // owner: consumer; next position to consume
 	runEnd   uint64 // owner: consumer; positions in [head, runEnd) are known to be committed
 	lent     uint64 // owner: consumer; end of what the last Ready returned
 	credited uint64 // owner: consumer; last value stored in freed
-	_        pad.Line
+	_        [pad.Size - 32]byte
 }
 
 // New returns a ring that holds at least capacity events, 1..MaxCapacity.
@@ -127,14 +127,43 @@ func New[T any](capacity int) (*MPSC[T], error) {
 	for size < uint64(capacity) {
 		size <<= 1
 	}
+	slots, seq := places[T](size)
 	return &MPSC[T]{
-		slots:    make([]T, size),
-		seq:      make([]atom.Uint64, size),
+		slots:    slots,
+		seq:      seq,
 		mask:     size - 1,
 		size:     size,
 		capacity: uint64(capacity),
 		slack:    size - uint64(capacity),
 	}, nil
+}
+
+// places allocates the slots and their sequence words: small ones, of which there
+// may be very many, in one piece. With events of 56 bytes a place takes 64, and the
+// whole is as large as a size class of the allocator; apart from its words such a
+// ring would leave an eighth of the memory unused.
+func places[T any](size uint64) ([]T, []atom.Uint64) {
+	switch size {
+	case 16:
+		p := new(struct {
+			slots [16]T
+			seq   [16]atom.Uint64
+		})
+		return p.slots[:], p.seq[:]
+	case 64:
+		p := new(struct {
+			slots [64]T
+			seq   [64]atom.Uint64
+		})
+		return p.slots[:], p.seq[:]
+	case 256:
+		p := new(struct {
+			slots [256]T
+			seq   [256]atom.Uint64
+		})
+		return p.slots[:], p.seq[:]
+	}
+	return make([]T, size), make([]atom.Uint64, size)
 }
 
 // Cap returns how many events the ring holds at least.

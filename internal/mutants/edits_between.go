@@ -50,10 +50,10 @@ var engineEditsBetween = []edit{
 	{"engine/take.go", `	return d.pumpsHold()
 `, `	return d.pumpsHold() && !mutant("H1")
 `},
-	{"engine/take.go", `	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
+	{"engine/take.go", `	if sd := d.side.Load(); sd != nil && sd.reach(d) > 0 {
 		return true
 	}
-	if d.ring.Look()`, `	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 && !mutant("N6") {
+	if d.ring.Look()`, `	if sd := d.side.Load(); sd != nil && sd.reach(d) > 0 && !mutant("N6") {
 		return true
 	}
 	if d.ring.Look()`},

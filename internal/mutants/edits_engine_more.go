@@ -65,7 +65,7 @@ var engineEditsMore = []edit{
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`, `(d.ring.Idle() || mutant("X1")) &&
 		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`},
 	{"engine/post.go", `		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||`, `		if s.run() > s.lim() || s&bMISS != 0 && !mutant("X2") || s&bARM == 0 ||`},
-	{"engine/post.go", `d.flags.Load()&(fSealed|fKept) == 0 &&`, `d.flags.Load()&pick(mutant("X3"), fSealed, fSealed|fKept) == 0 &&`},
+	{"engine/post.go", `d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0 &&`, `d.flags.Load()&^pick(mutant("X3"), fKept, 0)&^pick(mutant("O9"), fSpilled, 0)&^pick(mutant("O24"), fUrgent, 0)&(fSealed|fKept|fSpilled|fUrgent) == 0 &&`},
 	{"engine/pump.go", `	if p.link.failed.Load() != 0 {
 		p.d.wake`, `	if p.link.failed.Load() != 0 && !mutant("V9") {
 		p.d.wake`},
@@ -176,7 +176,7 @@ var engineEditsMore = []edit{
 		return
 	}
 	l.stats.lost`},
-	{"engine/runq.go", `	if q.first = m.next; q.first == nil {`, `	if q.first = m.next; q.first == nil && !mutant("Y1") {`},
+	{"engine/classes.go", `	if q.first = *n.link(); q.first == none {`, `	if q.first = *n.link(); q.first == none && !mutant("Y1") {`},
 	{"engine/runq.go", `	wake := q.parked > 0
 `, `	wake := q.parked > 0 && !mutant("Y2")
 `},

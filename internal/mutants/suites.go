@@ -43,7 +43,7 @@ type suite struct {
 var suites = []suite{
 	{"ring", slices.Concat(ringMutants, ringResizeMutants), slices.Concat(ringEdits, ringEditsResize), ringTests, `import "os"`, ""},
 	{"hwcq/mock", mockMutants, mockEdits, exploreTests, `import "os"`, ""},
-	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
+	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants, engineCapacityMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize, capacityEdits), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
 // spare is another token than the one that keeps two from being in Close.
 func spare() atom.Token {
 	t := atom.NewToken()
