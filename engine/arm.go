@@ -122,15 +122,18 @@ type link struct {
 	rearm bool // arming twice is harmless
 	depth int
 	owner sink
-	poll  *poller
+	poll  *poller // nil: a port's
+	port  *port   // nil: a CQ that was given
 
 	failed  atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
 	kept    atom.Bool   // with EVD.fKept: completions were left on purpose. Writers: noteKept, who finds it empty. Reader: watchdog
 	unarmed atom.Bool   // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM
 
-	owed  int  // owner: the holder of TAKE; see side.mark
-	fresh bool // owner: the holder of TAKE (or of the pump's slot); he has armed it and not looked yet
-	stats linkStats
+	owed   int    // owner: the holder of TAKE; see side.mark
+	behind bool   // owner: the holder of TAKE; so is what had not come to the port yet, see due
+	until  uint64 // owner: the holder of TAKE; until the shared CQ has passed that
+	fresh  bool   // owner: the holder of TAKE (or of the pump's slot); he has armed it and not looked yet
+	stats  linkStats
 
 	dog linkDog // owner: the watchdog
 }
@@ -156,7 +159,7 @@ type sink interface {
 func (d *EVD) arm() error { return d.armAll((*link).armTaking) }
 
 func (d *EVD) armAll(arm func(*link) error) (err error) {
-	for _, l := range d.direct {
+	for _, l := range d.direct() {
 		if e := arm(l); e != nil && err == nil {
 			err = e
 		}
@@ -188,8 +191,8 @@ func (l *link) noteLook(n int) {
 func (l *link) armWanted() error {
 	for {
 		s := l.state.Load()
-		if s&lARMED != 0 || l.failed.Load() != 0 {
-			return nil
+		if s&lARMED != 0 || l.failed.Load() != 0 && l.port == nil {
+			return nil // (something may be on its way to a port whose CQ has ended)
 		}
 		n := s | lARMED
 		if s&lWATCH == 0 {
@@ -222,7 +225,7 @@ func (l *link) retryArm() {
 }
 
 func (d *EVD) retryArms() {
-	for _, l := range d.direct {
+	for _, l := range d.direct() {
 		l.retryArm()
 	}
 }

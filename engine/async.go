@@ -19,11 +19,12 @@ const (
 	alarmRemoved
 	alarmLost
 	alarmStuck
+	alarmUnrouted
 	numAlarms
 )
 
 var alarmNumbers = [numAlarms]EventNumber{
-	EVDOverflow, ProviderError, ArmFailure, CQOverrun, UpcallPanic, DeviceRemoved, LostInterrupt, StuckUpcall,
+	EVDOverflow, ProviderError, ArmFailure, CQOverrun, UpcallPanic, DeviceRemoved, LostInterrupt, StuckUpcall, Unrouted,
 }
 
 // alarms are the slots of one EVD on the async EVD: one for each number, so
@@ -148,7 +149,7 @@ func (d *EVD) deaf() (err error) {
 	if d.streams&^(DTO|Bind) != 0 {
 		return nil
 	}
-	for _, l := range d.links {
+	for _, l := range d.links() {
 		if err = l.failure(); err == nil {
 			return nil
 		}
@@ -157,6 +158,11 @@ func (d *EVD) deaf() (err error) {
 	// for in the order in which it moves; whoever asks counts the ring afterwards.
 	for _, p := range d.pumps {
 		if p.link.cq.Pending() || p.holds.Load() {
+			return nil
+		}
+	}
+	for _, l := range d.direct() {
+		if l.port != nil && l.port.s.onTheWay() {
 			return nil
 		}
 	}

@@ -57,8 +57,9 @@ func (d *EVD) close(ctx context.Context) error {
 	if d.dead {
 		return nil
 	}
+	d.leaveAll()
 	for _, p := range d.pumps {
-		p.disable()
+		p.forbid()
 		if err := d.e.waitQuiet(ctx, &p.machine, noRun); err != nil {
 			return fmt.Errorf("engine: Close: EVD %q: pump: %w", d.name, err)
 		}
@@ -66,11 +67,15 @@ func (d *EVD) close(ctx context.Context) error {
 	if err := d.e.waitQuiet(ctx, &d.machine, noUse); err != nil {
 		return fmt.Errorf("engine: Close: EVD %q: running upcall: %w", d.name, err)
 	}
-	for _, l := range d.links {
-		l.poll.askStop()
+	for _, l := range d.links() {
+		if l.poll != nil {
+			l.poll.askStop()
+		}
 	}
-	for _, l := range d.links {
-		l.poll.wait()
+	for _, l := range d.links() {
+		if l.poll != nil {
+			l.poll.wait()
+		}
 	}
 	d.drain()
 	d.dead = true
@@ -78,8 +83,8 @@ func (d *EVD) close(ctx context.Context) error {
 	gone := d.Stats()
 	d.e.gone.add(&gone)
 	d.e.forget(d)
-	for _, l := range d.links {
-		delete(d.e.cqs, l.cq)
+	for _, l := range d.links() {
+		delete(d.e.cqs, l.cq) // a port is not in there
 	}
 	d.e.mu.Unlock()
 	return nil
@@ -120,11 +125,11 @@ func (d *EVD) markClosed() {
 	}
 }
 
-// disable is [D] for a pump.
-func (p *pump) disable() {
+// forbid is [D] for a pump or a shared CQ.
+func (m *machine) forbid() {
 	for {
-		s := p.load()
-		if p.word.CompareAndSwap(uint64(s), uint64(s.policy(levelDisabled))) {
+		s := m.load()
+		if m.word.CompareAndSwap(uint64(s), uint64(s.policy(levelDisabled))) {
 			return
 		}
 	}
@@ -190,6 +195,7 @@ func (d *EVD) drain() {
 			hand(n)
 		}
 	}
+	d.drainPorts(buf, hand)
 }
 
 // Shutdown is an orderly end: Post and PostCM are refused with ErrClosed from now
@@ -214,6 +220,9 @@ func (d *EVD) Shutdown(ctx context.Context) (err error) {
 		defer func() { d.e.traceAPI(err, "evd_shutdown", "evd", d) }()
 	}
 	d.seal()
+	if err := d.arrived(ctx); err != nil {
+		return fmt.Errorf("%s: EVD %q: shared CQ: %w", op, d.name, err)
+	}
 	if err := d.drained(ctx); err != nil {
 		return fmt.Errorf("%s: EVD %q: %w", op, d.name, err)
 	}
@@ -229,7 +238,7 @@ func (d *EVD) drained(ctx context.Context) error {
 		if d.load()&bCLOSE != 0 || d.empty() {
 			return nil
 		}
-		for _, l := range d.links {
+		for _, l := range d.links() {
 			if l.solic && l.cq.Pending() {
 				l.owner.trigger(srcPost) // nothing else may tell of it
 			}
@@ -350,6 +359,14 @@ func (e *Engine) CloseContext(ctx context.Context) (err error) {
 	if err := errors.Join(errs...); err != nil {
 		return err // what runs needs workers, and has errors to tell
 	}
+	e.mu.Lock()
+	shared := slices.Clone(e.shared)
+	e.mu.Unlock()
+	for _, s := range shared {
+		if err := s.close(ctx); err != nil {
+			return err
+		}
+	}
 	if err := e.async.close(ctx); err != nil {
 		return err
 	}
@@ -373,7 +390,7 @@ func (e *Engine) forget(d *EVD) {
 	e.evds[d.slot].slot = d.slot
 	e.evds[last] = nil
 	e.evds = e.evds[:last]
-	if len(d.links) == 0 {
+	if d.fed < 0 {
 		return
 	}
 	last = len(e.fed) - 1

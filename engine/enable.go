@@ -231,7 +231,7 @@ func (d *EVD) noteKept() {
 	if d.pending() {
 		d.flags.Or(fKept)
 	}
-	for _, l := range d.direct {
+	for _, l := range d.direct() {
 		if l.cq.Pending() {
 			l.kept.Store(true)
 		}

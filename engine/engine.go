@@ -153,16 +153,17 @@ type Engine struct {
 	quietCond *atom.Cond
 
 	mu      atom.Mutex
-	evds    []*EVD           // owner: mu; the async EVD is the first
-	fed     []*EVD           // owner: mu; those with CQs
-	cqs     map[hwcq.CQ]*EVD // owner: mu; who polls a CQ
-	cnos    map[*CNO]bool    // owner: mu
-	nextCNO uint32           // owner: mu
-	nextID  uint32           // owner: mu
-	epGen   uint32           // owner: mu; generations of endpoints
-	closed  bool             // owner: mu
-	gone    Stats            // owner: mu; what closed EVDs had counted
-	looks   atom.Counter     // of the watchdog
+	evds    []*EVD             // owner: mu; the async EVD is the first
+	fed     []*EVD             // owner: mu; those with CQs of their own
+	cqs     map[hwcq.CQ]string // owner: mu; who polls a CQ
+	shared  []*SharedCQ        // owner: mu
+	cnos    map[*CNO]bool      // owner: mu
+	nextCNO uint32             // owner: mu
+	nextID  uint32             // owner: mu
+	epGen   uint32             // owner: mu; generations of endpoints
+	closed  bool               // owner: mu
+	gone    Stats              // owner: mu; what closed EVDs had counted
+	looks   atom.Counter       // of the watchdog
 
 	spawn func(role, name string, fn func()) // starts the engine's goroutines; the explorer's threads in its scenarios
 }
@@ -182,7 +183,7 @@ func newEngine(cfg Config, spawn func(role, name string, fn func())) (*Engine, e
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]*EVD{}, cnos: map[*CNO]bool{}, spawn: spawn}
+	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]string{}, cnos: map[*CNO]bool{}, spawn: spawn}
 	if cfg.Logger != nil {
 		e.tracing = cfg.Trace
 	}

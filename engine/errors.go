@@ -26,14 +26,25 @@ var (
 	// or a producer has reserved a slot and not committed it yet. Try again.
 	// ModifyUpcall returns it when an upcall function is to be replaced while
 	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD,
-	// NewEndpoint for a QP number that is taken, and closing or resizing the async
-	// EVD; ModifyCNO while an upcall still runs, closing a CNO that is in use, and a
-	// CNOWaiter that another goroutine is using.
+	// NewEndpoint, Join and Reserve for a QP number that is taken, closing a shared
+	// CQ that EVDs have joined, and closing or resizing the async EVD; ModifyCNO
+	// while an upcall still runs, closing a CNO that is in use, and a CNOWaiter that
+	// another goroutine is using.
 	ErrBusy = errors.New("engine: busy")
 
 	// ErrTooSmall is the refusal of Resize to make an EVD smaller than what it
 	// holds. Nothing changed.
 	ErrTooSmall = errors.New("engine: more events pending than would fit")
+
+	// ErrCredits is matched by the error for more credits than there are places.
+	ErrCredits = errors.New("engine: too many credits")
+
+	// ErrNoCredit is returned by Acquire when fewer credits are free.
+	ErrNoCredit = errors.New("engine: no credit")
+
+	// ErrCreditsRequired is matched by the error for joining a shared CQ without
+	// credits.
+	ErrCreditsRequired = errors.New("engine: a shared CQ is joined with credits only")
 
 	// ErrStream is returned for an event or a CQ of a stream that the EVD was
 	// not created with.

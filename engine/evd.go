@@ -22,22 +22,23 @@ type EVD struct {
 	// and the next one's, so it is pad.Size bytes at least.
 	name      string
 	leftovers func([]Event)
-	links     []*link
 	pumps     []*pump
 	admin     atom.Mutex // serialises raising LIM and replacing fn
 	closer    atom.Token // there while nobody is in Close; guards dead. Made by the first, under Engine.mu
 	resizing  atom.Mutex // serialises Resize
 	panics    panics
 	dog       evdDog                  // owner: the watchdog
-	slot, fed int32                   // owner: Engine.mu; places in Engine.evds and, with CQs, Engine.fed
+	slot, fed int32                   // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
 	eps       atom.Pointer[endpoints] // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
 	alarms    atom.Pointer[alarms]    // Writers: alarm, once. Readers: alarm
+
+	places places // what is reserved and joined
 
 	cno atom.Pointer[CNO] // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
 	cnoSeat
 
 	// Read-mostly. Whoever reads them goes on to the word.
-	direct     []*link // of links, those that feed the EVD itself; the others feed pumps
+	src        atom.Pointer[sources] // Writers: newEVD, setPorts. Readers: everybody
 	ring       *ring.Chain[Event]
 	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
 	own        *runner    // owner: the slot holder that is an inline post, who makes it
@@ -122,15 +123,20 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		fn:         cfg.Upcall,
 	}
 	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued, class: e.classOf(cfg.Streams)}
+	src := noSources
+	if len(cfg.CQs) > 0 {
+		src = &sources{}
+	}
 	if cfg.Mode == ModeAdaptive && len(cfg.CQs) > 0 {
 		e.spinTurns() // measured here, not by a poller
 	}
 	for i, cq := range cfg.CQs {
-		d.attach(cq, uint16(i), cfg)
+		d.attach(src, cq, uint16(i), cfg)
 	}
+	d.src.Store(src)
 	w := word(0)
-	if len(d.direct) == 0 {
-		w |= bARM // nothing to arm, ever
+	if len(src.direct) == 0 {
+		w |= bARM // nothing to arm; who joins a shared CQ arms his port
 	} else {
 		d.wcs = make([]hwcq.WC, cfg.Batch)
 	}
@@ -144,7 +150,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	if cfg.CNO != nil {
 		d.join(cfg.CNO) // refused only if the engine has been closed meanwhile, and the EVD with it
 	}
-	for _, l := range d.links {
+	for _, l := range d.links() {
 		if e.tracing&traceRegions != 0 {
 			l.poll.r.labelled("poller", d.name)
 		}
@@ -156,7 +162,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 // attach ties a CQ to the EVD, directly or through a pump. (Not through one
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
-func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig) {
+func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
 	caps := cq.Capabilities()
 	l := &link{cq: cq, index: index, solic: cfg.SolicitedOnly, owner: d, depth: caps.Depth, rearm: caps.ArmIdempotent}
 	if cfg.Mode != ModeEvent {
@@ -164,11 +170,11 @@ func (d *EVD) attach(cq hwcq.CQ, index uint16, cfg EVDConfig) {
 	}
 	l.poll = &poller{link: l, e: d.e, done: atom.NewToken(), r: runner{stays: true}}
 	l.poll.ctl.Store(uint32(cfg.Mode))
-	d.links = append(d.links, l)
+	src.links = append(src.links, l)
 	// Whoever enables arms and looks, so the poller need not begin with it.
 	l.poll.started = cfg.Policy == Disable
 	if cfg.Dispatch != DispatchQueued || d.merged {
-		d.direct = append(d.direct, l)
+		src.direct = append(src.direct, l)
 		return
 	}
 	l.poll.started = false // its pump runs from the start
@@ -186,22 +192,23 @@ func (e *Engine) add(d *EVD) error {
 	if e.closed {
 		return fmt.Errorf("engine: NewEVD: engine: %w", ErrClosed)
 	}
-	for _, l := range d.links {
-		if o := e.cqs[l.cq]; o != nil {
-			return fmt.Errorf("engine: NewEVD: CQs[%d]: %w: it feeds EVD %q", l.index, ErrBusy, o.name)
+	for _, l := range d.links() {
+		if o := e.cqs[l.cq]; o != "" {
+			return fmt.Errorf("engine: NewEVD: CQs[%d]: %w: it feeds %s", l.index, ErrBusy, o)
 		}
-	}
-	for _, l := range d.links {
-		e.cqs[l.cq] = d
 	}
 	d.id = e.nextID // 0 is the async EVD
 	e.nextID++
 	if d.name == "" {
 		d.name = fmt.Sprintf("evd%d", d.id)
 	}
+	for _, l := range d.links() {
+		e.cqs[l.cq] = fmt.Sprintf("EVD %q", d.name)
+	}
 	d.slot = int32(len(e.evds))
 	e.evds = append(e.evds, d)
-	if len(d.links) > 0 {
+	d.fed = -1
+	if len(d.links()) > 0 {
 		d.fed = int32(len(e.fed))
 		e.fed = append(e.fed, d)
 	}

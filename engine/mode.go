@@ -27,7 +27,7 @@ func (d *EVD) SetMode(m Mode) (err error) {
 	if d.load()&bCLOSE != 0 {
 		return d.closedErr(op)
 	}
-	for _, l := range d.links {
+	for _, l := range d.links()[:d.ownCQs()] {
 		l.poll.setMode(m)
 	}
 	return nil
@@ -50,7 +50,7 @@ func (d *EVD) SetCQMode(cq int, m Mode) (err error) {
 	if d.load()&bCLOSE != 0 {
 		return d.closedErr(op)
 	}
-	d.links[cq].poll.setMode(m)
+	d.links()[cq].poll.setMode(m)
 	return nil
 }
 
@@ -64,9 +64,20 @@ func (d *EVD) checkMode(op string, m Mode) error {
 	return nil
 }
 
+// ownCQs is how many CQs the EVD was made with. They come first among its links; the
+// others are ports of shared CQs.
+func (d *EVD) ownCQs() (n int) {
+	for _, l := range d.links() {
+		if l.port == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // checkCQ checks the number of a CQ.
 func (d *EVD) checkCQ(op string, cq int) error {
-	switch n := len(d.links); {
+	switch n := d.ownCQs(); {
 	case n == 0:
 		return param.Invalid(op, "cq", cq, fmt.Sprintf("nothing: EVD %q has no CQs", d.name))
 	case cq < 0 || cq >= n:

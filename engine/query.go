@@ -27,8 +27,8 @@ func (d *EVD) Query() Query {
 		return Query{}
 	}
 	var modes []Mode
-	for _, l := range d.links {
-		modes = append(modes, l.poll.mode())
+	for _, l := range d.links() {
+		modes = append(modes, l.mode())
 	}
 	s := d.load()
 	on, slots := d.cno.Load(), int(s.run())

@@ -128,9 +128,6 @@ func (d *EVD) shrinkTo(op string, n int) error {
 	return d.resizeErr(op, n, held, st, err)
 }
 
-// reserved is how many places of the ring are promised to somebody.
-func (d *EVD) reserved() int { return 0 }
-
 func (d *EVD) resizeErr(op string, n, held int, st ring.Status, err error) error {
 	switch {
 	case err != nil:

@@ -195,9 +195,28 @@ func (sd *side) mark(d *EVD) {
 	if sd.owed == 0 {
 		return
 	}
-	for _, l := range d.direct {
+	for _, l := range d.direct() {
 		l.owed = l.depth
+		if l.port != nil {
+			l.behind, l.until = true, l.port.s.mark()
+		}
 	}
+}
+
+// due reports whether what was on the CQ before the late notices has been taken.
+// What was on a shared CQ then has to come to the port first; when that has
+// happened, what the port has is all.
+func (l *link) due(d *EVD) bool {
+	if l.behind {
+		if !l.port.clear(l.until) {
+			l.port.s.ask(d)
+			if !l.port.clear(l.until) {
+				return false
+			}
+		}
+		l.behind, l.owed = false, l.port.held()
+	}
+	return l.owed <= 0
 }
 
 // takeLate hands out the late notices that are due.
@@ -205,8 +224,8 @@ func (sd *side) takeLate(d *EVD, dst []Event) (n int) {
 	if sd.owed == 0 || sd.head < len(sd.stash) {
 		return 0
 	}
-	for _, l := range d.direct {
-		if l.owed > 0 {
+	for _, l := range d.direct() {
+		if !l.due(d) {
 			return 0
 		}
 	}

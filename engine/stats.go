@@ -127,10 +127,18 @@ func (st *stats) upcalls() (n uint64) {
 	return n
 }
 
+// mode is the mode of its poller, or of the shared CQ's.
+func (l *link) mode() Mode {
+	if l.port != nil {
+		l = l.port.s.link
+	}
+	return l.poll.mode()
+}
+
 func (l *link) counters() CQStats {
 	st := &l.stats
 	return CQStats{
-		Mode:           l.poll.mode(),
+		Mode:           l.mode(),
 		Polled:         st.polled.Load() + st.drained.Load(),
 		PolledRuns:     st.found.Load(),
 		Arms:           st.arms.Load(),
@@ -160,7 +168,7 @@ func (d *EVD) CQStats(cq int) (CQStats, error) {
 	if err := d.checkCQ(op, cq); err != nil {
 		return CQStats{}, err
 	}
-	return d.links[cq].counters(), nil
+	return d.links()[cq].counters(), nil
 }
 
 // Stats returns the EVD's counters. For any goroutine. Of a nil EVD they are 0.
@@ -207,7 +215,11 @@ func (d *EVD) Stats() (s Stats) {
 		s.Upcalls += n
 	}
 	s.Batches[1] += direct
-	for _, l := range d.links {
+	src := d.src.Load()
+	if src.gone != nil {
+		s.add(src.gone)
+	}
+	for _, l := range src.links {
 		s.addCQ(l.counters())
 	}
 	return s

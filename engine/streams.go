@@ -115,11 +115,11 @@ const (
 	SoftwareEvent EventNumber = 0x10001
 )
 
-// Numbers of async errors. Event.Source tells which EVD it is about, Event.CQ
-// which of its CQs where that makes sense, Event.Count how often it happened
+// Numbers of async errors. Event.Source tells which EVD it is about (0: a shared CQ,
+// whose SharedCQ.ID is the WRID), Event.CQ which of its CQs where that makes sense, Event.Count how often it happened
 // since the event before.
 const (
-	EVDOverflow   EventNumber = 0x08001 // PostCM found the ring full
+	EVDOverflow   EventNumber = 0x08001 // PostCM found the ring full, or more came from a shared CQ than there are credits
 	ProviderError EventNumber = 0x08005 // told by EVD.ReportAsync
 
 	ArmFailure    EventNumber = 0x08801 // arming a CQ failed; it is polled and tried again
@@ -128,6 +128,7 @@ const (
 	DeviceRemoved EventNumber = 0x08804 // a CQ's device is gone
 	LostInterrupt EventNumber = 0x08805 // the watchdog found completions that nobody had been told of
 	StuckUpcall   EventNumber = 0x08806 // an upcall runs for longer than Config.StuckAfter
+	Unrouted      EventNumber = 0x08807 // a shared CQ had a completion of a number that nobody has joined with
 )
 
 var numberNames = map[EventNumber]string{
@@ -137,6 +138,7 @@ var numberNames = map[EventNumber]string{
 	TimedOut: "timed_out", Unreachable: "unreachable", SoftwareEvent: "software_event",
 	EVDOverflow: "evd_overflow", ProviderError: "provider_error", ArmFailure: "arm_failure", CQOverrun: "cq_overrun",
 	UpcallPanic: "upcall_panic", DeviceRemoved: "device_removed", LostInterrupt: "lost_interrupt", StuckUpcall: "stuck_upcall",
+	Unrouted: "unrouted",
 }
 
 func (n EventNumber) String() string {

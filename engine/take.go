@@ -14,6 +14,15 @@ import (
 // such a CQ never pass the ring, so no order is lost.) 0 means that everything
 // was looked at and found empty.
 func (d *EVD) take(dst []Event) (n int) {
+	if n = d.takeEvents(dst); n > 0 {
+		if m := d.places.credits.Load(); m != nil {
+			m.giveBack(d, dst[:n])
+		}
+	}
+	return n
+}
+
+func (d *EVD) takeEvents(dst []Event) (n int) {
 	sd := d.side.Load()
 	if sd == nil {
 		return d.takeSources(dst)
@@ -38,7 +47,7 @@ func (d *EVD) takeSources(dst []Event) (n int) {
 	if n = d.takeRing(dst); n == 0 {
 		return d.takeCQs(dst)
 	}
-	d.ringLast = len(d.direct) > 0
+	d.ringLast = len(d.direct()) > 0
 	return n
 }
 
@@ -68,11 +77,13 @@ func (d *EVD) takeRing(dst []Event) int {
 }
 
 func (d *EVD) takeCQs(dst []Event) int {
-	for range d.direct {
-		l := d.direct[d.turn]
-		if d.turn++; int(d.turn) == len(d.direct) {
+	direct := d.direct()
+	for range direct {
+		if int(d.turn) >= len(direct) { // also after a port has gone
 			d.turn = 0
 		}
+		l := direct[d.turn]
+		d.turn++
 		wcs := d.poll(l, len(dst))
 		if len(wcs) == 0 {
 			continue
@@ -92,12 +103,15 @@ func (d *EVD) takeCQs(dst []Event) int {
 
 // poll takes up to most completions from a CQ.
 func (d *EVD) poll(l *link, most int) []hwcq.WC {
+	if d.wcs == nil {
+		d.wcs = make([]hwcq.WC, d.batch) // the first CQ is a port
+	}
 	k := min(most, len(d.wcs))
 	n := l.cq.Poll(d.wcs[:k])
 	if n > 0 {
 		l.stats.polled.Add(uint64(n))
 	}
-	if n < k {
+	if n < k && !l.behind {
 		l.owed = 0 // it was empty
 	} else {
 		l.owed = max(0, l.owed-n)
@@ -130,7 +144,7 @@ func (d *EVD) takeOther(s word, batch []Event) (n int, found bool) {
 // takes one at a time.
 func (d *EVD) share(s word, most int) int {
 	lim := int(s.lim())
-	if len(d.direct) > 0 || lim == 0 {
+	if len(d.direct()) > 0 || lim == 0 {
 		return 1
 	}
 	n := d.ring.Committed(most * lim)
@@ -166,7 +180,7 @@ func (d *EVD) available() bool {
 	if d.ring.Look() == ring.Event {
 		return true
 	}
-	for _, l := range d.direct {
+	for _, l := range d.direct() {
 		if l.cq.Pending() {
 			return true
 		}
@@ -183,7 +197,7 @@ func (d *EVD) pending() bool { return d.pendingOutside() || d.pendingInside() }
 
 // pendingOutside is the part of the CQs and pumps.
 func (d *EVD) pendingOutside() bool {
-	for _, l := range d.links {
+	for _, l := range d.links() {
 		if l.cq.Pending() {
 			return true
 		}

@@ -18,10 +18,16 @@ const (
 	srcInside
 	// srcIntr: the one-shot event of an armed CQ. ARM falls, the caller runs.
 	srcIntr
+	// srcPort: the same from a port of a shared CQ. A worker runs: the caller
+	// serves others too.
+	srcPort
 	// srcWatch: a polling poller saw the CQ non-empty. ARM stays: the poller's
 	// watching is what ARM stands for. The caller runs.
 	srcWatch
 )
+
+// intr says that ARM falls.
+func (s source) intr() bool { return s == srcIntr || s == srcPort }
 
 // inline says that a caller which gets a slot runs the upcall itself. Not with
 // LIM > 1: an upcall would keep the poller from its CQ, or the one inline
@@ -44,13 +50,13 @@ func (m *machine) trigger(src source) (claimed bool) {
 	for {
 		s := word(m.word.Load())
 		n := s
-		if src == srcIntr {
+		if src.intr() {
 			n &^= bARM
 		}
 		enqueue, wake, attend := false, false, false
 		switch {
 		case s&bWAIT != 0:
-			if !m.self.enough() && src != srcIntr {
+			if !m.self.enough() && !src.intr() {
 				return false // the last one that the waiter wants for wakes him
 			}
 			n &^= bWAIT // no MISS: he leaves it himself

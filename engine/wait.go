@@ -295,7 +295,7 @@ func (d *EVD) count(want int) bool {
 	if sd != nil {
 		n += sd.reach(d)
 	}
-	for _, l := range d.direct {
+	for _, l := range d.direct() {
 		if n >= want {
 			break
 		}
@@ -325,7 +325,7 @@ func (d *EVD) backlog() int {
 	if sd := d.side.Load(); sd != nil {
 		n += int(sd.n.Load())
 	}
-	for _, l := range d.links {
+	for _, l := range d.links() {
 		if l.cq.Pending() {
 			n++
 		}
@@ -339,7 +339,7 @@ func (d *EVD) backlog() int {
 // Waiter: target, WAIT, then the count. Poster: the event, then WAIT, then this
 // count. Whichever count is the later one has everything.
 func (d *EVD) enough() bool {
-	if len(d.direct) > 0 {
+	if len(d.direct()) > 0 {
 		return true // who can tell
 	}
 	n := d.ring.Held()

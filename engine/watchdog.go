@@ -62,12 +62,15 @@ func (e *Engine) tick() {
 	e.mu.Lock()
 	e.dog.ticks++
 	for _, d := range e.fed {
-		for _, l := range d.links {
+		for _, l := range d.links() {
 			d.lookAtCQ(l)
 		}
 		d.lookAtUpcall()
 	}
 	e.lookAround()
+	for _, s := range e.shared {
+		s.look()
+	}
 	e.mu.Unlock()
 	e.lookAtWorkers()
 }
@@ -83,7 +86,7 @@ func (e *Engine) lookAround() {
 		if e.dog.cursor >= len(e.evds) {
 			e.dog.cursor = 0
 		}
-		if d := e.evds[e.dog.cursor]; len(d.links) == 0 {
+		if d := e.evds[e.dog.cursor]; d.fed < 0 {
 			d.lookAtUpcall()
 		}
 		e.dog.cursor++
@@ -97,6 +100,9 @@ func (e *Engine) lookAround() {
 // is anybody's guess. (Elsewhere every completion is found in this way, until
 // an interrupt comes.)
 func (d *EVD) lookAtCQ(l *link) {
+	if l.port != nil {
+		return // no interrupt to lose; a run of his that waits for a worker is lookAtWorkers'
+	}
 	if c, ok := l.cq.(hwcq.OverrunCounter); ok {
 		if n := c.Overruns(); n != l.dog.overruns {
 			l.dog.overruns = n
@@ -113,13 +119,51 @@ func (d *EVD) lookAtCQ(l *link) {
 		l.dog.suspect = false
 		return
 	}
-	if !l.dog.suspect || l.dog.polled != polled {
-		l.dog.suspect, l.dog.polled = true, polled
+	if !l.dog.again(polled) {
 		return
 	}
-	l.dog.suspect = false
 	l.stats.lost.Add(1)
 	d.alarm(alarmLost, l.index)
+	l.rouse()
+}
+
+// look is lookAtCQ for a shared CQ. That it dropped completions is told to all who
+// have joined: any of them may miss one.
+func (s *SharedCQ) look() {
+	l := s.link
+	if c, ok := l.cq.(hwcq.OverrunCounter); ok {
+		if n := c.Overruns(); n != l.dog.overruns {
+			l.dog.overruns = n
+			s.alarm(alarmOverrun)
+			for _, p := range s.members() {
+				p.d.alarm(alarmOverrun, p.link.index)
+			}
+		}
+	}
+	if w := s.load(); !l.expects() || w.run() > 0 || w.lim() == 0 || !l.cq.Pending() {
+		l.dog.suspect = false
+		return
+	}
+	if l.dog.again(l.stats.polled.Load()) {
+		l.stats.lost.Add(1)
+		s.alarm(alarmLost)
+		l.rouse()
+	}
+}
+
+// again answers whether the suspicion is confirmed: it was there at the look before,
+// and nothing has been taken since.
+func (g *linkDog) again(polled uint64) bool {
+	if !g.suspect || g.polled != polled {
+		g.suspect, g.polled = true, polled
+		return false
+	}
+	g.suspect = false
+	return true
+}
+
+// rouse does for the CQ what the interrupt would have done.
+func (l *link) rouse() {
 	if l.rearm && l.failed.Load() == 0 {
 		_ = l.hwArm() // the retry is the next completion's
 	}
