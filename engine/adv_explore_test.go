@@ -63,7 +63,7 @@ func TestExploreTwoPumps(t *testing.T) {
 	// Four threads: with two preemptions it is two million executions.
 	explore.Test(t, explore.Options{Preemptions: 1}, func(x *explore.X) {
 		s := newScen(x, 2, EVDConfig{Policy: Disable, Mode: ModeEvent, Dispatch: DispatchQueued, Capacity: 1, Batch: 1}, mock.Config{})
-		for c, l := range s.d.links {
+		for c, l := range s.d.links() {
 			s.complete(c, 2-c)
 			l.poll.start(srcWatch) // before there is a second thread
 		}
@@ -374,7 +374,7 @@ func TestExploreCQClosed(t *testing.T) {
 				s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: mode}, mock.Config{})
 				x.Go("closer", func() { s.must(s.cq[0].Close()) })
 				x.Check(func() {
-					done := s.d.links[0].poll.done
+					done := s.d.links()[0].poll.done
 					if !done.TryWait() {
 						x.Failf("the poller of a closed CQ goes on")
 					}
@@ -455,7 +455,7 @@ func pumpedIn(x *explore.X, mode Mode, capacity, batch, posts, cqes int) *scen {
 		s.accepted++
 	}
 	s.complete(0, cqes)
-	p := s.d.links[0].poll
+	p := s.d.links()[0].poll
 	p.started = true
 	p.start(srcWatch)
 	x.Daemon("poller", func() {
@@ -511,7 +511,7 @@ func TestExploreCloseBesideStartedPump(t *testing.T) {
 			if on := s.cq[0].Poll(wcs[:]); s.dequeued+s.left+on != s.accepted {
 				x.Failf("accepted %d, dequeued %d, left over %d, on the CQ %d", s.accepted, s.dequeued, s.left, on)
 			}
-			if !s.d.links[0].poll.done.TryWait() {
+			if !s.d.links()[0].poll.done.TryWait() {
 				x.Failf("the poller outlives Close")
 			}
 		})

@@ -41,7 +41,7 @@ func enableBesideWaiter(t *testing.T, f mock.Faults) {
 				s.complete(0, 1)
 			}
 		}}})
-		cq, l := s.cq[0], s.d.links[0]
+		cq, l := s.cq[0], s.d.links()[0]
 		x.Daemon("waiter", func() {
 			// The other orders are those of TestExploreWaiterAlone.
 			explore.Block(func() bool { return s.d.load()&bARM != 0 })
@@ -139,7 +139,7 @@ func TestExploreDeafBesideStart(t *testing.T) {
 		s.d.streams = DTO
 		s.cq[0].Remove()
 		x.Go("dequeuer", func() {
-			explore.Block(func() bool { return s.d.links[0].failed.Load() != 0 })
+			explore.Block(func() bool { return s.d.links()[0].failed.Load() != 0 })
 			s.dequeue(s.d.Dequeue)
 		})
 		x.Go("waiter", func() {
@@ -254,7 +254,7 @@ func TestExploreUnwaitableForAMoment(t *testing.T) {
 func TestExploreEnableBesideFailedArm(t *testing.T) {
 	run(t, func(x *explore.X) {
 		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeEvent}, mock.Config{Faults: mock.Faults{ArmError: mock.Once(1)}})
-		s.d.links[0].poll.started = true // the first to arm is the worker
+		s.d.links()[0].poll.started = true // the first to arm is the worker
 		s.must(s.d.Post(Event{WRID: 1<<8 | 1}))
 		s.accepted++
 		x.Go("admin", func() {

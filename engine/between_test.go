@@ -200,7 +200,7 @@ func TestShutdownHurries(t *testing.T) {
 			cq := newTestCQ(t, mock.Config{})
 			d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: disp, SolicitedOnly: true, Policy: SingleInstance, Upcall: func(*Upcall) {}})
 			require.NoError(t, err)
-			waitFor(t, func() bool { return d.Stats().Arms == 1 && d.links[0].owner.load().run() == 0 })
+			waitFor(t, func() bool { return d.Stats().Arms == 1 && d.links()[0].owner.load().run() == 0 })
 			one(t, cq, 1)
 			shutdown(t, d)
 			require.EqualValues(t, 1, d.Stats().Delivered)

@@ -59,7 +59,7 @@ func stepped(t *testing.T, mode Mode, faults mock.Faults) (*steppedCQ, *EVD, *po
 		CQs: []hwcq.CQ{cq}, Mode: mode, Policy: SingleInstance, Upcall: func(*Upcall) {},
 	})
 	require.NoError(t, err)
-	return cq, d, d.links[0].poll
+	return cq, d, d.links()[0].poll
 }
 
 func complete(t *testing.T, cq *mock.CQ, n int) {
@@ -268,7 +268,7 @@ func TestStallsAreCounted(t *testing.T) {
 		CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Dispatch: DispatchQueued, Capacity: 1, Batch: 1, Upcall: func(*Upcall) {},
 	})
 	require.NoError(t, err)
-	require.True(t, d.links[0].poll.start(srcWatch))
+	require.True(t, d.links()[0].poll.start(srcWatch))
 	require.EqualValues(t, 1, d.Stats().Stalls)
 	require.EqualValues(t, 1, d.Stats().Polled)
 	require.EqualValues(t, 0, d.Stats().Posted)

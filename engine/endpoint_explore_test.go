@@ -159,7 +159,7 @@ func TestR05CrossedBroken(t *testing.T) {
 			}
 		}
 		for i := range ds {
-			x.Go("poller", func() { ds[i].links[0].poll.start(srcWatch) })
+			x.Go("poller", func() { ds[i].links()[0].poll.start(srcWatch) })
 		}
 		x.Check(func() {
 			if got != 4 || ds[0].pending() || ds[1].pending() {

@@ -153,7 +153,7 @@ func TestFailedCQIsLeftAlone(t *testing.T) {
 func TestLateOnEndedCQ(t *testing.T) {
 	inner := newTestCQ(t, mock.Config{})
 	d := stillEVD(t, endedCQ{inner}, EVDConfig{Policy: SingleInstance, Upcall: func(*Upcall) {}})
-	d.links[0].watch()
+	d.links()[0].watch()
 	d.look()
 	require.True(t, d.testPoller().rest())
 	one(t, inner, 1)
@@ -197,7 +197,7 @@ func TestLostInterrupt(t *testing.T) {
 			}
 		}})
 		require.NoError(t, err)
-		waitFor(t, func() bool { return cq.Stats().Arms == 1 && d.links[0].owner.load().run() == 0 })
+		waitFor(t, func() bool { return cq.Stats().Arms == 1 && d.links()[0].owner.load().run() == 0 })
 		one(t, cq, 1)
 		require.EqualValues(t, 1, <-got)
 		require.EqualValues(t, 1, d.Stats().LostInterrupts)
@@ -523,7 +523,7 @@ func TestZeroAllocWait(t *testing.T) {
 		t.Skip("instrumented atomics allocate")
 	}
 	d := stillEVD(t, newTestCQ(t, mock.Config{}), EVDConfig{})
-	cq := d.links[0].cq.(*mock.CQ)
+	cq := d.links()[0].cq.(*mock.CQ)
 	buf := make([]Event, 1)
 	ctx := context.Background()
 	require.Zero(t, testing.AllocsPerRun(200, func() {

@@ -15,7 +15,7 @@ func (s *scen) checkMode(want Mode) {
 		if m := s.d.Query().Modes[0]; m != want {
 			s.x.Failf("mode %v, %v was set last", m, want)
 		}
-		if polls := s.d.links[0].state.Load()&lWATCH != 0; polls != (want == ModeSpin) {
+		if polls := s.d.links()[0].state.Load()&lWATCH != 0; polls != (want == ModeSpin) {
 			s.x.Failf("mode %v, and the poller polls: %v", want, polls)
 		}
 	})
@@ -132,7 +132,7 @@ func TestExploreSwitchModeClose(t *testing.T) {
 					s.must(s.d.Close())
 				})
 				x.Check(func() {
-					if !s.d.links[0].poll.done.TryWait() {
+					if !s.d.links()[0].poll.done.TryWait() {
 						x.Failf("the poller outlives Close")
 					}
 				})
@@ -152,7 +152,7 @@ func TestExploreBorrowedPumpAdaptive(t *testing.T) {
 			x.Go("dequeuer", func() { s.dequeue(s.d.Dequeue) })
 		}
 		x.Check(func() {
-			st := s.d.links[0].state.Load()
+			st := s.d.links()[0].state.Load()
 			if !s.d.pendingOutside() && (st&lARMED == 0 || st&(lHW|lWATCH) == 0) {
 				x.Failf("all is in the ring, and the poller sleeps unarmed: %b", st)
 			}

@@ -37,7 +37,7 @@ func TestSetModeErrors(t *testing.T) {
 	require.Equal(t, []Mode{ModeEvent}, d.Query().Modes, "nothing has changed")
 	require.NoError(t, none.SetMode(ModeSpin))
 	require.Nil(t, none.Query().Modes)
-	d.links[0].poll.done.Signal() // it has no goroutine that could end
+	d.links()[0].poll.done.Signal() // it has no goroutine that could end
 	require.NoError(t, d.Close())
 	require.ErrorIs(t, d.SetMode(ModeSpin), ErrClosed)
 	require.ErrorIs(t, d.SetCQMode(0, ModeSpin), ErrClosed)
@@ -155,7 +155,7 @@ func TestSetModeTakesEffect(t *testing.T) {
 		Upcall: func(u *Upcall) { got.Add(uint64(len(u.Events()))) },
 	})
 	require.NoError(t, err)
-	state := func() uint32 { return d.links[0].state.Load() }
+	state := func() uint32 { return d.links()[0].state.Load() }
 	n := uint64(0)
 	for _, m := range []Mode{ModeSpin, ModeEvent, ModeAdaptive, ModeSpin, ModeAdaptive, ModeEvent} {
 		require.NoError(t, d.SetMode(m))

@@ -381,7 +381,7 @@ func TestExploreWatchdog(t *testing.T) {
 func TestExploreWatchdogBeside(t *testing.T) {
 	run(t, func(x *explore.X) {
 		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeEvent}, mock.Config{})
-		s.d.links[0].rearm = false
+		s.d.links()[0].rearm = false
 		s.settledHardware(1)
 		x.Go("watchdog", func() {
 			s.e.tick()

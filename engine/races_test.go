@@ -54,13 +54,13 @@ func stillEVD(t *testing.T, cq hwcq.CQ, cfg EVDConfig) *EVD {
 	return d
 }
 
-func (d *EVD) testPoller() *poller { return d.links[0].poll }
+func (d *EVD) testPoller() *poller { return d.links()[0].poll }
 
 // look and interrupt are what the poller of CQ 0 would do.
 func (d *EVD) look() bool { return d.testPoller().start(srcWatch) }
 
 func (d *EVD) interrupt() bool {
-	d.links[0].fired(false)
+	d.links()[0].fired(false)
 	return d.testPoller().start(srcIntr)
 }
 
@@ -335,13 +335,13 @@ func TestR14PartialArmFailure(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, d.ModifyUpcall(SingleInstance, Same), mock.ErrInjected)
 	require.Equal(t, Disable, d.Query().Policy)
-	require.True(t, d.links[1].poll.ctl.Load()&cRetry != 0)
+	require.True(t, d.links()[1].poll.ctl.Load()&cRetry != 0)
 	require.NoError(t, d.ModifyUpcall(SingleInstance, Same))
 	require.Zero(t, a.Stats().ArmAgain)
 	for i, cq := range []*mock.CQ{a, b} {
 		one(t, cq, uint64(i))
-		d.links[i].fired(false)
-		d.links[i].poll.start(srcIntr)
+		d.links()[i].fired(false)
+		d.links()[i].poll.start(srcIntr)
 	}
 	require.Equal(t, []uint64{0, 1}, got)
 }
@@ -737,7 +737,7 @@ func TestR34TornUpcallObject(t *testing.T) {
 func TestR35UpcallAfterFree(t *testing.T) {
 	cq := newTestCQ(t, mock.Config{})
 	d := stillEVD(t, cq, EVDConfig{Policy: SingleInstance, Upcall: func(*Upcall) { t.Error("an upcall after Close") }})
-	d.links[0].poll.done.Signal() // the poller is the test
+	d.links()[0].poll.done.Signal() // the poller is the test
 	require.NoError(t, d.Close())
 	one(t, cq, 1)
 	require.False(t, d.interrupt())

@@ -71,13 +71,13 @@ func newScen(x *explore.X, ncq int, cfg EVDConfig, mcfg mock.Config) *scen {
 	if ncq > 1 {
 		// Too large with the start in it, which the others explore: the CQs
 		// are armed here, before there is a second thread.
-		for _, l := range d.links {
+		for _, l := range d.links() {
 			l.poll.start(srcWatch)
 			l.poll.started = true
 			x.Daemon("poller", l.poll.serve)
 		}
 	}
-	for i, l := range d.links {
+	for i, l := range d.links() {
 		x.Label(unsafe.Pointer(&l.state), fmt.Sprintf("link%d", i))
 	}
 	return s
@@ -134,7 +134,7 @@ func (s *scen) poster(p uint64, n int) {
 // is explored by the smaller ones.)
 func (s *scen) settled() {
 	explore.Block(func() bool {
-		for i, l := range s.d.links {
+		for i, l := range s.d.links() {
 			if s.cq[i].Stats().Arms == 0 || l.owner.load().run() != 0 {
 				return false
 			}
@@ -146,7 +146,7 @@ func (s *scen) settled() {
 // primed has the pollers do their first act, the look and the arm, before there
 // is a second thread: as settled, and smaller still.
 func primed(d *EVD) {
-	for _, l := range d.links {
+	for _, l := range d.links() {
 		if !l.poll.started {
 			l.poll.started = true
 			l.poll.start(srcWatch)
@@ -196,7 +196,7 @@ func (s *scen) checkRest() {
 		if s.d.pending() {
 			s.x.Failf("events pending at rest: word %x", w)
 		}
-		for i, l := range s.d.links {
+		for i, l := range s.d.links() {
 			st := l.state.Load()
 			if st&lARMED == 0 || st&(lHW|lWATCH) == 0 {
 				s.x.Failf("link %d sleeps unarmed: %b", i, st)

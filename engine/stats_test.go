@@ -107,7 +107,7 @@ func TestMissed(t *testing.T) {
 				CQs: []hwcq.CQ{other, cq}, Mode: ModeEvent, Dispatch: disp, Policy: SingleInstance, Upcall: func(*Upcall) {},
 			})
 			require.NoError(t, err)
-			for _, l := range d.links {
+			for _, l := range d.links() {
 				l.poll.start(srcWatch)
 			}
 			st, err := d.CQStats(1)
@@ -125,8 +125,8 @@ func TestMissed(t *testing.T) {
 
 			// One that comes after the arm tells of itself, and is not.
 			one(t, cq, 2)
-			d.links[1].fired(false)
-			d.links[1].poll.start(srcIntr)
+			d.links()[1].fired(false)
+			d.links()[1].poll.start(srcIntr)
 			require.EqualValues(t, 1, d.Stats().Missed)
 			require.EqualValues(t, 2, d.Stats().Polled)
 		})

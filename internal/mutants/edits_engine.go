@@ -15,8 +15,8 @@ var engineEdits = []edit{
 	}
 	d.trigger(srcPost)
 `},
-	{"engine/trigger.go", `		if src == srcIntr {
-			n &^= bARM`, `		if src == srcIntr && !mutant("T2") {
+	{"engine/trigger.go", `		if src.intr() {
+			n &^= bARM`, `		if src.intr() && !mutant("T2") {
 			n &^= bARM`},
 	{"engine/trigger.go", `		case s.run() >= s.lim() || src == srcInside && s&limMany == 0:
 			n |= bMISS
@@ -147,10 +147,8 @@ var engineEdits = []edit{
 					l.retryArm()
 				}
 `},
-	{"engine/arm.go", `		if s&lARMED != 0 || l.failed.Load() != 0 {
-			return nil
-`, `		if s&lARMED != 0 && !mutant("L1") || l.failed.Load() != 0 && !mutant("L1c") {
-			return nil
+	{"engine/arm.go", `		if s&lARMED != 0 || l.failed.Load() != 0 && l.port == nil {
+`, `		if s&lARMED != 0 && !mutant("L1") || l.failed.Load() != 0 && l.port == nil && !mutant("L1c") {
 `},
 	{"engine/arm.go", `		if s&lWATCH != 0 {
 			return nil
@@ -206,8 +204,8 @@ var engineEdits = []edit{
 	{"engine/poller.go", `		p.start(srcWatch) // what was there before us`, `		if !mutant("L7") {
 			p.start(srcWatch)
 		} // what was there before us`},
-	{"engine/take.go", `	for _, l := range d.links {
-		if l.cq.Pending() {`, `	for _, l := range d.links {
+	{"engine/take.go", `	for _, l := range d.links() {
+		if l.cq.Pending() {`, `	for _, l := range d.links() {
 		if l.cq.Pending() && !mutant("E2b") {`},
 	{"engine/take.go", `	return !d.ring.Idle()
 }`, `	return !d.ring.Idle() && !mutant("E2c")
@@ -218,8 +216,8 @@ var engineEdits = []edit{
 		return
 	}
 `},
-	{"engine/take.go", `		l := d.direct[d.turn]
-`, `		l := d.direct[pick(mutant("C2"), 0, d.turn)]
+	{"engine/take.go", `		l := direct[d.turn]
+`, `		l := direct[pick(mutant("C2"), 0, d.turn)]
 `},
 	{"engine/take.go", `	if n = sd.take(d, dst); n > 0 {
 		return n

@@ -132,11 +132,11 @@ var engineEditsMore = []edit{
 	}
 `},
 	{"engine/close.go", `		if d.ring.Look() == ring.Empty {`, `		if d.ring.Look() == ring.Empty || mutant("C6") {`},
-	{"engine/close.go", `		p.disable()
+	{"engine/close.go", `		p.forbid()
 		if err`, `		if mutant("C7") {
 			break
 		}
-		p.disable()
+		p.forbid()
 		if err`},
 	{"engine/close.go", `		for len(p.stash) > 0 {`, `		for len(p.stash) > 0 && !mutant("C8") {`},
 	{"engine/close.go", `	if err := acquire(ctx, d.closer); err != nil {`, `	if err := acquire(ctx, pick(mutant("C9"), spare(), d.closer)); err != nil {`},
@@ -170,12 +170,9 @@ var engineEditsMore = []edit{
 }`, `	l.owner.trigger(pick(mutant("G1"), srcIntr, srcPost))
 }`},
 	{"engine/watchdog.go", `	if l.rearm && l.failed`, `	if (l.rearm || mutant("G2")) && l.failed`},
-	{"engine/watchdog.go", `	l.dog.suspect = false
-	l.stats.lost`, `	l.dog.suspect = false
-	if mutant("G3") {
-		return
-	}
-	l.stats.lost`},
+	{"engine/watchdog.go", `	if !l.dog.again(polled) {
+`, `	if !l.dog.again(polled) || mutant("G3") {
+`},
 	{"engine/classes.go", `	if q.first = *n.link(); q.first == none {`, `	if q.first = *n.link(); q.first == none && !mutant("Y1") {`},
 	{"engine/runq.go", `	wake := q.parked > 0
 `, `	wake := q.parked > 0 && !mutant("Y2")
