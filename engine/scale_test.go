@@ -20,7 +20,7 @@ func TestEVDLayout(t *testing.T) {
 		return int(f.Offset), int(f.Offset + f.Type.Size())
 	}
 	d := reflect.TypeFor[EVD]()
-	first, _ := at(d, "direct")
+	first, _ := at(d, "src")
 	require.GreaterOrEqual(t, first, pad.Size, "from the EVD before")
 	counters, _ := at(d, "stats")
 	delivered, _ := at(reflect.TypeFor[stats](), "delivered")

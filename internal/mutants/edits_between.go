@@ -57,8 +57,8 @@ var engineEditsBetween = []edit{
 		return true
 	}
 	if d.ring.Look()`},
-	{"engine/close.go", `s&bTAKE != 0 && s&bWAIT == 0 {`, `s&bTAKE != 0 && (s&bWAIT == 0 || mutant("H2")) {`},
-	{"engine/close.go", `	if d.pendingOutside() {
+	{"engine/shutdown.go", `s&bTAKE != 0 && s&bWAIT == 0 {`, `s&bTAKE != 0 && (s&bWAIT == 0 || mutant("H2")) {`},
+	{"engine/shutdown.go", `	if d.pendingOutside() {
 		return false
 	}
 `, `	if mutant("H4") && d.pendingInside() || d.pendingOutside() {
@@ -83,12 +83,12 @@ var engineEditsBetween = []edit{
 	{"engine/watchdog.go", `			if d.flags.Load()&fKept != 0 { // no`, `			if d.flags.Load()&fKept != 0 && !mutant("G9") { // no`},
 	{"engine/watchdog.go", ` && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)`, ` && (!l.solic || mutant("G6")) && (s&lARMED != 0 || l.failed.Load() != 0 || mutant("G7") || mutant("G4"))`},
 	{"engine/watchdog.go", `l.kept.Load() && d.flags.Load()&fKept != 0 ||`, `l.kept.Load() && d.flags.Load()&fKept != 0 && !mutant("G8") ||`},
-	{"engine/close.go", `	if d.load().lim() > 0 && d.pending() {
+	{"engine/shutdown.go", `	if d.load().lim() > 0 && d.pending() {
 		d.trigger`, `	if d.load().lim() > 0 && d.pending() && !mutant("H5") {
 		d.trigger`},
-	{"engine/close.go", `			if l.solic && l.cq.Pending() {`, `			if l.solic && l.cq.Pending() && !mutant("H8") {`},
-	{"engine/close.go", `	if err := e.drained(ctx); err != nil {`, `	if err := e.drained(ctx); err != nil && !mutant("H6") {`},
-	{"engine/close.go", `		for _, d := range evds {
+	{"engine/shutdown.go", `			if l.solic && l.cq.Pending() {`, `			if l.solic && l.cq.Pending() && !mutant("H8") {`},
+	{"engine/shutdown.go", `	if err := e.drained(ctx); err != nil {`, `	if err := e.drained(ctx); err != nil && !mutant("H6") {`},
+	{"engine/shutdown.go", `		for _, d := range evds {
 			if err := d.drained(ctx); err != nil {`, `		if mutant("H6") {
 			return nil
 		}

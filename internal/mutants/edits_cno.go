@@ -135,7 +135,7 @@ var engineEditsCNO = []edit{
 			return d.onCNOErr(op)`},
 	{"engine/wait.go", `		case s&bCNO != 0:`, `		case s&bCNO != 0 && !mutant("KW"):`},
 	{"engine/quiet.go", `		if s&bCNO != 0 {`, `		if s&bCNO != 0 && !mutant("KT") {`},
-	{"engine/close.go", `s.run() > 0 && s&bCNO == 0 ||`, `s.run() > 0 && (s&bCNO == 0 || mutant("KH")) ||`},
+	{"engine/shutdown.go", `s.run() > 0 && s&bCNO == 0 ||`, `s.run() > 0 && (s&bCNO == 0 || mutant("KH")) ||`},
 	{"engine/watchdog.go", `s.run() == 0 || s&bCNO != 0 {`, `s.run() == 0 || s&bCNO != 0 && !mutant("KG") {`},
 	{"engine/cno.go", `		w.asleep = false
 		w.tok.Signal()
