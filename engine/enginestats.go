@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // EngineStats is a snapshot of what an engine is and has done.
 type EngineStats struct {
 	Workers    int    // goroutines that run queued upcalls
@@ -52,9 +54,13 @@ func (q *runq) counters() (n, most int, pops uint64) {
 	return q.n, q.most, q.pops
 }
 
-// popsOf is how often m was taken up by a worker.
-func (q *runq) popsOf(m *machine) uint64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return m.pops
+// SharedCQs returns the shared CQs that are open, by age. Of a nil engine there are
+// none.
+func (e *Engine) SharedCQs() []*SharedCQ {
+	if e.valid("") != nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.shared)
 }

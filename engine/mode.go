@@ -54,12 +54,40 @@ func (d *EVD) SetCQMode(cq int, m Mode) (err error) {
 	return nil
 }
 
+// SetMode is EVD.SetMode for the CQ that is shared. Stats tells the mode.
+//
+// Errors: ErrInvalid (m), ErrClosed.
+func (s *SharedCQ) SetMode(m Mode) (err error) {
+	const op = "engine: SharedCQ.SetMode"
+	if err := s.valid(op); err != nil {
+		return err
+	}
+	if err := m.check(op, "m"); err != nil {
+		return err
+	}
+	if s.e.tracing&TraceAPI != 0 {
+		defer func() { s.e.traceAPI(err, "shared_set_mode", "shared", s.name, "mode", m) }()
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return fmt.Errorf("%s: shared CQ %q: %w", op, s.name, ErrClosed)
+	}
+	s.link.poll.setMode(m)
+	return nil
+}
+
 func (d *EVD) checkMode(op string, m Mode) error {
 	if err := d.valid(op); err != nil {
 		return err
 	}
+	return m.check(op, "m")
+}
+
+func (m Mode) check(op, name string) error {
 	if m > ModeSpin {
-		return param.Invalid(op, "m", m, "ModeAdaptive, ModeEvent or ModeSpin")
+		return param.Invalid(op, name, m, "ModeAdaptive, ModeEvent or ModeSpin")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -169,4 +170,33 @@ func TestSetModeTakesEffect(t *testing.T) {
 	require.EqualValues(t, n, st.Polled)
 	require.NotZero(t, st.Events)
 	require.NotZero(t, st.Sleeps, "from polling to sleeping")
+}
+
+// The mode of a shared CQ is switched while completions come.
+func TestSharedSetMode(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	cq := newTestCQ(t, mock.Config{})
+	s := newTestShared(t, e, SharedCQConfig{CQ: cq, Mode: ModeEvent})
+	require.Equal(t, []*SharedCQ{s}, e.SharedCQs())
+	k := newShareSink(t)
+	d, err := e.NewEVD(EVDConfig{Streams: DTO, Policy: SingleInstance, Upcall: k.upcall})
+	require.NoError(t, err)
+	testJoin(t, d, s, 7, 1)
+	for i := range uint64(300) {
+		m := Mode(i % 3)
+		require.NoError(t, s.SetMode(m))
+		require.Equal(t, m, s.Stats().Mode)
+		completeQP(t, cq, 7, i+1)
+		waitFor(t, func() bool { return k.n.Load() == i+1 })
+	}
+	err = s.SetMode(3)
+	require.ErrorIs(t, err, ErrInvalid)
+	require.ErrorContains(t, err, "ModeSpin")
+	require.ErrorIs(t, (*SharedCQ)(nil).SetMode(ModeEvent), ErrNilHandle)
+	require.NoError(t, d.Close())
+	var none context.Context
+	require.ErrorIs(t, s.CloseContext(none), ErrNilHandle)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.SetMode(ModeEvent), ErrClosed)
+	require.Empty(t, e.SharedCQs())
 }

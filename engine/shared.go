@@ -102,24 +102,13 @@ type sharedStats struct {
 
 // SharedStats is a snapshot of a SharedCQ's counters, and of who has joined.
 type SharedStats struct {
-	Polled       uint64 // completions taken from the CQ
+	CQStats             // PolledRuns and Stalls are 0
 	Unrouted     uint64 // of Polled: of a QP number that nobody had joined with
 	LastUnrouted uint32 // the number of the last of these
 
 	EVDs     int // that have joined
 	QPs      int // that they have joined with
 	Reserved int // sum of their credits
-
-	Arms           uint64 // successful arms of the CQ
-	ArmErrors      uint64 // failed ones
-	Events         uint64 // one-shot events received
-	Spurious       uint64 // of Events: the CQ turned out to be empty
-	Sleeps         uint64 // ModeAdaptive: from polling to sleeping
-	Wakes          uint64 // ModeAdaptive: from sleeping to polling
-	Averted        uint64 // ModeAdaptive: sleeps averted by the look after the arm
-	Retries        uint64 // attempts to arm again after a failure
-	WaitErrs       uint64 // failed waits for an event
-	LostInterrupts uint64 // completions that the watchdog found
 }
 
 // NewSharedCQ has the engine poll a CQ for many EVDs, and starts its poller.
@@ -198,10 +187,7 @@ func (s *SharedCQ) Stats() SharedStats {
 	st := SharedStats{EVDs: len(s.ports), QPs: len(s.routes), Reserved: s.reserved, LastUnrouted: s.lastLost}
 	s.mu.Unlock()
 	st.Unrouted = s.stats.unrouted.Load()
-	c := s.link.counters()
-	st.Polled, st.Arms, st.ArmErrors, st.LostInterrupts = c.Polled, c.Arms, c.ArmErrors, c.LostInterrupts
-	st.Events, st.Spurious, st.Sleeps, st.Wakes = c.Events, c.Spurious, c.Sleeps, c.Wakes
-	st.Averted, st.Retries, st.WaitErrs = c.Averted, c.Retries, c.WaitErrs
+	st.CQStats = s.link.counters()
 	return st
 }
 
@@ -216,11 +202,20 @@ func (s *SharedCQ) valid(op string) error {
 // Close ends the polling of the CQ. It is refused with ErrBusy while an EVD is
 // joined. What is on the CQ stays there. Idempotent. It waits for an upcall that
 // runs on its goroutine: do not call it from one.
-func (s *SharedCQ) Close() error {
-	if err := s.valid("engine: SharedCQ.Close"); err != nil {
+func (s *SharedCQ) Close() error { return s.CloseContext(context.Background()) }
+
+// CloseContext is Close with a limit on the wait for such an upcall. When ctx ends
+// first its error is returned: nobody joins any more, and another Close continues the
+// wait.
+func (s *SharedCQ) CloseContext(ctx context.Context) error {
+	const op = "engine: SharedCQ.Close"
+	if err := s.valid(op); err != nil {
 		return err
 	}
-	err := s.close(context.Background())
+	if ctx == nil {
+		return nilHandle(op, "ctx")
+	}
+	err := s.close(ctx)
 	if s.e.tracing&TraceAPI != 0 {
 		s.e.traceAPI(err, "shared_free", "shared", s.name)
 	}
