@@ -62,7 +62,7 @@ func TestResizeSoak(t *testing.T) {
 			up, down, refused := 0, 0, 0
 			resizer.Go(func() {
 				g := rand.New(rand.NewPCG(5, 47))
-				for !stop.Load() {
+				for !stop.Load() || up == 0 || down == 0 {
 					was, n := d.Capacity(), 1+g.IntN(64)
 					switch err := d.Resize(n); {
 					case err != nil:
