@@ -40,9 +40,9 @@ func TestCloseContextEnds(t *testing.T) {
 			first := make(chan error)
 			go func() { first <- d.Close() }()
 			waitFor(t, func() bool { // until the first one is in it
-				free := d.closer.TryWait()
+				free := d.needCloser().TryWait()
 				if free {
-					d.closer.Signal()
+					d.needCloser().Signal()
 				}
 				return !free
 			})

@@ -156,7 +156,7 @@ func (d *EVD) deaf() (err error) {
 	}
 	// Nothing comes to the CQs any more. What is there or on its way is looked
 	// for in the order in which it moves; whoever asks counts the ring afterwards.
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		if p.link.cq.Pending() || p.holds.Load() {
 			return nil
 		}

@@ -162,7 +162,7 @@ func TestExploreDeafStaleMark(t *testing.T) {
 		x.Go("consumer", func() {
 			var buf [2]Event
 			s.dequeue(s.d.Dequeue)
-			explore.Block(func() bool { return s.accepted == 3 && s.d.pumps[0].load().run() == 0 })
+			explore.Block(func() bool { return s.accepted == 3 && s.d.pumps()[0].load().run() == 0 })
 			if s.dequeued != 2 || s.d.ring.Held() != 1 {
 				return // another order
 			}

@@ -22,7 +22,7 @@ func TestStalledPumpIsNoLostInterrupt(t *testing.T) {
 	require.NoError(t, err)
 	_, err = cq.CompleteN(make([]hwcq.WC, 8), false)
 	require.NoError(t, err)
-	waitFor(t, func() bool { return d.Stats().Stalls == 1 && d.pumps[0].load().run() == 0 })
+	waitFor(t, func() bool { return d.Stats().Stalls == 1 && d.pumps()[0].load().run() == 0 })
 	for range 5 {
 		e.tick()
 	}
@@ -67,7 +67,7 @@ func TestEnableNewStalled(t *testing.T) {
 	require.NoError(t, err)
 	one(t, cq, 1)
 	one(t, cq, 2)
-	waitFor(t, func() bool { return d.Stats().Stalls == 1 && d.pumps[0].load().run() == 0 })
+	waitFor(t, func() bool { return d.Stats().Stalls == 1 && d.pumps()[0].load().run() == 0 })
 	require.NoError(t, d.ModifyUpcallNew(SingleInstance, Same))
 	one(t, cq, 3)
 	waitFor(t, func() bool { return d.Stats().Delivered == 3 })

@@ -43,21 +43,16 @@ func (d *EVD) close(ctx context.Context) error {
 	d.markClosed()
 	d.ring.Close()
 	d.leaveCNO()
-	d.e.mu.Lock()
-	if d.closer == (atom.Token{}) {
-		d.closer = atom.NewToken()
-		d.closer.Signal()
-	}
-	d.e.mu.Unlock()
-	if err := acquire(ctx, d.closer); err != nil {
+	closer := d.needCloser()
+	if err := acquire(ctx, *closer); err != nil {
 		return fmt.Errorf("engine: Close: EVD %q: another Close: %w", d.name, err)
 	}
-	defer d.closer.Signal()
+	defer closer.Signal()
 	if d.dead {
 		return nil
 	}
 	d.leaveAll()
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		p.forbid()
 		if err := d.e.waitQuiet(ctx, &p.machine, noRun); err != nil {
 			return fmt.Errorf("engine: Close: EVD %q: pump: %w", d.name, err)
@@ -87,6 +82,17 @@ func (d *EVD) close(ctx context.Context) error {
 	}
 	d.e.mu.Unlock()
 	return nil
+}
+
+// needCloser returns the token that one who closes has; the first makes it.
+func (d *EVD) needCloser() *atom.Token {
+	if t := d.closer.Load(); t != nil {
+		return t
+	}
+	t := atom.NewToken()
+	t.Signal()
+	d.closer.CompareAndSwap(nil, &t)
+	return d.closer.Load()
 }
 
 // acquire takes a token, or gives up when ctx ends.
@@ -183,7 +189,7 @@ func (d *EVD) drain() {
 		sd.mu.Unlock()
 		hand(n)
 	}
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		for len(p.stash) > 0 {
 			n := min(len(buf), len(p.stash))
 			for i := range n {

@@ -73,6 +73,9 @@ func (d *EVD) attachCNO(op string, c *CNO) (err error) {
 	// [K4] Before the exchange that raises LIM: who gets a slot finds it. And
 	// Close, which marks the word and then looks here ([K5]), finds it if that
 	// exchange was the earlier one.
+	if d.cnoSeat == nil {
+		d.cnoSeat = &cnoSeat{}
+	}
 	d.cno.Store(c)
 	for {
 		s := d.load()

@@ -417,7 +417,7 @@ func TestReadyListPatience(t *testing.T) {
 	d := [readyClasses][]*EVD{}
 	for k, s := range [readyClasses]Stream{Async, CR, DTO} {
 		for range 2 {
-			d[k] = append(d[k], &EVD{streams: s})
+			d[k] = append(d[k], &EVD{streams: s, cnoSeat: &cnoSeat{}})
 			l.push(d[k][len(d[k])-1])
 		}
 	}

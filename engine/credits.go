@@ -138,7 +138,7 @@ func (d *EVD) reserved() int {
 // ringReserved holds places.mu.
 func (d *EVD) ringReserved() (n int) {
 	pumped := map[uint16]bool{}
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		pumped[p.link.index] = true
 	}
 	for _, c := range d.creditsNow() {

@@ -22,24 +22,19 @@ type EVD struct {
 	// and the next one's, so it is pad.Size bytes at least.
 	name      string
 	leftovers func([]Event)
-	pumps     []*pump
-	admin     atom.Mutex // serialises raising LIM and replacing fn
-	closer    atom.Token // there while nobody is in Close; guards dead. Made by the first, under Engine.mu
-	resizing  atom.Mutex // serialises Resize
-	panics    panics
-	dog       evdDog                  // owner: the watchdog
-	slot, fed int32                   // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
-	eps       atom.Pointer[endpoints] // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
-	alarms    atom.Pointer[alarms]    // Writers: alarm, once. Readers: alarm
-
-	places places // what is reserved and joined
-
-	cno atom.Pointer[CNO] // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
-	cnoSeat
+	admin     atom.Mutex               // serialises raising LIM and replacing fn
+	closer    atom.Pointer[atom.Token] // there while nobody is in Close; guards dead. Writer: the first who closes
+	resizing  atom.Mutex               // serialises Resize
+	cno       atom.Pointer[CNO]        // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
+	*cnoSeat                           // Writer: who attaches, once, before cno
+	eps       atom.Pointer[endpoints]  // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
+	alarms    atom.Pointer[alarms]     // Writers: alarm, once. Readers: alarm
+	last      atom.Pointer[Panic]      // Writers: who contains a panic
+	_         [40]byte
 
 	// Read-mostly. Whoever reads them goes on to the word.
 	src        atom.Pointer[sources] // Writers: newEVD, setPorts. Readers: everybody
-	ring       *ring.Chain[Event]
+	ring       ring.Chain[Event]
 	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
 	own        *runner    // owner: the slot holder that is an inline post, who makes it
 	batch      int32
@@ -62,9 +57,12 @@ type EVD struct {
 	target atom.Int32         // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
 	tok    atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
 
-	// The rare counters lie between the word and what the holder of TAKE writes: they
-	// are pad.Size bytes at least.
-	stats stats
+	// Cold again, and then the rare counters: between the word and what the holder of
+	// TAKE writes there are pad.Size bytes at least.
+	places    places // what is reserved and joined
+	dog       evdDog // owner: the watchdog
+	slot, fed int32  // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
+	stats     stats
 
 	// owner: the holder of TAKE
 	wcs      []hwcq.WC
@@ -101,10 +99,6 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 
 func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	cfg = cfg.withDefaults()
-	r, err := ring.NewChain[Event](cfg.Capacity)
-	if err != nil {
-		return nil, fmt.Errorf("engine: NewEVD: Capacity: %w", err)
-	}
 	d := &EVD{
 		software:   cfg.Streams&Software != 0,
 		postInline: cfg.Dispatch == DispatchInline,
@@ -119,8 +113,10 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		streams:    cfg.Streams,
 		name:       cfg.Name,
 		leftovers:  cfg.Leftovers,
-		ring:       r,
 		fn:         cfg.Upcall,
+	}
+	if err := d.ring.Init(cfg.Capacity); err != nil {
+		return nil, fmt.Errorf("engine: NewEVD: Capacity: %w", err)
 	}
 	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued, class: e.classOf(cfg.Streams)}
 	src := noSources
@@ -182,7 +178,7 @@ func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
 	p.machine = machine{e: d.e, self: p, class: d.class}
 	p.word.Store(uint64(word(0).policy(1 << limShift)))
 	l.owner = p
-	d.pumps = append(d.pumps, p)
+	src.pumps = append(src.pumps, p)
 }
 
 // add registers an EVD and numbers it.

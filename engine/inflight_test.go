@@ -58,13 +58,13 @@ func TestBorrowedRunEnds(t *testing.T) {
 	e := newTestEngine(t, Config{})
 	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq.CQ}, Dispatch: DispatchQueued, Mode: ModeEvent, Capacity: 64, Batch: 16})
 	require.NoError(t, err)
-	waitFor(t, func() bool { return d.pumps[0].load().run() == 0 && d.Stats().Arms == 1 })
+	waitFor(t, func() bool { return d.pumps()[0].load().run() == 0 && d.Stats().Arms == 1 })
 	d.links()[0].poll.askStop() // nobody else runs the pump
 	d.links()[0].poll.wait()
 	buf := make([]Event, 64)
 	cq.drain = func() { d.takeRing(buf) }
 	d.links()[0].cq = cq
-	p := d.pumps[0]
+	p := d.pumps()[0]
 	require.True(t, p.trigger(srcWatch))
 	p.runSlot(nil)
 	require.Equal(t, d.ring.Cap()/len(p.buf), cq.polls)

@@ -14,21 +14,13 @@ type Panic struct {
 	Events []Event // the batch of the upcall: they count as delivered
 }
 
-// panics keeps the last one. A mutex: an upcall that panics is no hot path.
-type panics struct {
-	mu   atom.Mutex
-	last *Panic
-}
-
 // LastPanic returns what is known of the last panic of this EVD's upcall, nil
 // if there was none. For any goroutine.
 func (d *EVD) LastPanic() *Panic {
 	if d == nil {
 		return nil
 	}
-	d.panics.mu.Lock()
-	defer d.panics.mu.Unlock()
-	return d.panics.last
+	return d.last.Load()
 }
 
 // call is an upcall. One that does not return (a panic, runtime.Goexit) must
@@ -58,9 +50,7 @@ func (d *EVD) call(r *runner, evs []Event) {
 func (d *EVD) panicked(v any, evs []Event) {
 	_, _ = d.disable("") // an EVD that is closed is disabled
 	p := &Panic{Value: v, Stack: debug.Stack(), Events: append([]Event(nil), evs...)}
-	d.panics.mu.Lock()
-	d.panics.last = p
-	d.panics.mu.Unlock()
+	d.last.Store(p)
 	d.stats.panics.Add(1)
 	d.alarm(alarmPanic, 0)
 	if d.repanic {

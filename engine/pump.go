@@ -171,7 +171,7 @@ func (p *pump) place() ring.Status {
 // pumpsHold reports whether a pump has completions that are neither on its CQ
 // nor in the ring.
 func (d *EVD) pumpsHold() bool {
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		if p.holds.Load() {
 			return true
 		}

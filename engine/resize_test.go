@@ -209,7 +209,7 @@ func TestResizeStartsPump(t *testing.T) {
 	for i := uint64(1); i <= 20; i++ {
 		one(t, cq, i)
 	}
-	waitFor(t, func() bool { return d.Stats().Stalls > 0 && d.pumps[0].load().run() == 0 })
+	waitFor(t, func() bool { return d.Stats().Stalls > 0 && d.pumps()[0].load().run() == 0 })
 	require.Equal(t, 2, d.ring.Held())
 	require.NoError(t, d.Resize(32))
 	waitFor(t, func() bool { return d.ring.Held() == 20 })

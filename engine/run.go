@@ -161,7 +161,7 @@ func (d *EVD) release(outside bool) {
 // A worker could be one that is blocked in the very upcall that drains the
 // ring.
 func (d *EVD) startPumps() {
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		if p.trigger(srcWatch) {
 			p.runSlot(nil)
 		}
@@ -188,7 +188,7 @@ func (d *EVD) handOver() bool {
 
 // deliver calls the upcall with a batch. The slot is held, TAKE is not.
 func (d *EVD) deliver(r *runner, evs []Event) {
-	d.stats.batches[bucket(len(evs))].Add(1)
+	d.stats.batch(len(evs))
 	d.stats.delivered.Add(uint64(len(evs)))
 	if d.e.tracing&(TraceEVD|TraceCompletion|traceRegions) != 0 {
 		d.tracedCall(r, evs)

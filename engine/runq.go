@@ -57,7 +57,7 @@ func (q *runq) pop() *machine {
 	}
 	m := q.runs.pop()
 	q.n--
-	m.pops++
+	m.pops.Add(1)
 	q.pops++
 	return m
 }

@@ -55,7 +55,7 @@ func idleEVDs(t testing.TB, e *Engine, n int, disp Dispatch) []*EVD {
 // slotBytes is what a place of a ring takes.
 var slotBytes = reflect.TypeFor[Event]().Size() + 8
 
-// An idle EVD takes 1440 bytes beside the places of its ring at most, and neither a
+// An idle EVD takes 1 KiB beside the places of its ring at most, and neither a
 // goroutine nor a timer. (What the runtime itself takes meanwhile is measured with it:
 // the least of a few measurements counts.)
 func TestScaleMemory(t *testing.T) {
@@ -72,12 +72,12 @@ func TestScaleMemory(t *testing.T) {
 				least = min(least, (float64(inUse())-float64(before))/n-64*float64(slotBytes))
 				runtime.KeepAlive(evds)
 				require.NoError(t, e.Close())
-				if least <= 1440 {
+				if least <= 1024 {
 					break
 				}
 			}
 			t.Logf("%.0f bytes an EVD beside its places", least)
-			require.LessOrEqual(t, least, 1440.0)
+			require.LessOrEqual(t, least, 1024.0)
 		})
 	}
 }

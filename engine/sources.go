@@ -13,7 +13,8 @@ import (
 type sources struct {
 	links  []*link
 	direct []*link // those that feed the EVD itself, ports among them; the others feed pumps
-	gone   *Stats  // what ports that are not among them any more had counted; nil: nothing
+	pumps  []*pump
+	gone   *Stats // what ports that are not among them any more had counted; nil: nothing
 }
 
 // noSources are those of an EVD without CQs.
@@ -21,6 +22,7 @@ var noSources = &sources{}
 
 func (d *EVD) links() []*link  { return d.src.Load().links }
 func (d *EVD) direct() []*link { return d.src.Load().direct }
+func (d *EVD) pumps() []*pump  { return d.src.Load().pumps }
 
 // addPort gives the EVD one more source, and arms it. Under places.mu.
 //
@@ -36,7 +38,7 @@ func (d *EVD) addPort(p *port) {
 	for used[p.link.index] {
 		p.link.index++
 	}
-	d.src.Store(&sources{links: append(old.links[:len(old.links):len(old.links)], &p.link), direct: append(old.direct[:len(old.direct):len(old.direct)], &p.link), gone: old.gone})
+	d.src.Store(&sources{links: append(old.links[:len(old.links):len(old.links)], &p.link), direct: append(old.direct[:len(old.direct):len(old.direct)], &p.link), pumps: old.pumps, gone: old.gone})
 	_ = p.link.armWanted() // a port's arm cannot fail
 }
 
@@ -52,7 +54,7 @@ func (d *EVD) dropPorts() {
 		}
 		return out
 	}
-	n := &sources{links: live(old.links), direct: live(old.direct), gone: old.gone}
+	n := &sources{links: live(old.links), direct: live(old.direct), pumps: old.pumps, gone: old.gone}
 	if len(n.links) == len(old.links) {
 		return
 	}

@@ -96,19 +96,79 @@ func BatchBucket(i int) (least, most int) {
 // bucket is the one that counts upcalls with n events, 0..maxBatch.
 func bucket(n int) int { return bits.Len(uint(2*n-1)) & 15 } // of 0: 64
 
-// stats are the counters of an EVD; those of its CQs are with the links, so that
-// an EVD without CQs does not have them. Those that are counted for each batch come
-// last: the others keep them away from the word, see EVD.
+// stats are the counters of an EVD; those of its CQs are with the links, and few EVDs
+// have larger batches than one, or waiters: what counts these is made when it is
+// needed. Those that are counted for each batch come last: the others keep them away
+// from the word, see EVD.
 type stats struct {
 	rejected, leftover               atom.Counter
 	handOvers, raised, waits, panics atom.Counter
 	notified, spilled, urgent        atom.Counter
-	ends                             [numVerdicts]atom.Counter
+	ends                             atom.Pointer[waitEnds] // Writer: ended, once
 
 	delivered, direct atom.Counter
 	dequeued          atom.Counter
-	high              atom.Counter             // most events in ring and list, seen before they were taken
-	batches           [NumBatches]atom.Counter // their sum is how many upcalls there were, inline posts excepted
+	high              atom.Counter          // most events in ring and list, seen before they were taken
+	small             [2]atom.Counter       // upcalls with no event and with one
+	larger            atom.Pointer[batches] // those with more; Writer: batch, once
+}
+
+type (
+	waitEnds [numVerdicts]atom.Counter
+	batches  [NumBatches - 2]atom.Counter
+)
+
+// batch counts an upcall with n events. Together they are how many upcalls there
+// were, inline posts excepted.
+func (st *stats) batch(n int) {
+	i := bucket(n)
+	if i < len(st.small) {
+		st.small[i].Add(1)
+		return
+	}
+	made(&st.larger)[i-len(st.small)].Add(1)
+}
+
+// ended counts a Wait that ended with v.
+func (st *stats) ended(v verdict) { made(&st.ends)[v].Add(1) }
+
+// made returns what p points to, made by the first.
+func made[T any](p *atom.Pointer[T]) *T {
+	if v := p.Load(); v != nil {
+		return v
+	}
+	p.CompareAndSwap(nil, new(T))
+	return p.Load()
+}
+
+// sizes is Stats.Batches without inline posts.
+func (st *stats) sizes() (n [NumBatches]uint64) {
+	for i := range st.small {
+		n[i] = st.small[i].Load()
+	}
+	if l := st.larger.Load(); l != nil {
+		for i := range l {
+			n[len(st.small)+i] = l[i].Load()
+		}
+	}
+	return n
+}
+
+// waitEnds is Stats.Ends.
+func (st *stats) waitEnds() (w WaitEnds) {
+	e := st.ends.Load()
+	if e == nil {
+		return w
+	}
+	return WaitEnds{
+		Events:     e[reached].Load(),
+		Time:       e[timedOut].Load(),
+		Context:    e[ctxOver].Load(),
+		Woken:      e[woken].Load(),
+		Unwaitable: e[unwaitable].Load(),
+		Closed:     e[closed].Load(),
+		Dead:       e[deaf].Load(),
+	}
 }
 
 // linkStats are the counters of one CQ. All but the first are off the hot path.
@@ -121,8 +181,8 @@ type linkStats struct {
 }
 
 func (st *stats) upcalls() (n uint64) {
-	for i := range st.batches {
-		n += st.batches[i].Load()
+	for _, k := range st.sizes() {
+		n += k
 	}
 	return n
 }
@@ -180,7 +240,7 @@ func (d *EVD) Stats() (s Stats) {
 	direct := st.direct.Load()
 	spilled, urgent := st.spilled.Load(), st.urgent.Load()
 	pumped := uint64(0) // before Accepted: counted after it
-	for _, p := range d.pumps {
+	for _, p := range d.pumps() {
 		pumped += p.link.stats.polled.Load()
 	}
 	s = Stats{
@@ -195,23 +255,14 @@ func (d *EVD) Stats() (s Stats) {
 		HighWater:  max(st.high.Load(), uint64(d.ring.Held()+d.spilled())),
 		Leftover:   st.leftover.Load(),
 		Direct:     direct,
-		QueuedRuns: d.e.rq.popsOf(&d.machine),
+		QueuedRuns: d.pops.Load(),
 		HandOvers:  st.handOvers.Load(),
 		Notified:   st.notified.Load(),
 		Panics:     st.panics.Load(),
-		Ends: WaitEnds{
-			Events:     st.ends[reached].Load(),
-			Time:       st.ends[timedOut].Load(),
-			Context:    st.ends[ctxOver].Load(),
-			Woken:      st.ends[woken].Load(),
-			Unwaitable: st.ends[unwaitable].Load(),
-			Closed:     st.ends[closed].Load(),
-			Dead:       st.ends[deaf].Load(),
-		},
+		Ends:       st.waitEnds(),
+		Batches:    st.sizes(),
 	}
-	for i := range st.batches {
-		n := st.batches[i].Load()
-		s.Batches[i] = n
+	for _, n := range s.Batches {
 		s.Upcalls += n
 	}
 	s.Batches[1] += direct

@@ -122,8 +122,8 @@ type machine struct {
 	word atom.Uint64
 	e    *Engine
 	self runnable
-	next *machine // owner: run queue, while QUED
-	pops uint64   // owner: run queue; how often a worker took it from there
+	next *machine     // owner: run queue, while QUED
+	pops atom.Counter // Writer: run queue; how often a worker took it from there
 
 	queued bool  // nobody but a worker runs it
 	class  uint8 // of the run queue

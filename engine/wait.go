@@ -101,7 +101,7 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 		d.stats.dequeued.Add(uint64(n))
 		d.stats.waits.Add(1)
 	}
-	d.stats.ends[v].Add(1)
+	d.stats.ended(v)
 	more = d.backlog()
 	d.release(true) // [W4] as [R4]
 	if d.e.tracing&(TraceAPI|TraceCompletion) != 0 {

@@ -2,7 +2,6 @@ package ring
 
 import (
 	"github.com/evdengine/evd/internal/atom"
-	"github.com/evdengine/evd/internal/pad"
 )
 
 // Chain is an [MPSC] that can be resized while it is in use, by anybody: a
@@ -30,10 +29,10 @@ import (
 // often as somebody resizes meanwhile; Resize takes a mutex, and nobody else
 // waits for it.
 // Ownership: as MPSC, ring by ring.
-// Zero value: not usable; use NewChain. Must not be copied.
+// Zero value: not usable; use NewChain or Init. Must not be copied.
 type Chain[T any] struct {
-	// Both are written only when the chain is resized and read by everybody all
-	// the time, so they share a line.
+	// All of it is written only when the chain is resized, and in and out are read
+	// by everybody all the time: let it lie among fields that seldom change.
 
 	// in is where producers begin.
 	// Writer: Resize, under mu. Readers: producers, Close, Cap.
@@ -42,22 +41,28 @@ type Chain[T any] struct {
 	// Writer: consumer. Readers: the same, observers, Resize.
 	out atom.Pointer[MPSC[T]]
 
-	_  pad.Line
 	mu atom.Mutex // serialises Resize
-	_  pad.Line
 }
 
 // NewChain returns a chain that holds at least capacity events,
 // 1..MaxCapacity.
 func NewChain[T any](capacity int) (*Chain[T], error) {
-	r, err := New[T](capacity)
-	if err != nil {
+	c := &Chain[T]{}
+	if err := c.Init(capacity); err != nil {
 		return nil, err
 	}
-	c := &Chain[T]{}
+	return c, nil
+}
+
+// Init makes a zero chain usable, in its place: as [NewChain].
+func (c *Chain[T]) Init(capacity int) error {
+	r, err := New[T](capacity)
+	if err != nil {
+		return err
+	}
 	c.in.Store(r)
 	c.out.Store(r)
-	return c, nil
+	return nil
 }
 
 // Cap returns how many events the chain holds at least: what the last Resize

@@ -139,7 +139,7 @@ var engineEditsMore = []edit{
 		p.forbid()
 		if err`},
 	{"engine/close.go", `		for len(p.stash) > 0 {`, `		for len(p.stash) > 0 && !mutant("C8") {`},
-	{"engine/close.go", `	if err := acquire(ctx, d.closer); err != nil {`, `	if err := acquire(ctx, pick(mutant("C9"), spare(), d.closer)); err != nil {`},
+	{"engine/close.go", `	if err := acquire(ctx, *closer); err != nil {`, `	if err := acquire(ctx, pick(mutant("C9"), spare(), *closer)); err != nil {`},
 	{"engine/side.go", `	sd := d.needSide()
 	sd.mu.Lock()
 	if x.gone {`, `	sd := d.needSide()
