@@ -72,7 +72,7 @@ func TestFaultsTable(t *testing.T) {
 func TestSemanticsTable(t *testing.T) {
 	text := testsOf(t, "SEMANTICS.md")
 	for _, line := range strings.Split(text, "\n") {
-		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || strings.Contains(line, "Not there yet") {
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") {
 			continue
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
