@@ -140,6 +140,9 @@ func (s *cnoScen) checkRest(pending int) {
 			s.x.Failf("accepted %d, got %d, left over %d, pending should be %d", s.accepted, s.got, s.left, pending)
 		}
 		for i, d := range s.ds {
+			if d.cnoSeat == nil {
+				d.cnoSeat = &cnoSeat{} // it has never been on a CNO
+			}
 			w := d.load()
 			mine := d.listed || d.owner != nil
 			switch {
@@ -454,14 +457,14 @@ func TestExploreCNOAttachBesideWait(t *testing.T) {
 			s.got += n
 		})
 		x.Check(func() {
-			w := d.load()
+			w, listed := d.load(), d.cnoSeat != nil && d.listed
 			switch {
 			case w&(bTAKE|bOWN|bWAIT) != 0 || (w&bCNO != 0) != on || s.c.evds > 0 != on:
 				x.Failf("on a CNO: %v, of %d EVDs; word %x", on, s.c.evds, w)
 			case !on && !waits:
 				x.Failf("each was refused because of the other")
-			case on && d.listed == waits:
-				x.Failf("the event: waited for %v, listed %v", waits, d.listed)
+			case on && listed == waits:
+				x.Failf("the event: waited for %v, listed %v", waits, listed)
 			}
 		})
 	})
