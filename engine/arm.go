@@ -84,6 +84,9 @@ func (p *poller) rest() bool {
 			return !(l.cq.Pending() && p.start(srcWatch))
 		}
 		p.backOff()
+		if l.cq.Pending() {
+			p.start(srcWatch) // one told to go from polling to events polls nowhere else
+		}
 		return false
 	}
 	p.delay = retryFirst

@@ -200,3 +200,19 @@ func TestSharedSetMode(t *testing.T) {
 	require.ErrorIs(t, s.SetMode(ModeEvent), ErrClosed)
 	require.Empty(t, e.SharedCQs())
 }
+
+// A poller that is told to go from polling to events, and cannot arm, polls until it
+// can.
+func TestSetModeArmFails(t *testing.T) {
+	cq := newTestCQ(t, mock.Config{Faults: mock.Faults{ArmError: mock.Always()}})
+	e := newTestEngine(t, Config{Workers: 1, Watchdog: NoWatchdog})
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeSpin, Policy: SingleInstance, Upcall: func(*Upcall) {}})
+	require.NoError(t, err)
+	require.NoError(t, d.SetMode(ModeEvent))
+	waitFor(t, func() bool { return d.Stats().ArmErrors > 0 })
+	for n := range uint64(3) {
+		_, err = cq.Complete(hwcq.WC{}, false)
+		require.NoError(t, err)
+		waitFor(t, func() bool { return d.Stats().Delivered == n+1 })
+	}
+}

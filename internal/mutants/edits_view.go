@@ -22,13 +22,15 @@ var engineEditsView = []edit{
 			return
 		}
 		if Mode(c&cMode) == m {`},
-	{"engine/arm.go", `		p.backOff()
+	{"engine/arm.go", `		if l.cq.Pending() {
+			p.start(srcWatch) // one told to go from polling to events polls nowhere else
+		}
 		return false
-	}
-	p.delay`, `		p.backOff()
+`, `		if l.cq.Pending() && !mutant("M3c") {
+			p.start(srcWatch) // one told to go from polling to events polls nowhere else
+		}
 		return mutant("M3b")
-	}
-	p.delay`},
+`},
 	{"engine/poller.go", `		if mode != ModeEvent {
 			if !p.watch(c) {`, `		if mutant("M2") {
 			c = p.ctl.Load()

@@ -8,5 +8,6 @@ var engineViewMutants = []mutant{
 	{"M2", "M2", "a pass is decided by two loads of the mode", "SwitchMode", ""},
 	{"M3", "M3", "from polling to events without an arm and a look", "SwitchModeInside", "mv3"},
 	{"M3b", "M3", "the arm fails and it sleeps all the same", "SwitchModeArmError", ""},
+	{"M3c", "M3", "the arm fails and nobody polls meanwhile", "^TestSetModeArmFails$", ""},
 	{"P13", "P4", "a Wake has a polling poller poll, and no more", "BorrowedPumpAdaptive", "mv4"},
 }
