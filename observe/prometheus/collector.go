@@ -4,6 +4,7 @@ package prometheus
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,7 +21,7 @@ type collector struct{ e *engine.Engine }
 // prometheus.WrapRegistererWith.
 //
 // Metrics of an EVD carry the labels evd, its name, and id, its number, as names
-// may repeat; those of a CQ also cq, its place in EVDConfig.CQs. The series of an
+// may repeat (what in it is not UTF-8 shows as U+FFFD); those of a CQ also cq, its place in EVDConfig.CQs. The series of an
 // EVD end when it is closed; evd_engine_events_total goes on.
 //
 // Errors: engine.ErrNilHandle.
@@ -65,7 +66,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 
 func collectEVD(ch chan<- prometheus.Metric, d *engine.EVD) {
 	q := d.Query()
-	name, id := q.Name, strconv.FormatUint(uint64(q.ID), 10)
+	name, id := strings.ToValidUTF8(q.Name, "\uFFFD"), strconv.FormatUint(uint64(q.ID), 10)
 	for _, m := range ofEVD {
 		labels := []string{name, id}
 		if m.reason != "" {
@@ -84,7 +85,7 @@ func collectEVD(ch chan<- prometheus.Metric, d *engine.EVD) {
 	for i := range q.Modes {
 		st, err := d.CQStats(i)
 		if err != nil {
-			continue // there is no such error: an EVD keeps its CQs
+			continue // a place on a shared CQ, which is polled for many
 		}
 		for _, m := range ofCQ {
 			labels := []string{name, id, strconv.Itoa(i)}

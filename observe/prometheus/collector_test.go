@@ -94,6 +94,18 @@ func histogram(id string, n int) string {
 		`evd_batch_size_events_count{evd="io",id="` + id + `"} ` + num + "\n"
 }
 
+// A name is the user's: it need not be UTF-8, as labels have to.
+func TestCollectorName(t *testing.T) {
+	e, c := newCollector(t)
+	_, err := e.NewEVD(engine.EVDConfig{Name: "a\xffb"})
+	require.NoError(t, err)
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP evd_capacity_events Events that the ring holds at least.
+# TYPE evd_capacity_events gauge
+evd_capacity_events{evd="a�b",id="1"} 1024
+`), "evd_capacity_events"))
+}
+
 func TestNilEngine(t *testing.T) {
 	for _, e := range []*engine.Engine{nil, {}} {
 		_, err := NewCollector(e)
