@@ -72,8 +72,9 @@ type EVDConfig struct {
 	// Overflow says what becomes of a Post or PostCM that finds the ring full.
 	Overflow Overflow
 
-	// SpillLimit is how many events the list of OverflowSpill may have, 1..2^29; 0
-	// means Capacity. It takes memory when it is needed, and gives it back.
+	// SpillLimit is how many events OverflowSpill lets the EVD hold beyond Capacity,
+	// 1..2^29; 0 means Capacity. Its list takes memory when it is needed, and gives it
+	// back.
 	SpillLimit int
 
 	// CQs feed the EVD, which becomes their only poller: a CQ that feeds

@@ -13,9 +13,9 @@ type Overflow uint8
 const (
 	// OverflowReject: Post and PostCM answer ErrFull.
 	OverflowReject Overflow = iota
-	// OverflowSpill: it goes to a list of at most SpillLimit events behind the
-	// ring, and ErrFull is the answer when that is full too. While the list is
-	// not empty all posts go there, so that each producer's events stay in order,
+	// OverflowSpill: it goes to a list behind the ring, and ErrFull is the answer
+	// when ring and list together have Capacity and SpillLimit more. While the list
+	// is not empty all posts go there, so that each producer's events stay in order,
 	// and completions that have to pass the ring (DispatchQueued) wait.
 	OverflowSpill
 )
@@ -101,7 +101,10 @@ func (d *EVD) spill(ev *Event) ring.Status {
 	} else if d.load()&bCLOSE != 0 {
 		return ring.Closed // the ring is closed behind it
 	}
-	if sd.list.len() >= int(d.spillMax) {
+	// What the ring has room for and must not take now, the list takes: SpillLimit events
+	// find place besides Capacity, whatever has been taken meanwhile, and whatever Resize
+	// has made of it. Else a waiter could wait for more than is accepted.
+	if n := sd.list.len(); n >= int(d.spillMax) && n+d.ring.Held() >= d.ring.Cap()+int(d.spillMax) {
 		return ring.Full
 	}
 	sd.list.push(ev)

@@ -85,7 +85,40 @@ func TestSpillOrder(t *testing.T) {
 		require.Equal(t, want, buf[0].WRID)
 	}
 	require.Equal(t, fromTo(want+1, next), wrids(t, d))
-	require.EqualValues(t, 8, d.Stats().HighWater, "the ring runs dry before the list has its turn")
+	require.EqualValues(t, 10, d.Stats().HighWater, "the list has what the ring has room for, before it has its turn")
+}
+
+// Capacity and SpillLimit more find place also when the ring runs dry before the
+// list, and when the EVD has become larger beside it: a waiter may wait for that.
+func TestSpillLimit(t *testing.T) {
+	e := newTestEngine(t, Config{Workers: 1})
+	d, err := e.NewEVD(EVDConfig{Capacity: 2, Overflow: OverflowSpill, SpillLimit: 3})
+	require.NoError(t, err)
+	next := uint64(0)
+	fill := func() {
+		for d.Post(Event{WRID: next + 1}) == nil {
+			next++
+		}
+	}
+	fill()
+	require.EqualValues(t, 5, next)
+	var buf [16]Event
+	n, err := d.Dequeue(buf[:1])
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	fill()
+	n, more, err := d.Wait(limit(t), 5, buf[1:2])
+	require.NoError(t, err)
+	require.Equal(t, 5, n+more)
+	require.NoError(t, d.Resize(8))
+	fill()
+	require.EqualValues(t, 13, next)
+	n, more, err = d.Wait(limit(t), 11, buf[2:3])
+	require.NoError(t, err)
+	require.Equal(t, 11, n+more)
+	require.NoError(t, d.Resize(1))
+	require.ErrorIs(t, d.Post(Event{}), ErrFull)
+	require.Equal(t, fromTo(4, 13), wrids(t, d))
 }
 
 // HighWater without a list: the most that the ring had, whoever took it.

@@ -28,7 +28,7 @@
 
 byte W, P, work, pwork;
 byte head, tail, slot[RCAP]; bit comm[RCAP], closed;
-byte list[LCAP], ln; bit flag, mu;
+byte list[LCAP+RCAP], ln; bit flag, mu;
 byte q = NCQE, stash, last[4];
 byte acc, out, by;                  /* by: completions placed while the list was not empty */
 bit fin;
@@ -180,7 +180,7 @@ inline append(x) {
   :: else -> st = FULL
   fi;
   if
-  :: st == FULL && ln < LCAP ->
+  :: st == FULL && (ln < LCAP || ln + tail - head < LCAP + RCAP) ->
      d_step { list[ln] = x; ln++; st = OK };
 #ifdef M_FLAG_LATE
      unlock();

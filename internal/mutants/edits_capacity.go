@@ -11,6 +11,9 @@ var capacityEdits = []edit{
 	}
 	d.flags.Or(fSpilled)
 `},
+	{"engine/spill.go", `	if n := sd.list.len(); n >= int(d.spillMax) && n+`, `	if n := sd.list.len(); n >= int(d.spillMax) && mutant("O1d") {
+		return ring.Full
+	} else if n >= int(d.spillMax) && n+`},
 	{"engine/spill.go", `	} else if d.load()&bCLOSE != 0 {`, `	} else if d.load()&bCLOSE != 0 && !mutant("O1c") {`},
 	{"engine/spill.go", `	sd := d.side.Load()
 	sd.mu.Lock()

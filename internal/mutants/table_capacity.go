@@ -5,6 +5,7 @@ var engineCapacityMutants = []mutant{
 	{"O1", "O1", "an event in the list tells nobody", "Spill", "mo05"},
 	{"O1b", "O1", "the mark goes up after the lock", "SpillDequeue|Spill", "mo06"},
 	{"O1c", "O1", "the list is not closed with the ring", "^TestSpillClosed$", ""},
+	{"O1d", "O1", "the list is full while the ring has room", "^TestSpillLimit$", ""},
 	{"O2", "O2", "the ring is seen empty before the lock", "Spill|SpillDequeue", "mo01"},
 	{"O2b", "O2", "a place in flight counts as an empty ring", "SpillInFlight", "mo02"},
 	{"O2c", "O2", "the mark falls before the last is taken", "Spill|SpillInside", "mo03"},
