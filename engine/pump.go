@@ -188,3 +188,32 @@ func (d *EVD) stall() {
 		}
 	}
 }
+
+// gather is transition [O6]: a waiter has not enough, and a pump has gone away, since
+// the ring is full, or counts as full because of the list behind it. Nobody else takes
+// from either while he waits; so he puts what they have aside, as much as he wants at
+// most, and the pumps go on. It answers whether it has moved anything: count again.
+// TAKE must be held.
+func (d *EVD) gather(want int) (moved bool) {
+	if d.load()&bSTALL == 0 { // [O6] after WAIT: pairs with [S], and the trigger behind [P3]
+		return false
+	}
+	sd := d.needSide()
+	var buf [8]Event
+	sd.n.Add(1) // before they leave: one too many, as in copyFrom
+	defer sd.n.Add(-1)
+	for len(sd.stash)-sd.head < want {
+		n := d.takeRing(buf[:])
+		if n == 0 {
+			break
+		}
+		for i := range buf[:n] {
+			sd.stashed(buf[i])
+		}
+		moved = true
+	}
+	if moved {
+		d.startStalled() // [Z9] there is room
+	}
+	return moved
+}

@@ -193,6 +193,54 @@ func TestExploreSpillWait(t *testing.T) {
 	})
 }
 
+// A waiter counts completions that the ring has no room for, or that wait behind the
+// list: what is in their way he puts aside.
+func TestExploreSpillWaitPump(t *testing.T) {
+	for name, posts := range map[string]int{"list": 2, "ring": 0} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(x *explore.X) {
+				s := newScen(x, 1, spilling(EVDConfig{Mode: ModeEvent, Dispatch: DispatchQueued, Batch: 1}), mock.Config{})
+				primed(s.d)
+				for i := 1; i <= posts; i++ {
+					s.must(s.d.Post(Event{WRID: 1<<8 | uint64(i)}))
+					s.accepted++
+				}
+				for i := 1; i <= 2-posts/2; i++ {
+					if ok, _ := s.cq[0].Complete(hwcq.WC{WRID: 100<<8 | uint64(i)}, false); ok {
+						s.accepted++
+					}
+				}
+				s.waiter(1, s.accepted, 4)
+				s.checkWaiter(0)
+				s.checkSpill()
+			})
+		})
+	}
+}
+
+// What he puts aside is pending all the time: Shutdown does not take the EVD for empty.
+func TestExploreSpillWaitPending(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 0, spilling(EVDConfig{}), mock.Config{})
+		s.must(s.d.Post(Event{WRID: 1<<8 | 1}))
+		s.accepted++
+		s.d.stall() // as a pump
+		s.waiter(1, 3, 4, ErrWoken)
+		x.Go("observer", func() {
+			if s.d.empty() {
+				x.Failf("empty, and there is an event")
+			}
+			s.must(s.d.Wake())
+		})
+		x.Check(func() {
+			for s.dequeue(s.d.Dequeue) > 0 {
+			}
+		})
+		s.checkWaiter(0)
+		s.checkSpill()
+	})
+}
+
 // Close hands out what ring and list have, in order, and nothing comes after it.
 func TestExploreSpillClose(t *testing.T) {
 	run(t, func(x *explore.X) {

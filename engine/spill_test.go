@@ -276,6 +276,53 @@ func TestSpillPump(t *testing.T) {
 	}
 }
 
+// A waiter for more than the ring has room for gets completions too, and one whose
+// ring is kept empty by the list; in order, and counted once.
+func TestSpillWaitPump(t *testing.T) {
+	cq := newTestCQ(t, mock.Config{})
+	e := newTestEngine(t, Config{Workers: 1})
+	d, err := e.NewEVD(EVDConfig{
+		CQs: []hwcq.CQ{cq}, Streams: DTO | Software, Mode: ModeEvent, Dispatch: DispatchQueued,
+		Capacity: 4, Overflow: OverflowSpill,
+	})
+	require.NoError(t, err)
+	complete := func(from, to uint64) {
+		for i := from; i <= to; i++ {
+			_, err := cq.Complete(hwcq.WC{WRID: i}, false)
+			require.NoError(t, err)
+		}
+	}
+	for i := range uint64(5) {
+		require.NoError(t, d.Post(Event{WRID: i + 1}))
+	}
+	var buf [16]Event
+	n, err := d.Dequeue(buf[:4])
+	require.NoError(t, err)
+	require.Equal(t, 4, n)
+	complete(6, 8)
+	n, more, err := d.Wait(limit(t), 4, buf[4:6])
+	require.NoError(t, err)
+	require.Equal(t, 4, n+more)
+	complete(9, 12)
+	n, more, err = d.Wait(limit(t), 6, buf[6:])
+	require.NoError(t, err)
+	require.Equal(t, 6, n+more)
+	for n += 6; n < 12; {
+		k, err := d.Dequeue(buf[n:])
+		if err != nil {
+			require.ErrorIs(t, err, ErrBusy)
+		}
+		n += k
+	}
+	for i := range buf[:n] {
+		require.EqualValues(t, i+1, buf[i].WRID)
+	}
+	st := d.Stats()
+	require.EqualValues(t, 5, st.Posted)
+	require.EqualValues(t, 7, st.Polled)
+	require.EqualValues(t, 12, st.Dequeued)
+}
+
 func TestBadOverflow(t *testing.T) {
 	e := newTestEngine(t, Config{Workers: 1})
 	for _, cfg := range []EVDConfig{

@@ -188,8 +188,8 @@ func (d *EVD) available() bool {
 	return false
 }
 
-// pending reports whether an event is on a CQ, on its way through a pump, kept
-// aside, in flight, or in the ring. It consumes nothing, and is for everybody.
+// pending reports whether an event is on a CQ, on its way through a pump, in the
+// ring, in flight, or kept aside. It consumes nothing, and is for everybody.
 //
 // The order is the one in which events move, so that none slips by: whoever
 // moves one shows it at its new place before it leaves the old one.
@@ -205,10 +205,11 @@ func (d *EVD) pendingOutside() bool {
 	return d.pumpsHold()
 }
 
-// pendingInside is the part of what is kept aside and of the ring.
+// pendingInside is the part of the ring and of what is kept aside.
 func (d *EVD) pendingInside() bool {
-	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
-		return true
+	if !d.ring.Idle() {
+		return true // [O6] the ring first: a waiter may put aside what it has
 	}
-	return !d.ring.Idle()
+	sd := d.side.Load()
+	return sd != nil && sd.n.Load() > 0
 }

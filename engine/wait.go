@@ -290,6 +290,17 @@ func (d *EVD) lookWait(w *waiting) verdict {
 // taken before those that are still on a CQ.
 func (d *EVD) count(want int) bool {
 	d.target.Store(int32(want)) // before [W2]: pairs with enough
+	for {
+		if d.countNow(want) {
+			return true
+		}
+		if !d.gather(want) {
+			return false
+		}
+	}
+}
+
+func (d *EVD) countNow(want int) bool {
 	n := d.ring.Committed(want)
 	sd := d.side.Load()
 	if sd != nil {
@@ -339,7 +350,7 @@ func (d *EVD) backlog() int {
 // Waiter: target, WAIT, then the count. Poster: the event, then WAIT, then this
 // count. Whichever count is the later one has everything.
 func (d *EVD) enough() bool {
-	if len(d.direct()) > 0 {
+	if len(d.direct()) > 0 || d.load()&bSTALL != 0 {
 		return true // who can tell
 	}
 	n := d.ring.Held()

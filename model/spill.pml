@@ -1,6 +1,6 @@
 /* The overflow list of software posts: producers over a ring of RCAP places and a
  * list behind it, one runner, and a pump that wants the ring too. Of the EVD's word
- * only RUN (at most 1), MISS, QUED and STALL matter here; the pump's has RUN and MISS.
+ * only RUN (at most 1), MISS, QUED, STALL and WAIT matter here; the pump's has RUN and MISS.
  * Labels as in README.md.
  */
 #ifndef NEV
@@ -22,7 +22,8 @@
 #define MISS 2
 #define STALL 4
 #define QUED 8
-#define NOT(f) (15 - (f))
+#define WAIT 16        /* with WANT: a waiter has the EVD, nobody runs */
+#define NOT(f) (31 - (f))
 #define WCAS(o,nw) d_step { if :: W==(o) -> W=(nw); ok=1 :: else -> ok=0 fi }
 #define PCAS(o,nw) d_step { if :: P==(o) -> P=(nw); ok=1 :: else -> ok=0 fi }
 
@@ -32,6 +33,7 @@ byte list[LCAP+RCAP], ln; bit flag, mu;
 byte q = NCQE, stash, last[4];
 byte acc, out, by;                  /* by: completions placed while the list was not empty */
 bit fin;
+byte aside;                         /* what the waiter has put aside; in order, so delivered in effect */
 #define DECL byte s, n, v, u, t, e, st; bit ok, c, f;
 #define CLEAN d_step { s = 0; n = 0; v = 0; u = 0; t = 0; e = 0; st = 0; ok = 0; c = 0; f = 0 }
 #define OK 1
@@ -45,9 +47,26 @@ inline deliverAll() { d_step { deliver(v); if :: u > 0 -> deliver(u) :: else fi;
 /* [T] */
 inline trigger() {
   do
+#ifdef WANT
+  :: s = W;
+     d_step {
+       n = s | MISS;
+       if
+       :: s & WAIT -> n = s;
+#ifdef M_ENOUGH_IGN_STALL
+          if :: tail - head + ln + aside >= WANT -> n = s & NOT(WAIT) :: else fi
+#else
+          if :: tail - head + ln + aside >= WANT || (s & STALL) -> n = s & NOT(WAIT) :: else fi
+#endif
+       :: else
+       fi };
+     if :: n == s -> break
+        :: else -> WCAS(s,n); if :: ok -> break :: else -> skip fi fi
+#else
   :: d_step { s = W; if :: s & RUN -> n = s | MISS :: else -> n = s | QUED fi };
      if :: n == s -> break
         :: else -> atomic { WCAS(s,n); if :: ok -> if :: s & RUN :: else -> work++ fi; break :: else -> skip fi } fi
+#endif
   od
 }
 inline ptrigger() {
@@ -329,6 +348,63 @@ end:
   d_step { !(W & RUN) && head != tail && comm[head % RCAP] -> v = slot[head % RCAP]; comm[head % RCAP] = 0; head++; deliver(v) }
 }
 #endif
+#ifdef WANT
+/* as many as are committed, in turn; the list while nothing of the ring is in flight */
+inline count() {
+  d_step { e = 0; do :: e < tail - head && comm[(head + e) % RCAP] -> e++ :: else -> break od };
+  lock(); d_step { f = (e == tail - head); t = e + aside; if :: f -> t = t + ln :: else fi; e = 0; f = 0 }; unlock()
+}
+/* [O6] */
+inline gather() {
+  d_step { f = ((W & STALL) != 0); u = 0 };
+#ifdef M_WAIT_NO_GATHER
+  f = 0;
+#endif
+  if
+  :: f -> n = 0;
+     do
+     :: aside >= WANT -> break
+     :: else -> take();
+        if :: c -> d_step { aside++; if :: u > 0 -> aside++ :: else fi; n = 1 }; deliverAll() :: else -> break fi
+     od;
+     if
+     :: n > 0 ->
+#ifndef M_WAIT_NO_START
+        d_step { c = ((W & STALL) != 0); W = W & NOT(STALL) };                                  /* [Z9] */
+        if :: c -> ptrigger() :: else -> skip fi;
+#endif
+        n = 1
+     :: else -> skip
+     fi
+  :: else -> n = 0
+  fi
+}
+/* st: 1 enough */
+inline lookWait() {
+  st = 0;
+  do
+  :: count();
+     if
+     :: t >= WANT -> st = 1; break
+     :: else -> gather(); if :: n == 0 -> break :: else -> skip fi
+     fi
+  od
+}
+proctype waiter() { DECL
+end:
+  do
+  :: lookWait();
+     if :: st == 1 -> break :: else -> skip fi;
+     d_step { W = (W | WAIT) & NOT(MISS) };                                                     /* [W2] */
+     lookWait();
+     if :: st == 1 -> d_step { W = W & NOT(WAIT) }; break :: else -> skip fi;
+     !(W & WAIT);
+     skip;
+     CLEAN
+  od;
+  fin = 1
+}
+#endif
 #ifdef S_CLOSE
 /* close: nothing runs; what was accepted comes out, the list behind the ring */
 proctype closer() { DECL
@@ -350,6 +426,9 @@ proctype closer() { DECL
 proctype monitor() {
   timeout;
   d_step {
+#ifdef WANT
+    assert(fin)
+#else
 #ifdef S_CLOSE
     assert(fin);
 #else
@@ -359,6 +438,7 @@ proctype monitor() {
     assert(uln == 0 && uflag == 0);
 #endif
     assert(out == acc + NCQE && ln == 0 && flag == 0 && head == tail)
+#endif
   }
 }
 init { byte i = 1;
@@ -366,6 +446,8 @@ init { byte i = 1;
     do :: i <= NPROD -> run poster(i); i++ :: else -> break od;
 #ifdef S_CLOSE
     run closer();
+#elif defined(WANT)
+    run waiter();
 #else
     run worker();
 #endif

@@ -14,6 +14,24 @@ var capacityEdits = []edit{
 	{"engine/spill.go", `	if n := sd.list.len(); n >= int(d.spillMax) && n+`, `	if n := sd.list.len(); n >= int(d.spillMax) && mutant("O1d") {
 		return ring.Full
 	} else if n >= int(d.spillMax) && n+`},
+	{"engine/pump.go", `	if d.load()&bSTALL == 0 { // [O6]`, `	if mutant("O6") || d.load()&bSTALL == 0 { // [O6]`},
+	{"engine/pump.go", `	sd.n.Add(1) // before they leave: one too many, as in copyFrom
+	defer sd.n.Add(-1)
+`, `	if !mutant("O6d") {
+		sd.n.Add(1) // before they leave: one too many, as in copyFrom
+		defer sd.n.Add(-1)
+	}
+`},
+	{"engine/pump.go", `	if moved {
+		d.startStalled()`, `	if moved && !mutant("O6e") {
+		d.startStalled()`},
+	{"engine/wait.go", `|| d.load()&bSTALL != 0 {`, `|| d.load()&bSTALL != 0 && !mutant("O6b") {`},
+	{"engine/take.go", `	if !d.ring.Idle() {
+		return true // [O6]`, `	if sd := d.side.Load(); mutant("O6c") {
+		return sd != nil && sd.n.Load() > 0 || !d.ring.Idle()
+	}
+	if !d.ring.Idle() && !mutant("E2c") {
+		return true // [O6]`},
 	{"engine/spill.go", `	} else if d.load()&bCLOSE != 0 {`, `	} else if d.load()&bCLOSE != 0 && !mutant("O1c") {`},
 	{"engine/spill.go", `	sd := d.side.Load()
 	sd.mu.Lock()

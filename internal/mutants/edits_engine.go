@@ -207,9 +207,6 @@ var engineEdits = []edit{
 	{"engine/take.go", `	for _, l := range d.links() {
 		if l.cq.Pending() {`, `	for _, l := range d.links() {
 		if l.cq.Pending() && !mutant("E2b") {`},
-	{"engine/take.go", `	return !d.ring.Idle()
-}`, `	return !d.ring.Idle() && !mutant("E2c")
-}`},
 	{"engine/take.go", `func (d *EVD) keepWatch() {
 `, `func (d *EVD) keepWatch() {
 	if mutant("R9") {
