@@ -27,6 +27,12 @@ func TestStalledPumpIsNoLostInterrupt(t *testing.T) {
 		e.tick()
 	}
 	require.Zero(t, d.Stats().LostInterrupts)
+	cq.Remove()
+	waitFor(t, func() bool { return d.links()[0].failed.Load() != 0 && d.pumps()[0].load().run() == 0 })
+	for range 5 {
+		e.tick()
+	}
+	require.Zero(t, d.Stats().LostInterrupts, "an end makes it none")
 }
 
 // Neither is a run that waits for a worker.

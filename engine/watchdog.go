@@ -115,6 +115,9 @@ func (d *EVD) lookAtCQ(l *link) {
 	s := l.owner.load()
 	polled := l.stats.polled.Load()
 	idle := l.expects() && (s.run() == 0 && s.lim() > 0 || s.run() < s.lim() && s&limMany != 0 || s&bWAIT != 0)
+	if p, ok := l.owner.(*pump); ok && p.holds.Load() {
+		idle = false // it waits for room in the ring; so also if the CQ has ended
+	}
 	if !idle || l.kept.Load() && d.flags.Load()&fKept != 0 || !l.cq.Pending() {
 		l.dog.suspect = false
 		return

@@ -126,6 +126,7 @@ var engineMutants = []mutant{
 	{"G2", "watchdog", "it arms where that is an error", "WatchdogBeside", "m44"},
 	{"G3", "watchdog", "no watchdog", "Watchdog", ""},
 	{"G4", "watchdog", "a run that waits for a worker, or for room, is one", "^TestQueuedRunIsNoLostInterrupt$|^TestStalledPumpIsNoLostInterrupt$", ""},
+	{"G4b", "watchdog", "a run that waits for room is one when the CQ has ended", "^TestStalledPumpIsNoLostInterrupt$", ""},
 	{"G6", "watchdog", "what was not solicited is a lost interrupt", "^TestRestingIsNoLostInterrupt$", ""},
 	{"G7", "watchdog", "what could not be armed yet is one", "^TestRestingIsNoLostInterrupt$", ""},
 	{"G8", "watchdog", "what was left for new events is one", "^TestRestingIsNoLostInterrupt$", ""},
