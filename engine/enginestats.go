@@ -4,7 +4,7 @@ import "slices"
 
 // EngineStats is a snapshot of what an engine is and has done.
 type EngineStats struct {
-	Workers    int    // goroutines that run queued upcalls
+	Workers    int    // goroutines that run queued upcalls; after Close, that did
 	EVDs       int    // those that are not closed, the async EVD excepted
 	Queued     int    // runs that wait for a worker
 	QueuedMost int    // the most there were at once

@@ -16,7 +16,7 @@ type Query struct {
 	Waiting  bool   // somebody is in Wait
 	Armed    bool   // a completion would be noticed: the CQs are armed or watched
 	Closed   bool
-	Modes    []Mode // of each CQ, as last set; nil without CQs
+	Modes    []Mode // of each CQ of its own, as last set; nil without
 	Stats    Stats
 }
 
@@ -27,7 +27,7 @@ func (d *EVD) Query() Query {
 		return Query{}
 	}
 	var modes []Mode
-	for _, l := range d.links() {
+	for _, l := range d.links()[:d.ownCQs()] {
 		modes = append(modes, l.mode())
 	}
 	s := d.load()

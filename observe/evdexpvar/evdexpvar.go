@@ -25,9 +25,10 @@ var (
 	vars = map[string]*variable{} // owner: mu; by name
 )
 
-// Publish publishes e under name: an object of "engine" (engine.EngineStats) and
-// "evds", a list of what Query and CQStats tell of each EVD that is open. It is
-// read anew for every request.
+// Publish publishes e under name: an object of "engine" (engine.EngineStats),
+// "evds", a list of what Query and CQStats tell of each EVD that is open, and
+// "shared", one of the shared CQs and their engine.SharedStats. It is read anew for
+// every request.
 //
 // expvar cannot take a name back. So publishing another engine under a name that
 // was given to Publish before replaces the engine; and an engine that is closed
@@ -65,6 +66,7 @@ func Publish(name string, e *engine.Engine) error {
 type object struct {
 	Engine engine.EngineStats `json:"engine"`
 	EVDs   []evd              `json:"evds"`
+	Shared []shared           `json:"shared"`
 }
 
 // evd is engine.Query with names in place of numbers, and the CQs.
@@ -79,6 +81,14 @@ type evd struct {
 	CQs                      []cq
 }
 
+// shared is a SharedCQ.
+type shared struct {
+	ID   uint32
+	Name string
+	Mode string // goes before the number of that name
+	engine.SharedStats
+}
+
 type cq struct {
 	Mode string // goes before the number of that name
 	engine.CQStats
@@ -89,7 +99,7 @@ func (v *variable) String() string {
 	v.mu.Lock()
 	e := v.engine
 	v.mu.Unlock()
-	o := object{Engine: e.Stats(), EVDs: []evd{}}
+	o := object{Engine: e.Stats(), EVDs: []evd{}, Shared: []shared{}}
 	for _, d := range e.EVDs() {
 		q := d.Query()
 		one := evd{
@@ -104,6 +114,10 @@ func (v *variable) String() string {
 			}
 		}
 		o.EVDs = append(o.EVDs, one)
+	}
+	for _, s := range e.SharedCQs() {
+		st := s.Stats()
+		o.Shared = append(o.Shared, shared{ID: s.ID(), Name: s.Name(), Mode: st.Mode.String(), SharedStats: st})
 	}
 	b, err := json.Marshal(o)
 	if err != nil {

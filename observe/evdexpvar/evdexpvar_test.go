@@ -34,6 +34,11 @@ type shown struct {
 			Polled uint64
 		}
 	}
+	Shared []struct {
+		Name, Mode string
+		QPs        int
+		Polled     *uint64
+	}
 }
 
 // get reads the variable as a client of /debug/vars does.
@@ -70,8 +75,25 @@ func TestPublish(t *testing.T) {
 	require.Len(t, s.EVDs[0].CQs, 1)
 	require.Equal(t, "event", s.EVDs[0].CQs[0].Mode)
 
-	require.NoError(t, d.Close())
+	cq2, err := mock.New(mock.Config{})
+	require.NoError(t, err)
+	defer cq2.Close()
+	sh, err := e.NewSharedCQ(engine.SharedCQConfig{Name: "all", CQ: cq2, Mode: engine.ModeEvent})
+	require.NoError(t, err)
+	_, err = d.Join(sh, 7, 1)
+	require.NoError(t, err)
 	s = get(t, "evd")
+	require.Len(t, s.Shared, 1)
+	require.Equal(t, "all", s.Shared[0].Name)
+	require.Equal(t, "event", s.Shared[0].Mode)
+	require.Equal(t, 1, s.Shared[0].QPs)
+	require.NotNil(t, s.Shared[0].Polled)
+	require.Len(t, s.EVDs[0].CQs, 1, "its own")
+
+	require.NoError(t, d.Close())
+	require.NoError(t, sh.Close())
+	s = get(t, "evd")
+	require.Empty(t, s.Shared)
 	require.Empty(t, s.EVDs)
 	require.EqualValues(t, 1, s.Engine.Total.Posted, "what closed EVDs had counted stays")
 }

@@ -21,7 +21,8 @@ type collector struct{ e *engine.Engine }
 // prometheus.WrapRegistererWith.
 //
 // Metrics of an EVD carry the labels evd, its name, and id, its number, as names
-// may repeat (what in it is not UTF-8 shows as U+FFFD); those of a CQ also cq, its place in EVDConfig.CQs. The series of an
+// may repeat (what in it is not UTF-8 shows as U+FFFD); those of a CQ also cq, its
+// place in EVDConfig.CQs. A shared CQ has its name as cq, its number as id, and no evd. The series of an
 // EVD end when it is closed; evd_engine_events_total goes on.
 //
 // Errors: engine.ErrNilHandle.
@@ -45,6 +46,9 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range ofCQ {
 		ch <- m.desc
 	}
+	for _, m := range ofShared {
+		ch <- m.desc
+	}
 }
 
 // Collect reads the counters.
@@ -61,6 +65,24 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, d := range c.e.EVDs() {
 		collectEVD(ch, d)
+	}
+	for _, s := range c.e.SharedCQs() {
+		st, name, id := s.Stats(), strings.ToValidUTF8(s.Name(), "\uFFFD"), strconv.FormatUint(uint64(s.ID()), 10)
+		collectCQ(ch, &st.CQStats, "", id, name)
+		for _, m := range ofShared {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&st), id, name)
+		}
+	}
+}
+
+// collectCQ sends the counters of one CQ.
+func collectCQ(ch chan<- prometheus.Metric, st *engine.CQStats, labels ...string) {
+	for _, m := range ofCQ {
+		l := labels
+		if m.reason != "" {
+			l = append(labels[:len(labels):len(labels)], m.reason)
+		}
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(st), l...)
 	}
 }
 
@@ -85,14 +107,8 @@ func collectEVD(ch chan<- prometheus.Metric, d *engine.EVD) {
 	for i := range q.Modes {
 		st, err := d.CQStats(i)
 		if err != nil {
-			continue // a place on a shared CQ, which is polled for many
+			continue // there is no such error: an EVD keeps its CQs
 		}
-		for _, m := range ofCQ {
-			labels := []string{name, id, strconv.Itoa(i)}
-			if m.reason != "" {
-				labels = append(labels, m.reason)
-			}
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&st), labels...)
-		}
+		collectCQ(ch, &st, name, id, strconv.Itoa(i))
 	}
 }

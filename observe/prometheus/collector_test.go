@@ -112,3 +112,27 @@ func TestNilEngine(t *testing.T) {
 		require.ErrorIs(t, err, engine.ErrNilHandle)
 	}
 }
+
+func TestCollectorShared(t *testing.T) {
+	e, c := newCollector(t)
+	cq, err := mock.New(mock.Config{})
+	require.NoError(t, err)
+	defer cq.Close()
+	s, err := e.NewSharedCQ(engine.SharedCQConfig{Name: "all", CQ: cq, Mode: engine.ModeSpin})
+	require.NoError(t, err)
+	d, err := e.NewEVD(engine.EVDConfig{Streams: engine.DTO})
+	require.NoError(t, err)
+	_, err = d.Join(s, 7, 3)
+	require.NoError(t, err)
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP evd_shared_reserved_completions Places of the CQ that are reserved for them.
+# TYPE evd_shared_reserved_completions gauge
+evd_shared_reserved_completions{cq="all",id="1"} 3
+# HELP evd_cq_polls 1 if the CQ is polled without ever sleeping (mode spin), else 0.
+# TYPE evd_cq_polls gauge
+evd_cq_polls{cq="all",evd="",id="1"} 1
+`), "evd_shared_reserved_completions", "evd_cq_polls"))
+	problems, err := testutil.CollectAndLint(c)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}

@@ -45,6 +45,8 @@ var (
 	evdLabels = []string{"evd", "id"}
 	cqLabels  = []string{"evd", "id", "cq"}
 
+	sharedLabels = []string{"id", "cq"}
+
 	total   = desc("evd_engine_events_total", "Events of all EVDs, those closed included, by what became of them.", "what")
 	batches = desc("evd_batch_size_events", "Upcalls, by how many events they got.", evdLabels...)
 )
@@ -64,6 +66,9 @@ var ofEVD = append([]metric[engine.Query]{
 	gauge("evd_running_upcalls", "Upcalls that run or may begin.", func(q *engine.Query) float64 { return float64(q.Running) }, evdLabels...),
 	counter("evd_posted_events_total", "Events accepted from posters.", func(q *engine.Query) uint64 { return q.Stats.Posted }, evdLabels...),
 	counter("evd_rejected_posts_total", "Posts refused because the ring was full.", func(q *engine.Query) uint64 { return q.Stats.Rejected }, evdLabels...),
+	counter("evd_spilled_events_total", "Of those accepted: went to the list behind a full ring.", func(q *engine.Query) uint64 { return q.Stats.Spilled }, evdLabels...),
+	gauge("evd_pending_events_max", "The most events that ring and list held.", func(q *engine.Query) float64 { return float64(q.Stats.HighWater) }, evdLabels...),
+	counter("evd_notified_total", "Times that the CNO was told.", func(q *engine.Query) uint64 { return q.Stats.Notified }, evdLabels...),
 	counter("evd_raised_events_total", "Connection events and async errors that the engine made.", func(q *engine.Query) uint64 { return q.Stats.Raised }, evdLabels...),
 	counter("evd_delivered_events_total", "Events handed to upcalls.", func(q *engine.Query) uint64 { return q.Stats.Delivered }, evdLabels...),
 	counter("evd_dequeued_events_total", "Events handed out by Dequeue and Wait.", func(q *engine.Query) uint64 { return q.Stats.Dequeued }, evdLabels...),
@@ -111,3 +116,9 @@ var ofCQ = append([]metric[engine.CQStats]{
 		reason[engine.CQStats]{"wait", func(s *engine.CQStats) uint64 { return s.WaitErrs }},
 		reason[engine.CQStats]{"retry", func(s *engine.CQStats) uint64 { return s.Retries }},
 	)...)...)
+
+var ofShared = []metric[engine.SharedStats]{
+	counter("evd_shared_unrouted_completions_total", "Completions of QP numbers that nobody had joined with.", func(s *engine.SharedStats) uint64 { return s.Unrouted }, sharedLabels...),
+	gauge("evd_shared_queue_pairs", "QP numbers that EVDs have joined with.", func(s *engine.SharedStats) float64 { return float64(s.QPs) }, sharedLabels...),
+	gauge("evd_shared_reserved_completions", "Places of the CQ that are reserved for them.", func(s *engine.SharedStats) float64 { return float64(s.Reserved) }, sharedLabels...),
+}
