@@ -506,3 +506,28 @@ func TestExploreCNOEngineClose(t *testing.T) {
 		s.checkRest(0)
 	})
 }
+
+// A waiter is closed while another goroutine is in it: it is refused, or closed.
+func TestExploreCNOWaiterClose(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newCNOScen(x, 1, false)
+		w := s.waiter()
+		s.post(0, 1)
+		var closed error
+		x.Go("closer", func() { closed = w.Close() })
+		x.Go("waiter", func() {
+			if _, err := w.TryWait(); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrBusy) {
+				x.Failf("TryWait: %v", err)
+			}
+		})
+		x.Check(func() {
+			_, err := w.TryWait()
+			switch {
+			case closed == nil && !errors.Is(err, ErrClosed):
+				x.Failf("closed, and then TryWait: %v", err)
+			case closed != nil && (!errors.Is(closed, ErrBusy) || err != nil):
+				x.Failf("Close: %v, then TryWait: %v", closed, err)
+			}
+		})
+	})
+}

@@ -126,27 +126,34 @@ func (w *CNOWaiter) Done(d *EVD) error {
 // Close gives back the EVD that the waiter has, if any, and ends the waiter: every
 // later call but Close returns ErrClosed. Refused with ErrBusy while it waits.
 func (w *CNOWaiter) Close() error {
-	const op = "engine: CNOWaiter.Close"
-	if w != nil && w.c != nil && w.busy.CompareAndSwap(false, true) {
-		w.giveBack(nil)
-		w.gone = true
-		w.busy.Store(false)
-		return nil
+	if err := w.alone("engine: CNOWaiter.Close"); err != nil {
+		return err
 	}
-	return w.enter(op)
+	w.giveBack(nil)
+	w.gone = true
+	w.busy.Store(false)
+	return nil
 }
 
-// enter makes the caller the one goroutine in the waiter.
+// enter makes the caller the one goroutine in a waiter that is not closed.
 func (w *CNOWaiter) enter(op string) error {
+	if err := w.alone(op); err != nil {
+		return err
+	}
+	if w.gone {
+		w.busy.Store(false)
+		return fmt.Errorf("%s: CNO %q: waiter: %w", op, w.c.name, ErrClosed)
+	}
+	return nil
+}
+
+// alone makes the caller the one goroutine in the waiter.
+func (w *CNOWaiter) alone(op string) error {
 	if w == nil || w.c == nil {
 		return nilHandle(op, "CNOWaiter")
 	}
 	if !w.busy.CompareAndSwap(false, true) {
 		return fmt.Errorf("%s: CNO %q: %w: another goroutine is using this waiter", op, w.c.name, ErrBusy)
-	}
-	if w.gone {
-		w.busy.Store(false)
-		return fmt.Errorf("%s: CNO %q: waiter: %w", op, w.c.name, ErrClosed)
 	}
 	return nil
 }

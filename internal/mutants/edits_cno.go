@@ -156,4 +156,9 @@ var engineEditsCNO = []edit{
 			d.ahead.behind = d.behind
 		}
 `},
+	{"engine/cno_waiter.go", `	if err := w.alone("engine: CNOWaiter.Close"); err != nil {
+`, `	if err := w.alone("engine: CNOWaiter.Close"); err != nil && mutant("KB") {
+		return w.enter("engine: CNOWaiter.Close")
+	} else if err != nil {
+`},
 }
