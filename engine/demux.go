@@ -207,9 +207,17 @@ func (p *port) clear(mark uint64) bool {
 	return p.routes.Load() == 0 || !p.s.onTheWay() || int64(p.s.passed.Load()-mark) >= 0
 }
 
+// hurry has routed what nobody has been told of, since it was not solicited.
+func (s *SharedCQ) hurry() {
+	if s.link.solic && s.link.cq.Pending() {
+		s.link.poll.kick()
+	}
+}
+
 // ask has d triggered when the next batch has been routed. The caller looks
 // afterwards.
 func (s *SharedCQ) ask(d *EVD) {
+	defer s.hurry()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range s.asking {

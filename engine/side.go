@@ -204,19 +204,42 @@ func (sd *side) mark(d *EVD) {
 }
 
 // due reports whether what was on the CQ before the late notices has been taken.
-// What was on a shared CQ then has to come to the port first; when that has
-// happened, what the port has is all.
-func (l *link) due(d *EVD) bool {
-	if l.behind {
-		if !l.port.clear(l.until) {
-			l.port.s.ask(d)
-			if !l.port.clear(l.until) {
-				return false
-			}
-		}
-		l.behind, l.owed = false, l.port.held()
+func (l *link) due(d *EVD) bool { return l.arrived(d) && l.owed <= 0 }
+
+// arrived reports whether what was on a shared CQ before the late notices has come to
+// the port. When that has happened, what the port has is all. If not, the EVD is
+// triggered by and by.
+func (l *link) arrived(d *EVD) bool {
+	if !l.behind {
+		return true
 	}
-	return l.owed <= 0
+	if !l.port.clear(l.until) {
+		l.port.s.ask(d)
+		if !l.port.clear(l.until) {
+			return false
+		}
+	}
+	l.behind, l.owed = false, l.port.held()
+	return true
+}
+
+// lateWait reports whether the late notices, if there are any, have to wait until
+// something has come to a port: nobody can have them now, whatever he takes before.
+// TAKE must be held.
+func (sd *side) lateWait(d *EVD) bool {
+	if !d.merged || sd.n.Load() == 0 {
+		return false
+	}
+	sd.mark(d)
+	if sd.owed == 0 {
+		return false
+	}
+	for _, l := range d.direct() {
+		if !l.arrived(d) {
+			return true
+		}
+	}
+	return false
 }
 
 // takeLate hands out the late notices that are due.

@@ -91,6 +91,7 @@ func (d *EVD) arrived(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			l.port.s.hurry()
 		}
 	}
 	return nil

@@ -161,16 +161,20 @@ func (d *EVD) spilled() int {
 }
 
 // reach returns how many of the events that are kept aside can be had now: those
-// in the list are out of reach while a place of the ring is in flight. TAKE must be
-// held.
+// in the list are out of reach while a place of the ring is in flight, late notices
+// while they have to wait for a shared CQ. TAKE must be held.
 func (sd *side) reach(d *EVD) int {
-	if d.spillMax == 0 || d.flags.Load()&fSpilled == 0 {
+	late, list := sd.lateWait(d), d.spillMax > 0 && d.flags.Load()&fSpilled != 0
+	if !late && !list {
 		return int(sd.n.Load())
 	}
 	sd.mu.Lock()
 	defer sd.mu.Unlock()
 	n := int(sd.n.Load())
-	if held := d.ring.Len(); d.ring.Committed(held) < held {
+	if late {
+		n -= sd.nlat
+	}
+	if held := d.ring.Len(); list && d.ring.Committed(held) < held {
 		n -= sd.list.len()
 	}
 	return n

@@ -123,10 +123,10 @@ var engineEditsShare = []edit{
 	}
 `},
 	{"engine/arm.go", `!= 0 && l.port == nil &&`, `!= 0 && (l.port == nil || mutant("Sh18")) &&`},
-	{"engine/side.go", `			l.port.s.ask(d)
-`, `			if !mutant("Sh21") {
-				l.port.s.ask(d)
-			}
+	{"engine/side.go", `		l.port.s.ask(d)
+`, `		if !mutant("Sh21") {
+			l.port.s.ask(d)
+		}
 `},
 	{"engine/side.go", `			l.behind, l.until = true, l.port.s.mark()
 `, `			l.behind, l.until = !mutant("Sh22"), l.port.s.mark()
@@ -138,4 +138,15 @@ var engineEditsShare = []edit{
 			return nil
 		}
 		if c.state.CompareAndSwap(s, s-uint32(n)) { // [H9]`},
+	{"engine/spill.go", `	late, list := sd.lateWait(d), `, `	late, list := sd.lateWait(d) && !mutant("Sh31"), `},
+	{"engine/demux.go", `	defer s.hurry()
+`, `	if !mutant("Sh32") {
+		defer s.hurry()
+	}
+`},
+	{"engine/sources.go", `			l.port.s.hurry()
+`, `			if !mutant("Sh33") {
+				l.port.s.hurry()
+			}
+`},
 }

@@ -32,4 +32,7 @@ var engineShareMutants = []mutant{
 	{"Sh28", "H9", "two take the same credit", "ShareAcquire", ""},
 	{"Sh29", "fire", "every upcall runs on the shared CQ's goroutine", "^TestSharedNeighbours$", ""},
 	{"Sh30", "port", "an EVD that has more than its credits is not told of", "^TestSharedOverflow$", ""},
+	{"Sh31", "order", "an EVD is said to have something when all of it has to wait for the shared CQ", "^TestSharedLate$", ""},
+	{"Sh32", "order", "Disconnected waits for what was not solicited", "^TestSharedUnsolicited$", ""},
+	{"Sh33", "Shutdown", "it waits for what was not solicited", "^TestSharedUnsolicited$", ""},
 }
