@@ -220,25 +220,27 @@ func (c *CNO) takeBack(d *EVD) {
 // its owner, who finds out when he comes back to it. It answers whether the caller
 // has the slot now; if not, who has it has yet to lock mu in enlist.
 //
-// The pointer changes under mu, in the same critical section: before, nobody can
-// have listed d elsewhere, and afterwards nobody lists it here.
+// The pointer changes under mu, in the same critical section, and last: before,
+// nobody can have listed d elsewhere, so that what is seen of it here is this CNO's;
+// and afterwards nobody lists it here.
 func (c *CNO) drop(d *EVD, to *CNO) (slot bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.evds--
-	d.cno.Store(to) // [K3] pairs with [K2]
+	atom.PlainRead(unsafe.Pointer(&d.cnoSeat))
 	switch {
 	case d.listed:
 		c.ready.remove(d)
 		if c.ready.n == 0 {
 			c.fd.lower()
 		}
+		slot = true
 	case d.owner != nil:
 		c.takeBack(d)
-	default:
-		return false
+		slot = true
 	}
-	return true
+	d.cno.Store(to) // [K3] release: the seat is free; pairs with [K2]
+	return slot
 }
 
 func (c *CNO) closedErr(op string) error {

@@ -32,7 +32,7 @@ var engineEditsCNO = []edit{
 			w.tok.Signal()
 		}
 		//`},
-	{"engine/cno.go", `	d.cno.Store(to) // [K3]`, `	if !mutant("K3c") {
+	{"engine/cno.go", `	d.cno.Store(to) // [K3]`, `	if !mutant("K3c") && !mutant("K3e") {
 		d.cno.Store(to)
 	}
 	//`},
@@ -42,6 +42,12 @@ var engineEditsCNO = []edit{
 		d.cno.Store(to)
 	}
 `},
+	{"engine/cno.go", `	atom.PlainRead(unsafe.Pointer(&d.cnoSeat))
+	switch {`, `	if mutant("K3e") {
+		d.cno.Store(to)
+	}
+	atom.PlainRead(unsafe.Pointer(&d.cnoSeat))
+	switch {`},
 	{"engine/cno.go", `	case d.listed:
 `, `	case d.listed && !mutant("K3"):
 `},

@@ -12,6 +12,7 @@ var engineCNOMutants = []mutant{
 	{"K3", "K3", "who takes the EVD off forgets the list", "CNOFlip|CNOClose", "mk03"},
 	{"K3b", "K3", "he forgets who has it", "CNOFlip|CNOClose", "mk04"},
 	{"K3c", "K3", "the pointer changes outside the mutex", "CNOMove", "mk05"},
+	{"K3e", "K3", "the pointer changes before the list and the owner are looked at", "CNOMove", ""},
 	{"K3d", "K3", "the EVD leaves the list first, and then the word says so", "CNOFlip", ""},
 	{"K4", "K4", "the pointer comes after LIM", "CNOAttachBesideClose|CNOAttachBesidePost", "mk06"},
 	{"K4b", "K4", "what is pending is told to nobody", "CNOAttachBesidePost|CNOFlip", ""},
