@@ -220,10 +220,17 @@ func (e *Engine) CloseContext(ctx context.Context) (err error) {
 	}
 	e.mu.Lock()
 	e.closed = true
+	anyCNO := len(e.cnos) > 0
 	e.mu.Unlock()
 	evds := e.list()
 	for _, d := range evds {
 		d.markClosed() // none waits for another's upcalls before it is closed
+	}
+	if anyCNO {
+		for _, d := range evds {
+			d.leaveCNO() // and no waiter of a CNO sleeps while upcalls are waited for
+		}
+		e.closeCNOs(true)
 	}
 	var errs []error
 	for _, d := range evds {
@@ -243,7 +250,7 @@ func (e *Engine) CloseContext(ctx context.Context) (err error) {
 	if err := e.async.close(ctx); err != nil {
 		return err
 	}
-	e.closeCNOs()
+	e.closeCNOs(false)
 	e.dog.end()
 	e.rq.close()
 	e.workMu.Lock()

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"unsafe"
 
 	"github.com/evdengine/evd/internal/atom"
@@ -142,15 +144,20 @@ func (c *CNO) shut() {
 	}
 }
 
-// closeCNOs closes what is left. No EVD is left then.
-func (e *Engine) closeCNOs() {
+// closeCNOs closes the CNOs; with idle only those without EVDs: the one that has the
+// EVD of async errors is of use until upcalls are over.
+func (e *Engine) closeCNOs(idle bool) {
 	e.mu.Lock()
-	cnos := e.cnos
-	e.cnos = map[*CNO]bool{}
+	cnos := slices.Collect(maps.Keys(e.cnos))
+	if !idle {
+		clear(e.cnos)
+	}
 	e.mu.Unlock()
-	for c := range cnos {
+	for _, c := range cnos {
 		c.mu.Lock()
-		c.shut()
+		if !idle || c.evds == 0 {
+			c.shut()
+		}
 		c.mu.Unlock()
 	}
 }

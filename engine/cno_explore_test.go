@@ -502,7 +502,7 @@ func TestExploreCNOEngineClose(t *testing.T) {
 				x.Failf("Wait returned %v and %v", d, err)
 			}
 		})
-		x.Go("close", s.e.closeCNOs)
+		x.Go("close", func() { s.e.closeCNOs(false) })
 		s.checkRest(0)
 	})
 }

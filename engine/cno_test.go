@@ -576,3 +576,28 @@ func TestZeroAllocCNO(t *testing.T) {
 		}
 	}))
 }
+
+// An upcall that waits for one who waits for a CNO: Engine.Close, which waits for the
+// upcall, has told him before.
+func TestCNOEngineCloseBesideUpcall(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	c := newTestCNO(t, e, CNOConfig{})
+	cnoEVDs(t, c, 1)
+	w := newTestWaiter(t, c)
+	ctx, ended := limit(t), make(chan error, 1)
+	go func() {
+		_, err := w.Wait(ctx)
+		ended <- err
+	}()
+	checkSleepers(t, c, 1)
+	in, told := make(chan struct{}), make(chan error, 1)
+	d, err := e.NewEVD(EVDConfig{Streams: Software, Policy: SingleInstance, Upcall: func(*Upcall) {
+		close(in)
+		told <- <-ended
+	}})
+	require.NoError(t, err)
+	post(t, d)
+	<-in
+	require.NoError(t, e.Close())
+	require.ErrorIs(t, <-told, ErrClosed)
+}

@@ -167,4 +167,7 @@ var engineEditsCNO = []edit{
 		return w.enter("engine: CNOWaiter.Close")
 	} else if err != nil {
 `},
+	{"engine/close.go", `	if anyCNO {
+`, `	if anyCNO && !mutant("KC2") {
+`},
 }

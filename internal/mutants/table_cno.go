@@ -39,6 +39,7 @@ var engineCNOMutants = []mutant{
 	{"KG", "watchdog", "a waiter who keeps an EVD is an upcall that is stuck", "^TestCNOWatchdog$", ""},
 	{"KC", "shut", "the waiters are not told of the end", "CNOEngineClose", ""},
 	{"KB", "Close", "who closes a waiter that was busy a moment ago is told that it is closed", "CNOWaiterClose", ""},
+	{"KC2", "Close", "the waiters are told when the upcalls have ended", "^TestCNOEngineCloseBesideUpcall$", ""},
 	{"KF", "FD", "the descriptor stays readable", "^TestCNODescriptor$", ""},
 	{"KF2", "FD", "it is not made readable", "^TestCNODescriptor$", ""},
 	{"KP", "readyList", "the lowest class starves", "^TestReadyListPatience$", ""},
