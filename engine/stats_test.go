@@ -187,9 +187,9 @@ func TestWaitEnds(t *testing.T) {
 func TestCQStatsLost(t *testing.T) {
 	a, b := newTestCQ(t, mock.Config{}), newTestCQ(t, mock.Config{Faults: mock.Faults{LoseEvent: mock.Always()}})
 	e := newTestEngine(t, Config{Workers: 1, Watchdog: time.Millisecond})
-	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{a, b}, Mode: ModeEvent, Policy: SingleInstance, Upcall: func(*Upcall) {}})
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{a, b}, Mode: ModeEvent, Upcall: func(*Upcall) {}})
 	require.NoError(t, err)
-	waitFor(t, func() bool { return d.Stats().Arms == 2 })
+	require.NoError(t, d.ModifyUpcall(SingleInstance, Same)) // arms and looks, so the pollers have nothing to begin with
 	one(t, b, 1)
 	waitFor(t, func() bool { return d.Stats().Polled == 1 }) // perhaps found at several looks, until a worker comes by
 	for i, lost := range []bool{false, true} {
