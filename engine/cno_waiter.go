@@ -189,6 +189,7 @@ func (w *CNOWaiter) begin() uint64 {
 // comes here once more.)
 func (w *CNOWaiter) take(op string, ctx context.Context) (d *EVD, asleep bool, err error) {
 	c := w.c
+	over := ctx.Err() // not under mu: it is somebody else's code. One that ends later cancels
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if w.evd != nil {
@@ -203,8 +204,8 @@ func (w *CNOWaiter) take(op string, ctx context.Context) (d *EVD, asleep bool, e
 	if w.cause != nil {
 		return nil, false, w.cause
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, false, err
+	if over != nil {
+		return nil, false, over
 	}
 	w.asleep = true
 	c.sleepers.push(w)
