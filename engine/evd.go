@@ -146,7 +146,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	if cfg.CNO != nil {
 		d.join(cfg.CNO) // refused only if the engine has been closed meanwhile, and the EVD with it
 	}
-	for _, l := range d.links() {
+	for _, l := range src.links { // those of now may have ports: a waiter of the CNO may have had it join
 		if e.tracing&traceRegions != 0 {
 			l.poll.r.labelled("poller", d.name)
 		}

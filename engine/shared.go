@@ -142,6 +142,9 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	if err := e.addShared(s); err != nil {
 		return nil, err
 	}
+	if e.tracing&traceRegions != 0 {
+		s.link.poll.r.labelled("poller", s.name)
+	}
 	e.trace(TraceAPI, "shared_create", "shared", s.name)
 	e.keep("poller", s.name, s.link.poll.serve, s.link.poll.done)
 	return s, nil
