@@ -38,6 +38,7 @@ type port struct {
 	pos  uint64   // owner: s.mu; written up to here
 	seen uint64   // owner: s.mu; out as it was
 	over bool     // owner: s.mu; more than room since the last commit
+	left uint64   // owner: s.mu; pos when a number was taken off: what is before it may be of that
 	in   atom.Uint64
 
 	_    pad.Line
@@ -74,7 +75,7 @@ func (p *port) write(wc *hwcq.WC) {
 	g := p.tail
 	if n := uint64(len(g.slots)); p.pos-p.seen >= min(p.room, n) {
 		p.seen = p.out.Load() // acquire: pairs with [H4]
-		p.over = p.over || p.pos-p.seen >= p.room
+		p.over = p.over || p.pos-max(p.seen, p.left) >= p.room
 		if p.pos-max(p.seen, g.from) >= n {
 			g = p.grow(2 * n)
 		}
@@ -99,6 +100,9 @@ func (p *port) grow(room uint64) *segment {
 // reserve changes the room by delta. Under s.mu.
 func (p *port) reserve(delta int) {
 	p.room += uint64(delta) // may be negative
+	if delta < 0 {
+		p.left = p.pos
+	}
 	if p.room > uint64(len(p.tail.slots)) {
 		p.grow(p.room)
 	}
@@ -142,7 +146,8 @@ func (p *port) Poll(dst []hwcq.WC) (n int) {
 		out += uint64(k)
 	}
 	if n > 0 {
-		p.out.Store(out) // [H4] release: the slots have been read
+		p.link.stats.polled.Add(uint64(n)) // before the port may be dropped as empty
+		p.out.Store(out)                   // [H4] release: the slots have been read
 	}
 	return n
 }

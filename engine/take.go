@@ -108,7 +108,7 @@ func (d *EVD) poll(l *link, most int) []hwcq.WC {
 	}
 	k := min(most, len(d.wcs))
 	n := l.cq.Poll(d.wcs[:k])
-	if n > 0 {
+	if n > 0 && l.port == nil {
 		l.stats.polled.Add(uint64(n))
 	}
 	if n < k && !l.behind {
