@@ -150,6 +150,9 @@ func (d *EVD) deaf() (err error) {
 		return nil
 	}
 	for _, l := range d.links() {
+		if l.port != nil && l.port.routes.Load() == 0 {
+			continue // what it has is all
+		}
 		if err = l.failure(); err == nil {
 			return nil
 		}
@@ -162,7 +165,7 @@ func (d *EVD) deaf() (err error) {
 		}
 	}
 	for _, l := range d.direct() {
-		if l.port != nil && l.port.s.onTheWay() {
+		if l.port != nil && l.port.expecting() {
 			return nil
 		}
 	}

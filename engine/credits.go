@@ -285,10 +285,12 @@ func (c *Credits) Close() error {
 	if c.state.Load() == cGone {
 		return nil
 	}
-	if c.s != nil {
-		c.s.leave(c)
-	}
+	over := c.s != nil && c.s.leave(c)
 	d.expel(c)
+	if over {
+		d.trigger(srcPost) // what waited for more to come does not any more
+	}
+	d.wakeWaiter() // there may be nothing left to wait for
 	d.e.trace(TraceAPI, "credits_free", "evd", d, "cq", c.cq, "qp", c.qp)
 	return nil
 }

@@ -101,6 +101,7 @@ func (s *SharedCQ) commit(p *port) {
 func (s *SharedCQ) fire(r *runner) {
 	last := len(s.due) - 1
 	p := s.due[last]
+	s.due[last] = nil // the port keeps an EVD, which may be closed
 	s.due = s.due[:last]
 	p.link.fired(false)
 	if r == nil || !p.d.postInline {
@@ -204,8 +205,11 @@ func (s *SharedCQ) mark() uint64 { return s.passed.Load() + uint64(s.depth+len(s
 // clear reports whether everything that was there when mark was made is in the
 // ports, or p is one to which nothing leads.
 func (p *port) clear(mark uint64) bool {
-	return p.routes.Load() == 0 || !p.s.onTheWay() || int64(p.s.passed.Load()-mark) >= 0
+	return !p.expecting() || int64(p.s.passed.Load()-mark) >= 0
 }
+
+// expecting reports whether something that is in no port yet may be p's.
+func (p *port) expecting() bool { return p.routes.Load() > 0 && p.s.onTheWay() }
 
 // hurry has routed what nobody has been told of, since it was not solicited.
 func (s *SharedCQ) hurry() {
@@ -214,8 +218,8 @@ func (s *SharedCQ) hurry() {
 	}
 }
 
-// ask has d triggered when the next batch has been routed. The caller looks
-// afterwards.
+// ask has d triggered when the next batch has been routed, or d has left. The
+// caller looks afterwards.
 func (s *SharedCQ) ask(d *EVD) {
 	defer s.hurry()
 	s.mu.Lock()

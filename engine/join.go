@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/evdengine/evd/internal/param"
 )
@@ -103,8 +104,9 @@ func (s *SharedCQ) tooMany(op string, n, used int) error {
 }
 
 // leave takes c's number off. [H7] When it returns nothing is put into the port for
-// it any more; what is there belongs to the EVD. Under places.mu.
-func (s *SharedCQ) leave(c *Credits) {
+// it any more; what is there belongs to the EVD. It answers whether the EVD waited
+// for more to come, and there is none now: see ask. Under places.mu.
+func (s *SharedCQ) leave(c *Credits) (over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.routes, c.qp)
@@ -112,11 +114,16 @@ func (s *SharedCQ) leave(c *Credits) {
 	p := c.port
 	p.reserve(-int(c.limit))
 	if p.routes.Add(-1) > 0 {
-		return
+		return false
 	}
 	last := len(s.ports) - 1
 	s.ports[p.slot] = s.ports[last]
 	s.ports[p.slot].slot = p.slot
 	s.ports[last] = nil
 	s.ports = s.ports[:last]
+	i := slices.Index(s.asking, p.d)
+	if i >= 0 {
+		s.asking = slices.Delete(s.asking, i, i+1)
+	}
+	return i >= 0
 }

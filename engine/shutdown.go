@@ -13,7 +13,9 @@ import (
 // any more: not what ModifyUpcallNew left, nor what was not solicited, nor a waiter for
 // more than there is. Where upcalls are disabled somebody must dequeue. When ctx
 // ends first its error is returned and the EVD lives on, without posters: call
-// Shutdown again, or Close, which hands the rest to Leftovers.
+// Shutdown again, or Close, which hands the rest to Leftovers. It waits for the
+// shared CQs that the EVD has joined: do not call it from an upcall that runs on the
+// goroutine of one of them (see SharedCQ).
 func (d *EVD) Shutdown(ctx context.Context) (err error) {
 	const op = "engine: Shutdown"
 	if err := d.valid(op); err != nil {
@@ -120,12 +122,20 @@ func (e *Engine) drained(ctx context.Context) error {
 	for {
 		evds := e.list()
 		for _, d := range evds {
+			if err := d.arrived(ctx); err != nil {
+				return fmt.Errorf("EVD %q: shared CQ: %w", d.name, err)
+			}
+		}
+		for _, d := range evds {
 			if err := d.drained(ctx); err != nil {
 				return fmt.Errorf("EVD %q: %w", d.name, err)
 			}
 		}
-		if !slices.ContainsFunc(evds, func(d *EVD) bool { return d.load()&bCLOSE == 0 && !d.empty() }) {
+		if !slices.ContainsFunc(evds, func(d *EVD) bool { return d.load()&bCLOSE == 0 && (d.expecting() || !d.empty()) }) {
 			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
 }

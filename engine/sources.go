@@ -97,6 +97,16 @@ func (d *EVD) arrived(ctx context.Context) error {
 	return nil
 }
 
+// expecting reports whether something on a shared CQ may still come to the EVD.
+func (d *EVD) expecting() bool {
+	for _, l := range d.direct() {
+		if l.port != nil && l.port.expecting() {
+			return true
+		}
+	}
+	return false
+}
+
 // drainPorts is the part of drain for what has come to the ports: it is on no CQ any
 // more.
 func (d *EVD) drainPorts(buf []Event, hand func(n int)) {
@@ -110,7 +120,6 @@ func (d *EVD) drainPorts(buf []Event, hand func(n int)) {
 			for i := range n {
 				d.eventFromWC(&buf[i], &wcs[i], l.index)
 			}
-			l.stats.drained.Add(uint64(n))
 			hand(n)
 		}
 	}
