@@ -43,7 +43,7 @@ var engineEditsShare = []edit{
 		i := g.at(out)
 `},
 	{"engine/port.go", `	if n > 0 {
-		p.out.Store(out)`, `	if mutant("Sh13") {
+		p.link.stats.polled.Add(uint64(n)) // before`, `	if mutant("Sh13") {
 		for i := range dst[:n] {
 			if c := p.d.creditsNow()[creditKey{p.link.index, dst[i].QPNum}]; c != nil {
 				c.give(1)
@@ -51,7 +51,8 @@ var engineEditsShare = []edit{
 		}
 	}
 	if n > 0 {
-		p.out.Store(out)`},
+		p.link.stats.polled.Add(pick(mutant("Sh38"), 0, uint64(n))) // before`},
+	{"engine/take.go", `	if n > 0 && l.port == nil {`, `	if n > 0 && (l.port == nil || mutant("Sh38")) {`},
 	{"engine/port.go", `	p.armed.Store(true)`, `	p.armed.Store(!mutant("Sh10"))`},
 	{"engine/port.go", `		if p.pos-max(p.seen, g.from) >= n {`, `		if p.pos-max(p.seen, g.from) >= n && !mutant("Sh23") {`},
 	{"engine/port.go", `	if p.over {
@@ -138,6 +139,32 @@ var engineEditsShare = []edit{
 			return nil
 		}
 		if c.state.CompareAndSwap(s, s-uint32(n)) { // [H9]`},
+	{"engine/evd.go", `range src.links { //`, `range pick(mutant("Sh44"), d.links(), src.links) { //`},
+	{"engine/credits.go", `	if over {
+`, `	if over && !mutant("Sh34") {
+`},
+	{"engine/async.go", `		if l.port != nil && l.port.routes.Load() == 0 {`, `		if l.port != nil && l.port.routes.Load() == 0 && !mutant("Sh35") {`},
+	{"engine/credits.go", `	d.wakeWaiter() // there may`, `	if !mutant("Sh36") {
+		d.wakeWaiter()
+	} // there may`},
+	{"engine/port.go", `	if delta < 0 {
+`, `	if delta < 0 && !mutant("Sh37") {
+`},
+	{"engine/demux.go", `	s.due[last] = nil // the port`, `	if !mutant("Sh39") {
+		s.due[last] = nil
+	} // the port`},
+	{"engine/shared.go", `	if e.tracing&traceRegions != 0 {
+		s.link`, `	if e.tracing&traceRegions != 0 && !mutant("Sh40") {
+		s.link`},
+	{"engine/shutdown.go", `		for _, d := range evds {
+			if err := d.arrived(ctx); err != nil {
+`, `		for _, d := range evds {
+			if mutant("Sh41") {
+				break
+			}
+			if err := d.arrived(ctx); err != nil {
+`},
+	{"engine/shutdown.go", `(d.expecting() || !d.empty())`, `(d.expecting() && !mutant("Sh41") || !d.empty())`},
 	{"engine/spill.go", `	late, list := sd.lateWait(d), `, `	late, list := sd.lateWait(d) && !mutant("Sh31"), `},
 	{"engine/demux.go", `	defer s.hurry()
 `, `	if !mutant("Sh32") {

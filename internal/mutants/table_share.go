@@ -35,4 +35,13 @@ var engineShareMutants = []mutant{
 	{"Sh31", "order", "an EVD is said to have something when all of it has to wait for the shared CQ", "^TestSharedLate$", ""},
 	{"Sh32", "order", "Disconnected waits for what was not solicited", "^TestSharedUnsolicited$", ""},
 	{"Sh33", "Shutdown", "it waits for what was not solicited", "^TestSharedUnsolicited$", ""},
+	{"Sh34", "leave", "who leaves is not told that Disconnected is due", "ShareFarewell", ""},
+	{"Sh35", "leave", "a shared CQ counts that was left", "ShareLeaveWaiter", ""},
+	{"Sh36", "leave", "a waiter is not told that nothing can come", "ShareLeaveWaiter", ""},
+	{"Sh37", "port", "what one leaves behind is held against another", "^TestSharedLeaveIsNoOverflow$", ""},
+	{"Sh38", "port", "what is taken is counted when the port may have gone", "^TestSharedLeaveCounts$", ""},
+	{"Sh39", "fire", "a port whose event has been told is kept", "^TestSharedForgetsPorts$", ""},
+	{"Sh40", "demux", "the goroutine of a shared CQ has no labels", "^TestSharedRegions$", ""},
+	{"Sh41", "shutdown", "Shutdown of all does not wait for shared CQs", "^TestSharedShutdownOfAll$", ""},
+	{"Sh44", "join", "NewEVD starts pollers of ports", "ShareNewOnCNO", ""},
 }
