@@ -80,11 +80,11 @@ func code(ins []instruction) (out []string) {
 
 // costly are the calls that package atom must not lead to: atomics that were
 // not inlined, and its own hooks. Those that write a pointer are calls for
-// everybody, because of the garbage collector.
+// everybody, because of the garbage collector; and so is Spin.
 var (
 	costly   = regexp.MustCompile(`^(sync/atomic|github.com/evdengine/evd/internal/atom)\.`)
 	pointers = regexp.MustCompile(`^sync/atomic\.(Store|Swap|CompareAndSwap)Pointer\(`)
-	cold     = regexp.MustCompile(`^github.com/evdengine/evd/internal/atom\.(NewToken|NewCond|Go|Token\.[A-Za-z]+)\(`)
+	cold     = regexp.MustCompile(`^github.com/evdengine/evd/internal/atom\.(NewToken|NewCond|Go|Spin|Token\.[A-Za-z]+)\(`)
 )
 
 var architectures = []string{"amd64", "arm64"}

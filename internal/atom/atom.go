@@ -47,6 +47,12 @@ func PlainWrite(p unsafe.Pointer) { _ = p }
 
 // Spin is called in every turn of a loop that only another goroutine can end.
 // A loop that gives up after some turns must not turn at all when Exploring.
+//
+// Its prologue is where the garbage collector can stop the goroutine. Inlined, it
+// left a poller that spins without such a place: whoever collects then waits for a
+// signal that comes at the right instruction, for seconds, and a P with him.
+//
+//go:noinline
 func Spin() { runtime.Gosched() }
 
 // Go starts fn as a goroutine. Under the explorer it is a thread, named name,
