@@ -33,12 +33,14 @@ func BenchmarkScaleActive(b *testing.B) {
 	}
 }
 
-// BenchmarkScaleWake: one of n idle EVDs gets an event and its upcall runs on a
-// worker, another one each time; B/EVD, what each takes with its ring of 64 places;
+// BenchmarkScaleWake: one of the first "among" EVDs gets an event and its upcall runs on a worker,
+// another one each time, and the rest are idle. Between the first two, what differs
+// is how many there are; between the last two, how much memory is touched. B/EVD, what each takes with its ring of 64 places;
 // goroutines, of the whole process; us/new and us/close, of making and closing them.
 func BenchmarkScaleWake(b *testing.B) {
-	for _, n := range []int{1000, 100_000} {
-		b.Run(fmt.Sprintf("evds=%d", n), func(b *testing.B) {
+	for _, c := range [][2]int{{1000, 1000}, {100_000, 1000}, {100_000, 100_000}} {
+		n, among := c[0], c[1]
+		b.Run(fmt.Sprintf("evds=%d/among=%d", n, among), func(b *testing.B) {
 			e, err := New(Config{Workers: 1})
 			require.NoError(b, err)
 			var got atom.Counter
@@ -58,8 +60,8 @@ func BenchmarkScaleWake(b *testing.B) {
 				for posted++; got.Load() != posted; {
 					atom.Spin()
 				}
-				if i += 7919; i >= n { // a prime: neighbours do not follow each other
-					i %= n
+				if i += 7919; i >= among { // a prime: neighbours do not follow each other
+					i %= among
 				}
 			}
 			goroutines := runtime.NumGoroutine()
