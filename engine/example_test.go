@@ -201,3 +201,44 @@ func ExampleCNO() {
 	// event 1 of b
 	// true <nil>
 }
+
+// One CQ for many EVDs: completions go by the number of their queue pair, and credits
+// keep the CQ from overrunning.
+func ExampleEVD_Join() {
+	cq, err := mock.New(mock.Config{Depth: 64})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cq.Close()
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	shared, err := e.NewSharedCQ(engine.SharedCQConfig{CQ: cq})
+	if err != nil {
+		log.Fatal(err)
+	}
+	seen := make(chan string)
+	for qp, name := range []string{"reads", "writes"} {
+		evd, err := e.NewEVD(engine.EVDConfig{
+			Name: name, Streams: engine.DTO, Policy: engine.SingleInstance,
+			Upcall: func(u *engine.Upcall) { seen <- fmt.Sprintf("%s got %d", name, u.Events()[0].WRID) },
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		credits, err := evd.Join(shared, uint32(qp), 16) // at most 16 requests outstanding
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := credits.Acquire(1); err != nil {
+			log.Fatal(err) // engine.ErrNoCredit: wait for a completion
+		}
+		cq.Complete(hwcq.WC{QPNum: uint32(qp), WRID: 7}, false) // the hardware's part
+		fmt.Println(<-seen)
+	}
+	// Output:
+	// reads got 7
+	// writes got 7
+}
