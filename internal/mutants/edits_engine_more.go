@@ -77,9 +77,6 @@ var engineEditsMore = []edit{
 			return nil
 		}
 	}
-	if mutant("V12") && d.load()&bSTALL != 0 {
-		return nil
-	}
 `},
 	{"engine/async.go", `		d.wakeWaiter() // there may`, `		if !mutant("V8") {
 			d.wakeWaiter()

@@ -85,7 +85,6 @@ var engineMutants = []mutant{
 	{"V9", "W2", "a pump that is done with such a CQ wakes no waiter", "WaitRemoved", ""},
 	{"V10", "W2", "a waiter gives up on what a pump has on the way", "WaitRemoved", ""},
 	{"V11", "W2", "a waiter gives up on what a pump holds", "DeafBesideStart", ""},
-	{"V12", "W2", "an old STALL lets him hope", "DeafStaleMark", ""},
 	{"V13", "W2", "a pump that runs lets him hope, and the reason he is given is looked up again", "DeafReason", ""},
 	{"V14", "W2", "he is not told what is over already", "UnwaitableForAMoment", ""},
 	{"D1", "Q", "somebody takes what a waiter has counted", "^TestR27SecondWaiter$", "m36"},
