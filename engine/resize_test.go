@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -194,10 +195,41 @@ func TestResizeInside(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	for range 20 {
-		waitFor(t, func() bool { return d.Post(Event{}) == nil })
+	for i := range 20 {
+		// Never more than two ahead: with more, becoming smaller is refused.
+		waitFor(t, func() bool { return got.Load()+2 > uint64(i) })
+		require.NoError(t, d.Post(Event{}))
 	}
 	waitFor(t, func() bool { return got.Load() == 20 })
+}
+
+// An upcall hears that what came meanwhile would not fit, and nothing is lost.
+func TestResizeInsideTooSmall(t *testing.T) {
+	e := newTestEngine(t, Config{Workers: 1})
+	var got atom.Counter
+	d, err := e.NewEVD(EVDConfig{
+		Capacity: 16, Batch: 1, Policy: SingleInstance, Dispatch: DispatchQueued,
+		Upcall: func(u *Upcall) {
+			if got.Add(1) > 1 {
+				return
+			}
+			for range 3 {
+				if err := u.EVD().Post(Event{}); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := u.EVD().Resize(2); !errors.Is(err, ErrTooSmall) {
+				t.Error(err)
+			}
+			if err := u.EVD().Resize(3); err != nil {
+				t.Error(err)
+			}
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, d.Post(Event{}))
+	waitFor(t, func() bool { return got.Load() == 4 })
+	require.Equal(t, 3, d.Query().Capacity)
 }
 
 // Completions that wait for room come in when there is some.
