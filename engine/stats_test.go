@@ -258,6 +258,12 @@ func goroutines(t *testing.T) []byte {
 	return b.Bytes()
 }
 
+// inside waits until a goroutine is in the function.
+func inside(t *testing.T, function string) {
+	t.Helper()
+	waitFor(t, func() bool { return bytes.Contains(goroutines(t), []byte("engine."+function)) })
+}
+
 // On request upcalls and sleeps are regions of a trace, and upcalls have labels;
 // an inline poster keeps his own.
 func TestRegions(t *testing.T) {
@@ -270,7 +276,7 @@ func TestRegions(t *testing.T) {
 		up := func(*Upcall) { labelled <- bytes.Contains(goroutines(t), []byte(`"evd":"upcall", "name":"seen`)) }
 		d, err := e.NewEVD(EVDConfig{Name: "seen", Streams: DTO | Software, CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Policy: SingleInstance, Upcall: up})
 		require.NoError(t, err)
-		waitFor(t, func() bool { return d.Stats().Arms == 1 })
+		inside(t, "(*poller).sleep")
 		one(t, cq, 1)
 		require.Equal(t, on, <-labelled, "poller")
 		require.NoError(t, d.Post(Event{}))
@@ -288,9 +294,14 @@ func TestRegions(t *testing.T) {
 
 		w, err := e.NewEVD(EVDConfig{Name: "waited"})
 		require.NoError(t, err)
-		var buf [1]Event
-		_, _, err = w.WaitBatch(limit(t), 1, time.Millisecond, buf[:])
-		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() {
+			_, _, err := w.Wait(limit(t), 1, make([]Event, 1))
+			ended <- err
+		}()
+		inside(t, "(*EVD).sleepWait")
+		require.NoError(t, w.Post(Event{}))
+		require.NoError(t, <-ended)
 		require.NoError(t, e.Close())
 		trace.Stop()
 		for _, s := range []string{"evd.upcall", "evd.sleep", "evd.wait", "seen inline", "waited"} {
