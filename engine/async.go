@@ -113,23 +113,30 @@ func (d *EVD) noteArm(l *link, err error) {
 	d.cqFailed(l, err, alarmArm)
 }
 
-// cqFailed raises the async error for err, other if it is none of the special
-// ones. An end is told once for each CQ.
+// cqFailed raises the async error for err, other if it is not the CQ's end.
 func (d *EVD) cqFailed(l *link, err error, other alarm) {
-	a := other
+	a, end, told := l.fail(err, other)
+	if told {
+		return
+	}
+	d.alarm(a, l.index)
+	if end {
+		d.wakeWaiter() // there may be nothing left to wait for
+	}
+}
+
+// fail answers which alarm err is, and whether it is the end of the CQ, which is
+// told of once.
+func (l *link) fail(err error, other alarm) (a alarm, end, told bool) {
 	switch {
 	case errors.Is(err, hwcq.ErrRemoved):
 		a = alarmRemoved
 	case errors.Is(err, hwcq.ErrOverrun):
 		a = alarmOverrun
 	default:
-		d.alarm(a, l.index)
-		return
+		return other, false, false
 	}
-	if l.failed.Swap(uint32(a)+1) == 0 {
-		d.alarm(a, l.index)
-		d.wakeWaiter() // there may be nothing left to wait for
-	}
+	return a, true, l.failed.Swap(uint32(a)+1) != 0
 }
 
 // failure returns why the CQ is of no use any more, nil if it is.

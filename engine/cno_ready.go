@@ -18,89 +18,60 @@ type cnoSeat struct {
 	readyClass uint8      // owner: CNO.mu; the list it is in
 }
 
-// readyClasses: async errors, connection management, the rest.
-const readyClasses = 3
-
-// patience is how often a class is passed over before one of it is due.
-const patience = 8
-
 // readyList is the EVDs of a CNO that have events and no owner, in the order in
 // which they became so within their class. All of it belongs to CNO.mu.
 //
-// Invariants: n is how many are in the lists; passed[i] counts how often one of a
-// higher class was handed out over a waiting one of class i since that class had
-// its last turn.
+// It is doubly linked, unlike a classList: an EVD is also taken off before its turn.
+// Invariant: n is how many are in the lists.
 type readyList struct {
-	first, last [readyClasses]*EVD
-	passed      [readyClasses]int
-	n           int
-	priority    bool
-}
-
-func (l *readyList) class(d *EVD) uint8 {
-	switch {
-	case !l.priority, d.streams&(Async|Connection|CR) == 0:
-		return readyClasses - 1
-	case d.streams&Async != 0:
-		return 0
-	}
-	return 1
+	turns    turns
+	lists    [numClasses]struct{ first, last *EVD }
+	n        int
+	priority bool
 }
 
 func (l *readyList) push(d *EVD) {
-	k := l.class(d)
 	atom.PlainWrite(unsafe.Pointer(&d.cnoSeat))
-	d.listed, d.readyClass = true, k
-	d.ahead, d.behind = l.last[k], nil
+	d.listed, d.readyClass = true, classOf(l.priority, d.streams)
+	q := &l.lists[d.readyClass]
+	d.ahead, d.behind = q.last, nil
 	if d.ahead == nil {
-		l.first[k] = d
+		q.first = d
+		l.turns.add(d.readyClass)
 	} else {
 		d.ahead.behind = d
 	}
-	l.last[k] = d
+	q.last = d
 	l.n++
 }
 
 // remove takes d, which must be listed, off.
 func (l *readyList) remove(d *EVD) {
 	atom.PlainWrite(unsafe.Pointer(&d.cnoSeat))
-	k := d.readyClass
+	q := &l.lists[d.readyClass]
 	if d.ahead == nil {
-		l.first[k] = d.behind
+		q.first = d.behind
 	} else {
 		d.ahead.behind = d.behind
 	}
 	if d.behind == nil {
-		l.last[k] = d.ahead
+		q.last = d.ahead
 	} else {
 		d.behind.ahead = d.ahead
 	}
 	d.ahead, d.behind, d.listed = nil, nil, false
-	if l.first[k] == nil {
-		l.passed[k] = 0 // nobody waits there any more
+	if q.first == nil {
+		l.turns.drop(d.readyClass)
 	}
 	l.n--
 }
 
-// pop takes off the one that is due: the oldest of the highest class, unless a
-// lower one has waited for long.
+// pop takes off the one whose turn it is; nil if there is none.
 func (l *readyList) pop() *EVD {
-	due := -1
-	for k := range readyClasses {
-		if l.first[k] != nil && (due < 0 || l.passed[k] >= patience) {
-			due = k
-		}
-	}
-	if due < 0 {
+	if l.n == 0 {
 		return nil
 	}
-	for k := due + 1; k < readyClasses; k++ {
-		if l.first[k] != nil {
-			l.passed[k]++
-		}
-	}
-	l.passed[due] = 0
-	d := l.first[due]
+	d := l.lists[l.turns.next()].first
 	l.remove(d)
 	return d
 }

@@ -400,7 +400,7 @@ func TestCNOPriority(t *testing.T) {
 		}
 		if priority {
 			// Async, but for those who have been passed over eight times.
-			require.Equal(t, "aaaaaaaalmaaaaaaaLamaaaa", got)
+			require.Equal(t, "aaaaaaaamlaaaaaaaamLaaaa", got)
 		} else {
 			require.Equal(t, "lLmalLmalLmalLmalLmalLma", got)
 		}
@@ -414,23 +414,23 @@ func TestCNOPriority(t *testing.T) {
 // Neither of the lower classes starves, however busy the highest is.
 func TestReadyListPatience(t *testing.T) {
 	l := readyList{priority: true}
-	d := [readyClasses][]*EVD{}
-	for k, s := range [readyClasses]Stream{Async, CR, DTO} {
+	d := [numClasses][]*EVD{}
+	for k, s := range [numClasses]Stream{Async, CR, DTO} {
 		for range 2 {
 			d[k] = append(d[k], &EVD{streams: s, cnoSeat: &cnoSeat{}})
 			l.push(d[k][len(d[k])-1])
 		}
 	}
-	last := [readyClasses]int{}
+	last := [numClasses]int{}
 	for i := range 200 {
 		x := l.pop()
-		k := l.class(x)
-		require.LessOrEqual(t, i-last[k], patience+readyClasses, "class %d", k)
+		k := int(classOf(true, x.streams))
+		require.LessOrEqual(t, i-last[k], inARow+int(numClasses), "class %d", k)
 		last[k] = i
 		l.push(x)
 	}
 	for k := range last {
-		require.Greater(t, last[k], 199-patience-readyClasses, "class %d", k)
+		require.Greater(t, last[k], 199-inARow-int(numClasses), "class %d", k)
 	}
 	for _, k := range []int{1, 0, 2} { // from the middle, the ends, the whole
 		l.remove(d[k][0])

@@ -162,22 +162,15 @@ func (s *SharedCQ) noteArm(l *link, err error) {
 // cqFailed raises the async error for err, about the shared CQ; the CQ's end is
 // told to every EVD that has joined as well, as if the CQ were its own.
 func (s *SharedCQ) cqFailed(l *link, err error, other alarm) {
-	a := other
-	switch {
-	case errors.Is(err, hwcq.ErrRemoved):
-		a = alarmRemoved
-	case errors.Is(err, hwcq.ErrOverrun):
-		a = alarmOverrun
-	default:
-		s.alarm(a)
-		return
-	}
-	if l.failed.Swap(uint32(a)+1) != 0 {
+	a, end, told := l.fail(err, other)
+	if told {
 		return
 	}
 	s.alarm(a)
-	for _, p := range s.members() { // who joins from now on is refused
-		p.d.cqFailed(&p.link, err, a)
+	if end {
+		for _, p := range s.members() { // who joins from now on is refused
+			p.d.cqFailed(&p.link, err, a)
+		}
 	}
 }
 

@@ -118,7 +118,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	if err := d.ring.Init(cfg.Capacity); err != nil {
 		return nil, fmt.Errorf("engine: NewEVD: Capacity: %w", err)
 	}
-	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued, class: e.classOf(cfg.Streams)}
+	d.machine = machine{e: e, self: d, queued: cfg.Dispatch == DispatchQueued, class: classOf(e.cfg.Priority, cfg.Streams)}
 	src := noSources
 	if len(cfg.CQs) > 0 {
 		src = &sources{}

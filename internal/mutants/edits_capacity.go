@@ -66,8 +66,8 @@ var capacityEdits = []edit{
 	{"engine/post.go", `	if f&fSpilled == 0 {
 		st = d.ring.Push(ev)`, `	if f&fSpilled == 0 || mutant("O3") {
 		st = d.ring.Push(ev)`},
-	{"engine/classes.go", `		if turn < 0 || l.passed[c] >= inARow && l.passed[turn] < inARow {`, `		if turn < 0 || l.passed[c] >= inARow && l.passed[turn] < inARow && !mutant("O21") {`},
-	{"engine/classes.go", `	case !e.cfg.Priority || s&Async != 0:`, `	case !e.cfg.Priority || s&Async != 0 || mutant("O20"):`},
+	{"engine/classes.go", `		if t.passed[c] >= inARow && t.passed[turn] < inARow {`, `		if t.passed[c] >= inARow && t.passed[turn] < inARow && !mutant("O21") {`},
+	{"engine/classes.go", `	case !priority || s&Async != 0:`, `	case !priority || s&Async != 0 || mutant("O20"):`},
 	{"engine/evd.go", `int32(cfg.Budget * cfg.Weight)`, `int32(cfg.Budget * pick(mutant("O22"), 1, cfg.Weight))`},
 	{"engine/watchdog.go", `		e.dog.cursor++
 `, `		e.dog.cursor += pick(mutant("O23"), 0, 1)

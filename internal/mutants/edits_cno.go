@@ -156,7 +156,6 @@ var engineEditsCNO = []edit{
 	{"engine/cno_fd_linux.go", `func (f *eventFD) raise() {
 	if f.plus1 > 0 {`, `func (f *eventFD) raise() {
 	if f.plus1 > 0 && !mutant("KF2") {`},
-	{"engine/cno_ready.go", `l.passed[k] >= patience`, `l.passed[k] >= patience && !mutant("KP")`},
 	{"engine/cno_ready.go", `		d.ahead.behind = d.behind
 `, `		if !mutant("KP2") {
 			d.ahead.behind = d.behind

@@ -27,7 +27,7 @@ var engineCapacityMutants = []mutant{
 	{"O6d", "O6", "it is shown aside when it has left the list", "SpillWaitPending", ""},
 	{"O6e", "O6", "he makes room and starts no pump", "SpillWaitPump", "mo17"},
 	{"O20", "classes", "there are no classes", "^TestPriority$", ""},
-	{"O21", "classes", "urgent runs keep the others waiting for ever", "^TestClassList$", ""},
+	{"O21", "classes", "urgent runs keep the others waiting for ever", "^TestClassList$|^TestReadyListPatience$", ""},
 	{"O22", "runq", "all EVDs weigh the same", "^TestWeight$", ""},
 	{"O23", "watchdog", "it looks at the same EVD again and again", "^TestScaleWatchdog$", ""},
 }

@@ -42,6 +42,5 @@ var engineCNOMutants = []mutant{
 	{"KC2", "Close", "the waiters are told when the upcalls have ended", "^TestCNOEngineCloseBesideUpcall$", ""},
 	{"KF", "FD", "the descriptor stays readable", "^TestCNODescriptor$", ""},
 	{"KF2", "FD", "it is not made readable", "^TestCNODescriptor$", ""},
-	{"KP", "readyList", "the lowest class starves", "^TestReadyListPatience$", ""},
 	{"KP2", "readyList", "an EVD in the middle takes the rest along", "^TestReadyListPatience$|^TestCNOPriority$", ""},
 }
