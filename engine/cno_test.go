@@ -432,9 +432,16 @@ func TestReadyListPatience(t *testing.T) {
 	for k := range last {
 		require.Greater(t, last[k], 199-inARow-int(numClasses), "class %d", k)
 	}
-	for _, k := range []int{1, 0, 2} { // from the middle, the ends, the whole
-		l.remove(d[k][0])
-		l.remove(d[k][1])
+	for k := range d { // the middle, the end, what is left
+		l.push(&EVD{streams: d[k][0].streams, cnoSeat: &cnoSeat{}})
+		q := &l.lists[k]
+		l.remove(q.first.behind)
+		require.Same(t, q.first.behind, q.last)
+		require.Same(t, q.last.ahead, q.first)
+		l.remove(q.last)
+		require.Same(t, q.first, q.last)
+		l.remove(q.first)
+		require.Nil(t, q.last)
 	}
 	require.Nil(t, l.pop())
 	require.Zero(t, l.n)
