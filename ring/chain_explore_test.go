@@ -8,7 +8,6 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/internal/explore"
 )
 
@@ -145,18 +144,7 @@ func shut(l *ledger) {
 	l.resizer(4)
 	l.x.Go("consumer", func() {
 		l.close()
-		for {
-			switch l.pop() {
-			case InFlight:
-				atom.Spin()
-			case Empty:
-				if n := l.q.Accepted(); n != uint64(len(l.popped)) {
-					l.x.Failf("Empty after Close with %d drained of %d", len(l.popped), n)
-				}
-				return
-			case Event:
-			}
-		}
+		l.drainClosed()
 	})
 }
 

@@ -133,6 +133,22 @@ func parts(l *ledger) {
 	})
 }
 
+// drainClosed drains a ring that was closed: the first Empty is final.
+func (l *ledger) drainClosed() {
+	for {
+		switch l.pop() {
+		case InFlight:
+			atom.Spin()
+		case Empty:
+			if n := l.q.Accepted(); n != uint64(len(l.popped)) {
+				l.x.Failf("Empty after Close with %d drained of %d", len(l.popped), n)
+			}
+			return
+		case Event:
+		}
+	}
+}
+
 // closing: Close races a push, a reserve of two, and the drain. The first
 // Empty after Close is final.
 func closing(l *ledger) {
@@ -144,18 +160,7 @@ func closing(l *ledger) {
 	l.x.Go("consumer", func() {
 		l.pop()
 		l.close()
-		for {
-			switch l.pop() {
-			case InFlight:
-				atom.Spin()
-			case Empty:
-				if n := l.q.Accepted(); n != uint64(len(l.popped)) {
-					l.x.Failf("Empty after Close with %d drained of %d", len(l.popped), n)
-				}
-				return
-			case Event:
-			}
-		}
+		l.drainClosed()
 	})
 }
 
