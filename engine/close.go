@@ -171,6 +171,7 @@ func (d *EVD) drain() {
 			hand(n)
 		}
 	}
+	d.noteHigh(d.ring.Held() + d.spilled()) // nobody has taken these, so nobody has noted them
 	for {
 		n := d.ring.PopN(buf)
 		hand(n)

@@ -141,6 +141,15 @@ func TestHighWater(t *testing.T) {
 		}
 		require.EqualValues(t, max(c.high, c.in), d.Stats().HighWater, "%+v", c)
 	}
+	spills, err := e.NewEVD(EVDConfig{Capacity: 40, Overflow: OverflowSpill, SpillLimit: 20})
+	require.NoError(t, err)
+	for range 60 {
+		require.NoError(t, spills.Post(Event{}))
+	}
+	require.EqualValues(t, 60, spills.Stats().HighWater, "while they are there")
+	require.NoError(t, spills.Close())
+	require.EqualValues(t, 60, spills.Stats().HighWater, "what only Close has taken counts too")
+	require.EqualValues(t, 60, e.Stats().Total.HighWater)
 }
 
 // The overflow list counts for a waiter: neither ring nor list alone has what he
