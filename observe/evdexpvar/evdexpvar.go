@@ -77,6 +77,8 @@ type evd struct {
 	Capacity                 int
 	Running, Pending         int
 	Waitable, Waiting, Armed bool
+	CNO                      string
+	Ready                    bool
 	Stats                    engine.Stats
 	CQs                      []cq
 }
@@ -105,7 +107,7 @@ func (v *variable) String() string {
 		one := evd{
 			ID: q.ID, Name: q.Name, Streams: q.Streams.String(), Policy: q.Policy.String(),
 			Capacity: q.Capacity, Running: q.Running, Pending: q.Pending,
-			Waitable: q.Waitable, Waiting: q.Waiting, Armed: q.Armed,
+			Waitable: q.Waitable, Waiting: q.Waiting, Armed: q.Armed, CNO: q.CNO, Ready: q.Ready,
 			Stats: q.Stats, CQs: []cq{},
 		}
 		for i := range q.Modes {

@@ -27,14 +27,19 @@ type shown struct {
 		Total         struct{ Posted uint64 }
 	}
 	EVDs []struct {
-		Name, Policy string
-		Stats        struct{ Posted, Delivered uint64 }
-		CQs          []struct {
+		ID                              uint32
+		Name, Policy, Streams           string
+		CNO                             string
+		Ready, Waitable, Waiting, Armed bool
+		Capacity, Running, Pending      int
+		Stats                           struct{ Posted, Delivered uint64 }
+		CQs                             []struct {
 			Mode   string
 			Polled uint64
 		}
 	}
 	Shared []struct {
+		ID         uint32
 		Name, Mode string
 		QPs        int
 		Polled     *uint64
@@ -67,6 +72,7 @@ func TestPublish(t *testing.T) {
 	s := get(t, "evd")
 	require.Equal(t, 3, s.Engine.Workers)
 	require.Equal(t, 1, s.Engine.EVDs)
+	require.Empty(t, s.Shared)
 	require.EqualValues(t, 1, s.Engine.Total.Posted)
 	require.Len(t, s.EVDs, 1)
 	require.Equal(t, "io", s.EVDs[0].Name)
@@ -74,6 +80,22 @@ func TestPublish(t *testing.T) {
 	require.EqualValues(t, 1, s.EVDs[0].Stats.Posted)
 	require.Len(t, s.EVDs[0].CQs, 1)
 	require.Equal(t, "event", s.EVDs[0].CQs[0].Mode)
+	require.EqualValues(t, d.ID(), s.EVDs[0].ID)
+	require.Equal(t, "software|dto", s.EVDs[0].Streams)
+	require.Empty(t, s.EVDs[0].CNO)
+
+	c, err := e.NewCNO(engine.CNOConfig{Name: "told"})
+	require.NoError(t, err)
+	on, err := e.NewEVD(engine.EVDConfig{Name: "on", CNO: c, Capacity: 4})
+	require.NoError(t, err)
+	require.NoError(t, on.Post(engine.Event{}))
+	q, o := on.Query(), get(t, "evd").EVDs[1]
+	require.Equal(t, "told", o.CNO)
+	require.True(t, o.Ready)
+	require.Equal(t, []bool{q.Ready, q.Waitable, q.Waiting, q.Armed}, []bool{o.Ready, o.Waitable, o.Waiting, o.Armed})
+	require.Equal(t, [3]int{4, 0, 1}, [3]int{o.Capacity, o.Running, o.Pending})
+	require.NoError(t, on.Close())
+	require.NoError(t, c.Close())
 
 	cq2, err := mock.New(mock.Config{})
 	require.NoError(t, err)
@@ -85,6 +107,7 @@ func TestPublish(t *testing.T) {
 	s = get(t, "evd")
 	require.Len(t, s.Shared, 1)
 	require.Equal(t, "all", s.Shared[0].Name)
+	require.Equal(t, sh.ID(), s.Shared[0].ID)
 	require.Equal(t, "event", s.Shared[0].Mode)
 	require.Equal(t, 1, s.Shared[0].QPs)
 	require.NotNil(t, s.Shared[0].Polled)
@@ -95,7 +118,7 @@ func TestPublish(t *testing.T) {
 	s = get(t, "evd")
 	require.Empty(t, s.Shared)
 	require.Empty(t, s.EVDs)
-	require.EqualValues(t, 1, s.Engine.Total.Posted, "what closed EVDs had counted stays")
+	require.EqualValues(t, 2, s.Engine.Total.Posted, "what closed EVDs had counted stays")
 }
 
 func TestPublishAgain(t *testing.T) {
