@@ -75,21 +75,13 @@ func (d *EVD) Reserve(cfg CreditsConfig) (*Credits, error) {
 	if err := d.valid(op); err != nil {
 		return nil, err
 	}
-	var l *link
-	n := 0
-	for _, x := range d.links() {
-		if x.port == nil {
-			if n++; int(x.index) == cfg.CQ {
-				l = x
-			}
-		}
-	}
-	if l == nil {
-		return nil, param.Invalid(op, "CQ", cfg.CQ, fmt.Sprintf("0..%d, the index of one of the EVD's %d CQs", n-1, n))
+	if err := d.checkCQ(op, "CQ", cfg.CQ); err != nil {
+		return nil, err
 	}
 	if cfg.N < 1 {
 		return nil, param.Invalid(op, "N", cfg.N, "at least 1")
 	}
+	l := d.links()[cfg.CQ]
 	c := &Credits{d: d, qp: cfg.QPNum, cq: l.index}
 	d.resizing.Lock() // taken before places.mu: the ring does not become smaller meanwhile
 	defer d.resizing.Unlock()

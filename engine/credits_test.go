@@ -50,6 +50,10 @@ func TestCredits(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
 	require.ErrorIs(t, again.Acquire(1), ErrClosed)
+	without, err := e.NewEVD(EVDConfig{})
+	require.NoError(t, err)
+	_, err = without.Reserve(CreditsConfig{N: 1})
+	requireInvalid(t, err, "CQ = 0: must be nothing")
 	for _, none := range []*Credits{nil, {}} {
 		require.ErrorIs(t, none.Acquire(1), ErrNilHandle)
 		require.ErrorIs(t, none.Release(1), ErrNilHandle)

@@ -10,8 +10,9 @@ import (
 // completion is lost or told twice. It tells the pollers and does not wait for
 // them, so it may be called from anywhere, an upcall of this EVD included; each
 // changes over when it comes back from the upcall that it runs, or within some
-// microseconds. The last of several changes is the one that holds. An EVD without
-// CQs accepts every mode. Query tells the modes as they were last set.
+// microseconds; one that backs off, since an arm or a wait has failed, after 100 ms at
+// most. The last of several changes is the one that holds. An EVD without CQs accepts
+// every mode. Query tells the modes as they were last set.
 //
 // Errors: ErrInvalid (m), ErrClosed.
 // Concurrency: from any goroutine; lock-free, but for the first ModeAdaptive of a
@@ -44,7 +45,7 @@ func (d *EVD) SetCQMode(cq int, m Mode) (err error) {
 	if d.e.tracing&TraceAPI != 0 {
 		defer func() { d.e.traceAPI(err, "evd_set_mode", "evd", d, "cq", cq, "mode", m) }()
 	}
-	if err := d.checkCQ(op, cq); err != nil {
+	if err := d.checkCQ(op, "cq", cq); err != nil {
 		return err
 	}
 	if d.load()&bCLOSE != 0 {
@@ -103,13 +104,13 @@ func (d *EVD) ownCQs() (n int) {
 	return n
 }
 
-// checkCQ checks the number of a CQ.
-func (d *EVD) checkCQ(op string, cq int) error {
+// checkCQ checks the number of a CQ, the parameter name.
+func (d *EVD) checkCQ(op, name string, cq int) error {
 	switch n := d.ownCQs(); {
 	case n == 0:
-		return param.Invalid(op, "cq", cq, fmt.Sprintf("nothing: EVD %q has no CQs", d.name))
+		return param.Invalid(op, name, cq, fmt.Sprintf("nothing: EVD %q has no CQs", d.name))
 	case cq < 0 || cq >= n:
-		return param.Invalid(op, "cq", cq, fmt.Sprintf("0..%d, a place in EVDConfig.CQs", n-1))
+		return param.Invalid(op, name, cq, fmt.Sprintf("0..%d, a place in EVDConfig.CQs", n-1))
 	}
 	return nil
 }

@@ -225,7 +225,7 @@ func (d *EVD) CQStats(cq int) (CQStats, error) {
 	if err := d.valid(op); err != nil {
 		return CQStats{}, err
 	}
-	if err := d.checkCQ(op, cq); err != nil {
+	if err := d.checkCQ(op, "cq", cq); err != nil {
 		return CQStats{}, err
 	}
 	return d.links()[cq].counters(), nil
