@@ -102,7 +102,7 @@ type sharedStats struct {
 
 // SharedStats is a snapshot of a SharedCQ's counters, and of who has joined.
 type SharedStats struct {
-	CQStats             // PolledRuns and Stalls are 0
+	CQStats             // Stalls is 0: there always is a place
 	Unrouted     uint64 // of Polled: of a QP number that nobody had joined with
 	LastUnrouted uint32 // the number of the last of these
 
