@@ -29,8 +29,8 @@ import (
 //	a waiter that is taken off the sleepers is owed one token by whoever did that
 //
 // Concurrency: all methods from any goroutine. A mutex, as in runq: it is paid for
-// by a readiness, beside a goroutine's wake-up, and never by an event. Nothing is
-// called under it but the eventfd's read and write.
+// by a readiness, beside a goroutine's wake-up, and never by an event. No code of the
+// user's is called under it, and of the system's that of the eventfd.
 // Ownership: the caller closes it, after its EVDs; Engine.Close does otherwise.
 // Zero value: not usable; use Engine.NewCNO. Must not be copied.
 // Source: DAT_CNO_HANDLE (uDAPL 2.0), which is one bit and the latest EVD.

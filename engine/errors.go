@@ -17,23 +17,23 @@ var (
 	// changed: dequeue the events and enable again.
 	ErrEventsPending = errors.New("engine: events pending")
 
-	// ErrFull is returned by Post when the ring has no room. The event was
-	// not queued.
+	// ErrFull is returned by Post and PostCM when the ring has no room, nor the list
+	// behind it if there is one (OverflowSpill). The event was not queued.
 	ErrFull = errors.New("engine: EVD full")
 
 	// ErrBusy is returned by Dequeue when there is nothing to hand out but
 	// the EVD may not be empty either: another consumer is taking at this moment,
 	// or a producer has reserved a slot and not committed it yet. Try again.
 	// ModifyUpcall returns it when an upcall function is to be replaced while
-	// upcalls are enabled or running, NewEVD for a CQ that feeds another EVD,
-	// NewEndpoint, Join and Reserve for a QP number that is taken, closing a shared
+	// upcalls are enabled or running, NewEVD and NewSharedCQ for a CQ that feeds
+	// something already, NewEndpoint, Join and Reserve for a QP number that is taken, closing a shared
 	// CQ that EVDs have joined, and closing or resizing the async EVD; ModifyCNO
 	// while an upcall still runs, closing a CNO that is in use, and a CNOWaiter that
 	// another goroutine is using.
 	ErrBusy = errors.New("engine: busy")
 
 	// ErrTooSmall is the refusal of Resize to make an EVD smaller than what it
-	// holds. Nothing changed.
+	// holds, or than what is reserved in it. Nothing changed.
 	ErrTooSmall = errors.New("engine: more events pending than would fit")
 
 	// ErrCredits is matched by the error for more credits than there are places.

@@ -157,7 +157,7 @@ func (d *EVD) checkWait(w *waiting, dst []Event) error {
 
 func (d *EVD) checkThreshold(w *waiting) error {
 	if c := d.ring.Cap() + int(d.spillMax); w.threshold < 1 || w.threshold > c {
-		return param.Wrong(ErrThreshold, w.op, "threshold", w.threshold, fmt.Sprintf("1..%d, the capacity", c))
+		return param.Wrong(ErrThreshold, w.op, "threshold", w.threshold, fmt.Sprintf("1..%d, what the EVD holds", c))
 	}
 	return nil
 }
