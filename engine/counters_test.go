@@ -61,6 +61,29 @@ func TestSharedPolledRuns(t *testing.T) {
 	require.EqualValues(t, 1, s.Stats().Polled)
 }
 
+// A completion that comes before the arm of a shared CQ, and after the look, is found
+// by the look after it, and counted.
+func TestSharedMissed(t *testing.T) {
+	var cq *mock.CQ
+	armed := 0
+	cq = newTestCQ(t, mock.Config{Hooks: mock.Hooks{BeforeArm: func() {
+		if armed++; armed == 1 {
+			completeQP(t, cq, 7, 1)
+		}
+	}}})
+	s := newTestShared(t, stillEngine(t), SharedCQConfig{CQ: cq, Mode: ModeEvent})
+	s.link.poll.start(srcWatch)
+	st := s.Stats()
+	require.EqualValues(t, 1, st.Missed)
+	require.EqualValues(t, 1, st.Polled)
+	require.EqualValues(t, 1, st.Arms)
+	completeQP(t, cq, 7, 2) // one that comes after the arm tells of itself
+	s.link.fired(false)
+	s.link.poll.start(srcIntr)
+	require.EqualValues(t, 1, s.Stats().Missed)
+	require.EqualValues(t, 2, s.Stats().Polled)
+}
+
 // A shared CQ that drops completions and goes on is told of once, and to all who have
 // joined.
 func TestSharedLossyOverrun(t *testing.T) {

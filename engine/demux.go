@@ -49,6 +49,7 @@ func (s *SharedCQ) demux(r *runner) (moved bool) {
 // a place, so no EVD keeps another from its completions.
 func (s *SharedCQ) fetch() (n int) {
 	if !s.link.cq.Pending() {
+		s.link.fresh = false
 		return 0
 	}
 	s.holds.Store(true) // [H8] before the CQ is empty, and until they are in the ports: pairs with onTheWay
@@ -56,6 +57,9 @@ func (s *SharedCQ) fetch() (n int) {
 	s.route(s.buf[:n])
 	s.holds.Store(false)
 	s.link.stats.polled.Add(uint64(n))
+	if s.link.fresh {
+		s.link.noteLook(n)
+	}
 	if s.asks.Load() > 0 { // after holds: pairs with ask
 		s.answer()
 	}
@@ -134,7 +138,7 @@ func (s *SharedCQ) handOver() {
 	}
 }
 
-func (s *SharedCQ) arm() error      { return s.link.armWanted() }
+func (s *SharedCQ) arm() error      { return s.link.armTaking() }
 func (s *SharedCQ) retryArms()      { s.link.retryArm() }
 func (s *SharedCQ) available() bool { return s.link.cq.Pending() }
 

@@ -10,12 +10,19 @@ import (
 // read one after the other: while the EVD is in use they need not add up. At
 // rest they do:
 //
-//	Posted + Polled + Raised = Delivered + Dequeued + Leftover + pending, those on CQs excepted
+//	Posted + Polled + Raised = Delivered + Dequeued + Leftover + pending
+//
+// Of what is pending only what is counted on the left: not completions that are on a
+// CQ or wait in front of a full ring, nor connection events and async errors that
+// nobody has taken.
+//
+// And, at rest:
+//
 //	Upcalls = the sum of Batches
 type Stats struct {
 	Posted    uint64 // events accepted by Post and PostCM
 	Rejected  uint64 // posts refused with ErrFull
-	Raised    uint64 // events that the engine made: connection events, async errors
+	Raised    uint64 // events that the engine made: connection events, async errors; counted when they are taken
 	Polled    uint64 // completions taken from CQs
 	Delivered uint64 // events handed to upcalls
 	Upcalls   uint64 // upcall invocations
