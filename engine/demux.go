@@ -88,7 +88,7 @@ func (s *SharedCQ) route(wcs []hwcq.WC) {
 	s.passed.Store(s.passed.Load() + uint64(len(wcs)))
 	s.mu.Unlock()
 	for range lost {
-		s.stats.unrouted.Add(1)
+		s.unrouted.Add(1)
 		s.alarm(alarmUnrouted)
 	}
 }

@@ -123,9 +123,6 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	if len(cfg.CQs) > 0 {
 		src = &sources{}
 	}
-	if cfg.Mode == ModeAdaptive && len(cfg.CQs) > 0 {
-		e.spinTurns() // measured here, not by a poller
-	}
 	for i, cq := range cfg.CQs {
 		d.attach(src, cq, uint16(i), cfg)
 	}
@@ -159,13 +156,8 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
 func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
-	caps := cq.Capabilities()
-	l := &link{cq: cq, index: index, solic: cfg.SolicitedOnly, owner: d, depth: caps.Depth, rearm: caps.ArmIdempotent}
-	if cfg.Mode != ModeEvent {
-		l.state.Store(lWATCH)
-	}
-	l.poll = &poller{link: l, e: d.e, done: atom.NewToken(), r: runner{stays: true}}
-	l.poll.ctl.Store(uint32(cfg.Mode))
+	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly)
+	l.index, l.poll.r.stays = index, true
 	src.links = append(src.links, l)
 	// Whoever enables arms and looks, so the poller need not begin with it.
 	l.poll.started = cfg.Policy == Disable

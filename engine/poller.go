@@ -73,6 +73,22 @@ type poller struct {
 	r       runner
 }
 
+// newLink ties a CQ that was given to the machine it feeds, and to a poller, which
+// has yet to be started.
+func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *link {
+	if mode == ModeAdaptive {
+		e.spinTurns() // measured here, not by the poller
+	}
+	caps := cq.Capabilities()
+	l := &link{cq: cq, owner: owner, solic: solicited, depth: caps.Depth, rearm: caps.ArmIdempotent}
+	if mode != ModeEvent {
+		l.state.Store(lWATCH)
+	}
+	l.poll = &poller{link: l, e: e, done: atom.NewToken()}
+	l.poll.ctl.Store(uint32(mode))
+	return l
+}
+
 // Bits of poller.ctl. They are in one word so that a pass of serve is decided by
 // one load.
 const (

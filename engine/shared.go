@@ -90,13 +90,9 @@ type SharedCQ struct {
 	lastLost uint32              // owner: mu
 	asking   []*EVD              // owner: mu
 
-	closer atom.Token // there while nobody is in close; guards dead
-	dead   bool
-	alarms alarms
-	stats  sharedStats
-}
-
-type sharedStats struct {
+	closer   atom.Token // there while nobody is in close; guards dead
+	dead     bool
+	alarms   alarms
 	unrouted atom.Counter
 }
 
@@ -125,20 +121,12 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	if cfg.Batch == 0 {
 		cfg.Batch = DefaultBatch
 	}
-	caps := cfg.CQ.Capabilities()
-	s := &SharedCQ{name: cfg.Name, depth: caps.Depth, buf: make([]hwcq.WC, cfg.Batch), routes: map[uint32]*Credits{}, closer: atom.NewToken()}
+	s := &SharedCQ{name: cfg.Name, buf: make([]hwcq.WC, cfg.Batch), routes: map[uint32]*Credits{}, closer: atom.NewToken()}
 	s.closer.Signal()
 	s.machine = machine{e: e, self: s}
 	s.word.Store(uint64(word(0).policy(1 << limShift)))
-	if cfg.Mode == ModeAdaptive {
-		e.spinTurns() // measured here, not by the poller
-	}
-	s.link = &link{cq: cfg.CQ, solic: cfg.SolicitedOnly, owner: s, depth: caps.Depth, rearm: caps.ArmIdempotent}
-	if cfg.Mode != ModeEvent {
-		s.link.state.Store(lWATCH)
-	}
-	s.link.poll = &poller{link: s.link, e: e, done: atom.NewToken()}
-	s.link.poll.ctl.Store(uint32(cfg.Mode))
+	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly)
+	s.depth = s.link.depth
 	if err := e.addShared(s); err != nil {
 		return nil, err
 	}
@@ -189,7 +177,7 @@ func (s *SharedCQ) Stats() SharedStats {
 	s.mu.Lock()
 	st := SharedStats{EVDs: len(s.ports), QPs: len(s.routes), Reserved: s.reserved, LastUnrouted: s.lastLost}
 	s.mu.Unlock()
-	st.Unrouted = s.stats.unrouted.Load()
+	st.Unrouted = s.unrouted.Load()
 	st.CQStats = s.link.counters()
 	return st
 }
