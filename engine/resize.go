@@ -21,8 +21,9 @@ import (
 // Errors, with which nothing changes: ErrInvalid for an n out of range;
 // ErrTooSmall when it is to become smaller than what is pending in it: events in
 // the ring, those in flight included, and what a waiter has put aside (completions
-// on a CQ, or in the hands of a pump, have no place in it yet, and what has spilled
-// has its own), or than the credits that Reserve has given out for it;
+// on a CQ, or in the hands of a pump, have no place in it yet; what has spilled, and
+// what Priority lets go ahead, has its own), or than the credits that Reserve has given
+// out for it;
 // ErrWaiter when it is to become smaller beside a waiter, whose threshold might
 // no longer fit (growing does not disturb him); ErrClosed; ErrBusy for the async
 // EVD, where every event has a place of its own.
