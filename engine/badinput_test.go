@@ -53,6 +53,7 @@ func TestBadEVDConfig(t *testing.T) {
 		{EVDConfig{Batch: 8, Budget: 4}, "Budget = 4"},
 		{EVDConfig{Weight: -1}, "Weight = -1"},
 		{EVDConfig{Priority: true}, "Priority = true"},
+		{EVDConfig{Priority: true, Streams: CR}, "Priority = true"},
 		{EVDConfig{Weight: 1025}, "Weight = 1025"},
 	} {
 		_, err := e.NewEVD(c.cfg)

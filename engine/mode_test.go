@@ -172,6 +172,21 @@ func TestSetModeTakesEffect(t *testing.T) {
 	require.NotZero(t, st.Sleeps, "from polling to sleeping")
 }
 
+// One that does nothing but sleep goes neither to sleep nor comes back.
+func TestSleepsOfModeEvent(t *testing.T) {
+	cq := newTestCQ(t, mock.Config{})
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Mode: ModeEvent, Policy: SingleInstance, Upcall: func(*Upcall) {}})
+	require.NoError(t, err)
+	for n := range uint64(5) {
+		one(t, cq, n+1)
+		waitFor(t, func() bool { return d.Stats().Delivered == n+1 })
+	}
+	require.NoError(t, d.Close())
+	require.Zero(t, d.Stats().Wakes)
+	require.Zero(t, d.Stats().Sleeps)
+}
+
 // The mode of a shared CQ is switched while completions come.
 func TestSharedSetMode(t *testing.T) {
 	e := newTestEngine(t, Config{Watchdog: NoWatchdog})

@@ -121,6 +121,7 @@ func TestResizeBesideWaiter(t *testing.T) {
 		got <- n
 	}()
 	waitFor(t, func() bool { return d.load()&bWAIT != 0 })
+	require.True(t, d.Query().Waiting)
 	require.ErrorIs(t, d.Resize(3), ErrWaiter)
 	require.NoError(t, d.Post(Event{}))
 	require.NoError(t, d.Resize(9))

@@ -216,6 +216,12 @@ func TestSharedBadInput(t *testing.T) {
 			require.Len(t, d.links(), links)
 		})
 	}
+	_, err = d.Join(s, 2, -1)
+	require.NotErrorIs(t, err, ErrCreditsRequired)
+	require.NotErrorIs(t, err, ErrCredits)
+	binds, err := e.NewEVD(EVDConfig{Streams: Bind})
+	require.NoError(t, err)
+	require.NoError(t, testJoin(t, binds, s, 2, 5).Close(), "all that are left, and Bind will do")
 	// One that is refused takes nothing of another's away.
 	k, err := e.NewEVD(EVDConfig{Streams: DTO})
 	require.NoError(t, err)

@@ -223,6 +223,10 @@ func TestEngineStats(t *testing.T) {
 	}
 	st := e.Stats()
 	require.Equal(t, 1, st.Workers)
+	more := newTestEngine(t, Config{Workers: 1})
+	_, err = more.NewEVD(EVDConfig{Policy: ManyLimit(3), Upcall: func(*Upcall) {}})
+	require.NoError(t, err)
+	require.Equal(t, 3, more.Stats().Workers, "those that were added too")
 	require.Equal(t, 4, st.EVDs)
 	require.Equal(t, 3, st.Queued, "the only worker is in the slow upcall")
 	require.EqualValues(t, 1, st.Runs)
@@ -230,6 +234,8 @@ func TestEngineStats(t *testing.T) {
 	close(hold)
 	waitFor(t, func() bool { return e.Stats().Total.Delivered == 4 })
 	waitFor(t, func() bool { return e.Stats().Looks > 0 })
+	require.NoError(t, others[1].Post(Event{})) // alone in the queue: the most there were stays
+	waitFor(t, func() bool { return e.Stats().Total.Delivered == 5 })
 	require.Equal(t, append([]*EVD{slow}, others...), e.EVDs())
 	before := e.Stats().Total
 	require.NoError(t, others[0].Close())
@@ -238,7 +244,7 @@ func TestEngineStats(t *testing.T) {
 	require.Equal(t, 2, st.EVDs)
 	require.Zero(t, st.Queued)
 	require.Equal(t, 3, st.QueuedMost)
-	require.EqualValues(t, 4, st.Runs)
+	require.EqualValues(t, 5, st.Runs)
 	require.Equal(t, before, st.Total, "closed EVDs count on")
 	require.Equal(t, others[1:], e.EVDs())
 	require.NoError(t, e.Close())

@@ -94,6 +94,72 @@ func histogram(id string, n int) string {
 		`evd_batch_size_events_count{evd="io",id="` + id + `"} ` + num + "\n"
 }
 
+// The totals of an engine, each by its name; a histogram's sum is of events.
+func TestCollectorTotals(t *testing.T) {
+	e, c := newCollector(t)
+	evd := func(cfg engine.EVDConfig) *engine.EVD {
+		d, err := e.NewEVD(cfg)
+		require.NoError(t, err)
+		return d
+	}
+	buf := make([]engine.Event, 4)
+	take := func(d *engine.EVD, want int) {
+		n, err := d.Dequeue(buf[:want])
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	full := evd(engine.EVDConfig{Name: "io", Capacity: 8})
+	for range 8 {
+		require.NoError(t, full.Post(engine.Event{}))
+	}
+	for range 2 {
+		require.ErrorIs(t, full.Post(engine.Event{}), engine.ErrFull)
+	}
+	take(full, 1)
+	done := make(chan int, 1)
+	require.NoError(t, full.ModifyUpcallAny(engine.SingleInstance, func(u *engine.Upcall) { done <- len(u.Events()) }))
+	require.Equal(t, 7, <-done)
+	closed := evd(engine.EVDConfig{})
+	for range 3 {
+		require.NoError(t, closed.Post(engine.Event{}))
+	}
+	require.NoError(t, closed.Close())
+	cq, err := mock.New(mock.Config{})
+	require.NoError(t, err)
+	defer cq.Close()
+	polls := evd(engine.EVDConfig{CQs: []hwcq.CQ{cq}, Mode: engine.ModeEvent})
+	_, err = cq.CompleteN(make([]hwcq.WC, 4), false)
+	require.NoError(t, err)
+	take(polls, 4)
+	require.NoError(t, polls.ReportAsync(engine.ProviderError))
+	take(e.Async(), 1)
+	require.NoError(t, polls.Close())
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP evd_engine_events_total Events of all EVDs, those closed included, by what became of them.
+# TYPE evd_engine_events_total counter
+evd_engine_events_total{what="delivered"} 7
+evd_engine_events_total{what="dequeued"} 6
+evd_engine_events_total{what="leftover"} 3
+evd_engine_events_total{what="polled"} 4
+evd_engine_events_total{what="posted"} 11
+evd_engine_events_total{what="raised"} 1
+evd_engine_events_total{what="rejected"} 2
+`), "evd_engine_events_total"))
+	reg := prometheus.NewPedanticRegistry()
+	require.NoError(t, reg.Register(c))
+	all, err := reg.Gather()
+	require.NoError(t, err)
+	for _, f := range all {
+		if f.GetName() == "evd_batch_size_events" {
+			h := f.GetMetric()[0].GetHistogram()
+			require.EqualValues(t, 1, h.GetSampleCount())
+			require.InDelta(t, 7, h.GetSampleSum(), 0)
+			return
+		}
+	}
+	require.Fail(t, "no evd_batch_size_events")
+}
+
 // A name is the user's: it need not be UTF-8, as labels have to.
 func TestCollectorName(t *testing.T) {
 	e, c := newCollector(t)
