@@ -22,10 +22,20 @@ func TestCQStatsNames(t *testing.T) {
 		counter *atom.Counter
 		is      *uint64
 	}{
-		{&st.polled, &want.Polled}, {&st.found, &want.PolledRuns}, {&st.arms, &want.Arms}, {&st.armErrs, &want.ArmErrors},
-		{&st.events, &want.Events}, {&st.spurious, &want.Spurious}, {&st.missed, &want.Missed}, {&st.averted, &want.Averted},
-		{&st.sleeps, &want.Sleeps}, {&st.wakes, &want.Wakes}, {&st.retries, &want.Retries}, {&st.waitErrs, &want.WaitErrs},
-		{&st.stalls, &want.Stalls}, {&st.lost, &want.LostInterrupts},
+		{&st.polled, &want.Polled},
+		{&st.found, &want.PolledRuns},
+		{&st.arms, &want.Arms},
+		{&st.armErrs, &want.ArmErrors},
+		{&st.events, &want.Events},
+		{&st.spurious, &want.Spurious},
+		{&st.missed, &want.Missed},
+		{&st.averted, &want.Averted},
+		{&st.sleeps, &want.Sleeps},
+		{&st.wakes, &want.Wakes},
+		{&st.retries, &want.Retries},
+		{&st.waitErrs, &want.WaitErrs},
+		{&st.stalls, &want.Stalls},
+		{&st.lost, &want.LostInterrupts},
 	} {
 		c.counter.Add(uint64(1) << i)
 		*c.is = 1 << i
