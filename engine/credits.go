@@ -106,7 +106,7 @@ func (d *EVD) mayReserve(op string, c *Credits, l *link, n int) error {
 	}
 	onCQ := 0
 	for _, x := range table {
-		if x.s == nil && x.cq == c.cq {
+		if x.cq == c.cq { // that of a port is another number
 			onCQ += int(x.limit)
 		}
 	}
@@ -134,7 +134,7 @@ func (d *EVD) ringReserved() (n int) {
 		pumped[p.link.index] = true
 	}
 	for _, c := range d.creditsNow() {
-		if c.s == nil && pumped[c.cq] {
+		if pumped[c.cq] {
 			n += int(c.limit)
 		}
 	}

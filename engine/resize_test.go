@@ -42,7 +42,7 @@ func TestResizeBad(t *testing.T) {
 	for _, n := range []int{-1, 0, ring.MaxCapacity + 1} {
 		err := d.Resize(n)
 		require.ErrorIs(t, err, ErrInvalid)
-		require.ErrorContains(t, err, "engine: Resize")
+		require.ErrorContains(t, err, "engine: Resize: n = ")
 		require.ErrorContains(t, err, "1..1073741824")
 		require.Equal(t, 4, d.Capacity())
 	}
