@@ -55,6 +55,10 @@ func TestBadEVDConfig(t *testing.T) {
 		{EVDConfig{Priority: true}, "Priority = true"},
 		{EVDConfig{Priority: true, Streams: CR}, "Priority = true"},
 		{EVDConfig{Weight: 1025}, "Weight = 1025"},
+		{EVDConfig{Overflow: OverflowSpill + 1}, "Overflow = overflow(2)"},
+		{EVDConfig{SpillLimit: 1}, "SpillLimit = 1: must be 0"},
+		{EVDConfig{Overflow: OverflowSpill, SpillLimit: -1}, "SpillLimit = -1"},
+		{EVDConfig{Overflow: OverflowSpill, SpillLimit: 1<<29 + 1}, "SpillLimit = 536870913"},
 	} {
 		_, err := e.NewEVD(c.cfg)
 		requireInvalid(t, err, c.want)

@@ -62,12 +62,17 @@ func TestPublish(t *testing.T) {
 	cq, err := mock.New(mock.Config{})
 	require.NoError(t, err)
 	defer cq.Close()
+	done := make(chan bool, 1)
 	d, err := e.NewEVD(engine.EVDConfig{
 		Name: "io", Streams: engine.DTO | engine.Software, CQs: []hwcq.CQ{cq}, Mode: engine.ModeEvent,
-		Dispatch: engine.DispatchInline, Policy: engine.SingleInstance, Upcall: func(*engine.Upcall) {},
+		Dispatch: engine.DispatchInline, Policy: engine.SingleInstance, Upcall: func(*engine.Upcall) { done <- true },
 	})
 	require.NoError(t, err)
 	require.NoError(t, d.Post(engine.Event{}))
+	<-done
+	_, err = cq.Complete(hwcq.WC{}, false)
+	require.NoError(t, err)
+	<-done
 	require.NoError(t, Publish("evd", e))
 	s := get(t, "evd")
 	require.Equal(t, 3, s.Engine.Workers)
@@ -80,6 +85,8 @@ func TestPublish(t *testing.T) {
 	require.EqualValues(t, 1, s.EVDs[0].Stats.Posted)
 	require.Len(t, s.EVDs[0].CQs, 1)
 	require.Equal(t, "event", s.EVDs[0].CQs[0].Mode)
+	require.EqualValues(t, 1, s.EVDs[0].CQs[0].Polled)
+	require.EqualValues(t, 2, s.EVDs[0].Stats.Delivered)
 	require.EqualValues(t, d.ID(), s.EVDs[0].ID)
 	require.Equal(t, "software|dto", s.EVDs[0].Streams)
 	require.Empty(t, s.EVDs[0].CNO)
