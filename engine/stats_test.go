@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/pprof"
 	"runtime/trace"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,6 +211,8 @@ func TestEngineStats(t *testing.T) {
 	require.Zero(t, (*EVD)(nil).Stats())
 	e := newTestEngine(t, Config{Workers: 1, MaxWorkers: 1, Watchdog: time.Millisecond})
 	in, hold := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(release) // or Close would wait for it when something is wrong
 	slow, err := e.NewEVD(EVDConfig{Name: "slow", Policy: SingleInstance, Upcall: func(*Upcall) { close(in); <-hold }})
 	require.NoError(t, err)
 	require.NoError(t, slow.Post(Event{}))
@@ -231,7 +234,7 @@ func TestEngineStats(t *testing.T) {
 	require.Equal(t, 3, st.Queued, "the only worker is in the slow upcall")
 	require.EqualValues(t, 1, st.Runs)
 	require.EqualValues(t, 4, st.Total.Posted)
-	close(hold)
+	release()
 	waitFor(t, func() bool { return e.Stats().Total.Delivered == 4 })
 	waitFor(t, func() bool { return e.Stats().Looks > 0 })
 	require.NoError(t, others[1].Post(Event{})) // alone in the queue: the most there were stays
