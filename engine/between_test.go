@@ -278,6 +278,10 @@ func TestShutdownRefusesCM(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, d.Shutdown(ctx), context.Canceled)
 	require.ErrorIs(t, d.PostCM(Event{Stream: CR, Number: ConnectionRequest}), ErrClosed)
+	require.NoError(t, d.Close())
+	err = d.PostCM(Event{Stream: CR, Number: ConnectionRequest})
+	require.ErrorIs(t, err, ErrClosed)
+	require.ErrorContains(t, err, "PostCM")
 }
 
 // What enabling for new events left fills the ring, or a CQ that drops what finds

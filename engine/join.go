@@ -22,7 +22,7 @@ import (
 //
 // Errors: ErrCreditsRequired for 0 credits; ErrCredits when the CQ has not so many
 // places left; ErrBusy when somebody has joined with the number; ErrStream without
-// stream DTO or Bind; ErrForeign; hwcq.ErrRemoved, hwcq.ErrOverrun when the CQ has
+// stream DTO or Bind; ErrFull when the EVD has 65536 CQs already; ErrForeign; hwcq.ErrRemoved, hwcq.ErrOverrun when the CQ has
 // ended; ErrClosed. Nothing has changed then.
 // Concurrency: from any goroutine, also from upcalls, beside completions.
 func (d *EVD) Join(s *SharedCQ, qp uint32, credits int) (*Credits, error) {
@@ -52,6 +52,9 @@ func (d *EVD) Join(s *SharedCQ, qp uint32, credits int) (*Credits, error) {
 	}
 	c := &Credits{d: d, s: s, qp: qp, port: d.portOn(s)}
 	if c.port == nil {
+		if len(d.links()) >= maxCQs {
+			return nil, fmt.Errorf("%s: EVD %q: %w: it has %d CQs, the most", op, d.name, ErrFull, maxCQs)
+		}
 		c.port = newPort(d, s, uint64(credits))
 		d.addPort(c.port)
 	}

@@ -68,7 +68,7 @@ func (d *EVD) PostCM(ev Event) error {
 		st = d.enqueue(&ev, f)
 	}
 	if st != ring.OK {
-		err := d.pushErr(st)
+		err := d.pushErr(op, st)
 		if st == ring.Full {
 			d.alarm(alarmOverflow, 0)
 		}
@@ -112,7 +112,7 @@ func (d *EVD) push(ev *Event) error {
 	if st == ring.OK {
 		return nil
 	}
-	return d.pushErr(st)
+	return d.pushErr("engine: Post", st)
 }
 
 // enqueue puts an event into the ring, or where the ring is full or must not be
@@ -131,9 +131,9 @@ func (d *EVD) enqueue(ev *Event, f uint32) ring.Status {
 	return st
 }
 
-func (d *EVD) pushErr(st ring.Status) error {
+func (d *EVD) pushErr(op string, st ring.Status) error {
 	if st == ring.Closed {
-		return d.closedErr("engine: Post")
+		return d.closedErr(op)
 	}
 	d.stats.rejected.Add(1)
 	if d.flags.Load()&fKept != 0 {

@@ -486,6 +486,28 @@ func TestSharedUpcallDoesNotReturn(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// The number of a CQ has 16 bits.
+func TestJoinTooMany(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	s := newTestShared(t, e, SharedCQConfig{CQ: newTestCQ(t, mock.Config{})})
+	d, err := e.NewEVD(EVDConfig{Streams: DTO})
+	require.NoError(t, err)
+	had, all := d.src.Load(), make([]*link, maxCQs)
+	for i := range all {
+		all[i] = &link{index: uint16(i)}
+	}
+	d.src.Store(&sources{links: all})
+	_, err = d.Join(s, 1, 1)
+	require.ErrorIs(t, err, ErrFull)
+	require.Same(t, all[0], d.links()[0])
+	d.src.Store(&sources{links: all[1:]})
+	c, err := d.Join(s, 1, 1)
+	require.NoError(t, err)
+	require.Zero(t, c.port.link.index, "the only one that is free")
+	require.NoError(t, c.Close())
+	d.src.Store(had)
+}
+
 // An arm fails, and the shared CQ goes on; it is told of, about no EVD.
 func TestSharedArmError(t *testing.T) {
 	f, err := mock.ParseFaults("armerror=2+3")
