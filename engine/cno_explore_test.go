@@ -31,6 +31,11 @@ type cnoScen struct {
 
 // newCNOScen makes n software EVDs on a CNO; with a CQ on the first, if cq.
 func newCNOScen(x *explore.X, n int, cq bool) *cnoScen {
+	return newFaultyCNOScen(x, n, cq, mock.Config{})
+}
+
+// newFaultyCNOScen is newCNOScen with a CQ that has them.
+func newFaultyCNOScen(x *explore.X, n int, cq bool, mcfg mock.Config) *cnoScen {
 	s := &cnoScen{x: x, has: map[*EVD]string{}}
 	var err error
 	s.e, err = newEngine(Config{Workers: 1}, func(role, name string, fn func()) {
@@ -45,7 +50,8 @@ func newCNOScen(x *explore.X, n int, cq bool) *cnoScen {
 	for i := range n {
 		cfg := EVDConfig{CNO: s.c, Capacity: 4, Streams: Software, Leftovers: func(evs []Event) { s.left += len(evs) }}
 		if cq && i == 0 {
-			s.cq, err = mock.New(mock.Config{Depth: 4})
+			mcfg.Depth = 4
+			s.cq, err = mock.New(mcfg)
 			s.must(err)
 			cfg.CQs, cfg.Streams, cfg.Mode = []hwcq.CQ{s.cq}, DTO|Software, ModeEvent
 		}

@@ -30,6 +30,7 @@ type shareScen struct {
 	left   []int // by Leftovers
 	inside []int
 	down   []int // Disconnected came
+	soft   int   // software events, see mixed
 	beat   atom.Uint32
 	bare   bool
 	hook   func(i int)

@@ -183,7 +183,7 @@ var engineEdits = []edit{
 
 // armTaking`, `			err = e
 		}
-		if mutant("L6") {
+		if mutant("L6") || mutant("L8") && err != nil {
 			break
 		}
 	}

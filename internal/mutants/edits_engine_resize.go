@@ -19,7 +19,7 @@ var engineEditsResize = []edit{
 	{"engine/resize.go", `	case taken:
 		d.release(true)`, `	case taken && mutant("Z8c"):
 	case taken:
-		d.release(true)`},
+		d.release(!mutant("Z8g"))`},
 	{"engine/resize.go", `		aside = len(sd.stash) - sd.head
 `, `		aside = pick(mutant("Z8e"), 0, len(sd.stash)-sd.head)
 `},

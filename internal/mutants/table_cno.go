@@ -3,7 +3,7 @@ package main
 // engineCNOMutants are about consumer notification objects.
 var engineCNOMutants = []mutant{
 	{"K1", "K1", "who triggers an EVD on a CNO waits for a worker", "^TestCNOWithoutWorkers$", "mk01"},
-	{"K1b", "K1", "who gives TAKE back does", "^TestCNOWithoutWorkers$", ""},
+	{"K1b", "K1", "who gives TAKE back does", "^TestCNOWithoutWorkers$|^TestExploreCNOResize$", ""},
 	{"K1c", "K1", "a run that is queued already is waited for", "^TestCNOWithoutWorkers$", ""},
 	{"K2", "K2", "listed where it is not any more", "CNOFlip|CNOMove", "mk02"},
 	{"K2b", "K2", "given to a waiter who stays among the sleepers", "CNOTwoEVDs|CNOTwoWaiters|CNOOneEvent", "mk10"},

@@ -8,6 +8,7 @@ var engineResizeMutants = []mutant{
 	{"Z8d", "Z8", "it becomes smaller while Close drains", "ResizeClose", ""},
 	{"Z8e", "Z8", "what a waiter has put aside does not count", "^TestResizeTooSmall$", ""},
 	{"Z8f", "Z8", "what has been taken counts", "^TestResizeTooSmall$", ""},
+	{"Z8g", "Z8", "what went away while it had the EVD is forgotten", "CNOResize|ShareShrink", ""},
 	{"Z9", "Z9", "a pump that went away from the full ring is not started", "ResizePump", "mz13"},
 	{"Z9b", "Z9", "STALL is looked at before there is room", "ResizePump", "mz14"},
 	{"Z0", "Z0", "the threshold is not looked at again", "ResizeWait", "mz15"},
