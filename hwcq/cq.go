@@ -34,6 +34,10 @@ var (
 
 	// ErrFull is returned when a queue has no room for the request.
 	ErrFull = errors.New("hwcq: full")
+
+	// ErrWrongThread is returned when something that belongs to one OS thread is
+	// used on another (ThreadBound).
+	ErrWrongThread = errors.New("hwcq: wrong thread")
 )
 
 // CQ is a completion queue.
@@ -50,8 +54,11 @@ type CQ interface {
 	// it returns 0.
 	Poll(dst []WC) int
 
-	// Pending reports whether a completion is visible to Poll now. It
-	// consumes nothing and may be called beside a Poll in another goroutine.
+	// Pending reports whether a completion is visible to Poll now, or whether
+	// there is work that a Poll would do first and that may bring one (requests
+	// not handed to the kernel yet, completions that it holds back): so true is
+	// a reason to Poll, and false means that there is nothing. It consumes
+	// nothing and may be called beside a Poll in another goroutine.
 	Pending() bool
 
 	// Arm asks for one event at the next completion that becomes visible

@@ -1,0 +1,56 @@
+package uring
+
+import "github.com/evdengine/evd/hwcq"
+
+// Op is an io_uring operation: enum io_uring_op of linux
+// include/uapi/linux/io_uring.h.
+type Op uint8
+
+// The operations that this package has constructors for.
+const (
+	OpNop         Op = 0
+	OpFsync       Op = 3
+	OpPollAdd     Op = 6
+	OpTimeout     Op = 11
+	OpAccept      Op = 13
+	OpAsyncCancel Op = 14
+	OpLinkTimeout Op = 15
+	OpConnect     Op = 16
+	OpClose       Op = 19
+	OpRead        Op = 22
+	OpWrite       Op = 23
+	OpSend        Op = 26
+	OpRecv        Op = 27
+	OpShutdown    Op = 34
+	OpMsgRing     Op = 40
+)
+
+// opcodes is where the opcodes of io_uring begin among those of hwcq.WC.
+const opcodes hwcq.Opcode = 0x100
+
+// Opcode is what the WC.Opcode of a request's completion is: [hwcq.OpSend] for
+// Send, [hwcq.OpRecv] for Recv, and 0x100 plus the number of the operation for the
+// others.
+func (o Op) Opcode() hwcq.Opcode {
+	switch o {
+	case OpSend:
+		return hwcq.OpSend
+	case OpRecv:
+		return hwcq.OpRecv
+	}
+	return opcodes + hwcq.Opcode(o)
+}
+
+// Flags of a completion, beside those of package hwcq.
+const (
+	// FlagMore: the request is not finished, more completions follow
+	// (IORING_CQE_F_MORE).
+	FlagMore hwcq.WCFlags = 1 << 16
+
+	// FlagBuffer: the data is in the buffer of a [Buffers] group whose id is
+	// WC.Imm (IORING_CQE_F_BUFFER). It is the receiver's until Buffers.Return.
+	FlagBuffer hwcq.WCFlags = 1 << 17
+
+	// FlagNonEmpty: the socket had more to read (IORING_CQE_F_SOCK_NONEMPTY).
+	FlagNonEmpty hwcq.WCFlags = 1 << 18
+)
