@@ -19,9 +19,20 @@ type Request struct {
 	// it first in the submitter's (IOSQE_ASYNC).
 	Async bool
 
-	sqe   sqe
-	buf   unsafe.Pointer // what the kernel uses until the last completion; nil: nothing
-	multi bool           // may complete more than once
+	sqe sqe
+	buf unsafe.Pointer // what the kernel uses until the last completion; nil: nothing
+}
+
+// use has the request work on the bytes of b, and hold on to them.
+func (q *Request) use(b []byte) {
+	q.buf = unsafe.Pointer(unsafe.SliceData(b))
+	q.sqe.addr, q.sqe.len = uint64(uintptr(q.buf)), uint32(len(b))
+}
+
+// useAt has the request refer to *p, and hold on to it.
+func useAt[T any](q *Request, p *T) {
+	q.buf = unsafe.Pointer(p)
+	q.sqe.addr = uint64(uintptr(q.buf))
 }
 
 // Link says how a request and the next one belong together. A chain is submitted
