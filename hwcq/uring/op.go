@@ -54,3 +54,15 @@ const (
 	// FlagNonEmpty: the socket had more to read (IORING_CQE_F_SOCK_NONEMPTY).
 	FlagNonEmpty hwcq.WCFlags = 1 << 18
 )
+
+// Stats are the counters of a ring since Open.
+type Stats struct {
+	Submitted uint64 // requests that Submit took
+	Completed uint64 // of them, those whose last completion was polled
+	InFlight  int    // of them, those whose was not; up to Depth
+
+	Enters    uint64 // io_uring_enter calls
+	Overflows uint64 // times that the completion queue had overflown and the kernel was asked for the rest
+	Lost      uint64 // completions that the kernel lost for want of memory (its overflow counter)
+	Strange   uint64 // completions of no request of the ring, which were dropped
+}

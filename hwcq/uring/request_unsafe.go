@@ -29,6 +29,9 @@ func (q *Request) use(b []byte) {
 	q.sqe.addr, q.sqe.len = uint64(uintptr(q.buf)), uint32(len(b))
 }
 
+// address is where the memory is that the request holds on to.
+func (q *Request) address() uint64 { return uint64(uintptr(q.buf)) }
+
 // useAt has the request refer to *p, and hold on to it.
 func useAt[T any](q *Request, p *T) {
 	q.buf = unsafe.Pointer(p)
