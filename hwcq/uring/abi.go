@@ -84,6 +84,19 @@ const (
 	cancelAny = 1 << 2
 )
 
+// Flags of single operations.
+const (
+	fsyncDataSync   = 1 << 0 // IORING_FSYNC_DATASYNC
+	acceptMultishot = 1 << 0 // IORING_ACCEPT_MULTISHOT, 5.19
+	recvMultishot   = 1 << 1 // IORING_RECV_MULTISHOT, 6.0
+	pollMultishot   = 1 << 0 // IORING_POLL_ADD_MULTI, 5.13
+	msgWaitAll      = 0x100  // MSG_WAITALL of recv(2)
+)
+
+// messageBit is set in the user_data of messages from other rings, and in that of no
+// request.
+const messageBit = 1 << 63
+
 // params is struct io_uring_params, 120 bytes.
 type params struct {
 	sqEntries    uint32

@@ -1,6 +1,10 @@
 package uring
 
-import "github.com/evdengine/evd/hwcq"
+import (
+	"fmt"
+
+	"github.com/evdengine/evd/hwcq"
+)
 
 // Op is an io_uring operation: enum io_uring_op of linux
 // include/uapi/linux/io_uring.h.
@@ -25,6 +29,19 @@ const (
 	OpMsgRing     Op = 40
 )
 
+var opNames = map[Op]string{
+	OpNop: "nop", OpFsync: "fsync", OpPollAdd: "poll", OpTimeout: "timeout", OpAccept: "accept",
+	OpAsyncCancel: "cancel", OpLinkTimeout: "link timeout", OpConnect: "connect", OpClose: "close",
+	OpRead: "read", OpWrite: "write", OpSend: "send", OpRecv: "recv", OpShutdown: "shutdown", OpMsgRing: "message",
+}
+
+func (o Op) String() string {
+	if s, ok := opNames[o]; ok {
+		return s
+	}
+	return fmt.Sprintf("op(%d)", uint8(o))
+}
+
 // opcodes is where the opcodes of io_uring begin among those of hwcq.WC.
 const opcodes hwcq.Opcode = 0x100
 
@@ -39,6 +56,23 @@ func (o Op) Opcode() hwcq.Opcode {
 		return hwcq.OpRecv
 	}
 	return opcodes + hwcq.Opcode(o)
+}
+
+// opNone is no operation.
+const opNone Op = 255
+
+// OpOf is the operation whose completion wc is: the inverse of [Op.Opcode]. It is
+// op(255) if wc is not from a ring.
+func OpOf(wc hwcq.WC) Op {
+	switch o := wc.Opcode; {
+	case o == hwcq.OpSend:
+		return OpSend
+	case o == hwcq.OpRecv:
+		return OpRecv
+	case o >= opcodes && o < opcodes+hwcq.Opcode(opNone):
+		return Op(o - opcodes)
+	}
+	return opNone
 }
 
 // Flags of a completion, beside those of package hwcq.

@@ -103,7 +103,7 @@ func (r *Ring) take(dst []hwcq.WC) int {
 		n++
 		*wc = hwcq.WC{WRID: s.wrid, Opcode: hwcq.Opcode(s.opcode), QPNum: s.qpNum, ByteLen: uint32(res)}
 		if res < 0 {
-			failed(wc, s.op, -res)
+			failed(wc, s.op, -uint32(res))
 		}
 		if flags != 0 {
 			decorate(wc, flags)
@@ -143,10 +143,11 @@ func decorate(wc *hwcq.WC, flags uint32) {
 }
 
 // failed turns wc into that of a request which failed with an errno.
-func failed(wc *hwcq.WC, op Op, errno int32) {
-	if op == OpTimeout && unix.Errno(errno) == unix.ETIME {
-		wc.ByteLen = 0 // it did what was asked
+func failed(wc *hwcq.WC, op Op, errno uint32) {
+	status := statusOf(op, errno)
+	if status == hwcq.StatusSuccess {
+		wc.ByteLen = 0
 		return
 	}
-	*wc = hwcq.WC{WRID: wc.WRID, QPNum: wc.QPNum, Opcode: wc.Opcode, Status: statusOf(op, unix.Errno(errno)), VendorErr: uint32(errno)}
+	*wc = hwcq.WC{WRID: wc.WRID, QPNum: wc.QPNum, Opcode: wc.Opcode, Status: status, VendorErr: errno}
 }

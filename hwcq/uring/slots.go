@@ -25,9 +25,6 @@ type slot struct {
 const (
 	noSlot = 1<<32 - 1
 
-	// messageBit tells a message of another ring from the completion of a request.
-	messageBit = 1 << 63
-
 	generations = messageBit>>32 - 1 // mask
 )
 

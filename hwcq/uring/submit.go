@@ -73,7 +73,7 @@ func (r *Ring) refusal() error {
 }
 
 // linkFlags are the SQE flags of a Link.
-var linkFlags = [...]uint8{LinkNone: 0, LinkNext: sqeIOLink, LinkHard: sqeIOHardlink, 3: 0}
+var linkFlags = [...]uint8{LinkNone: 0, LinkNext: sqeIOLink, LinkHard: sqeIOHardlink}
 
 // fill writes as many whole chains of reqs, from the first on, as fit into free entries
 // of the submission queue, without publishing them. n is how many requests that are,
@@ -98,13 +98,11 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		e := r.sqe(r.tail + uint32(i))
 		*e = q.sqe
 		e.userData = u
-		if q.Link != LinkNone || q.Async || q.sqe.opcode == OpAsyncCancel {
-			if q.Link > LinkHard {
+		if q.Link != LinkNone || q.Async || q.err != nil || q.sqe.opcode == OpAsyncCancel {
+			if err = r.special(q, e, first+i); err != nil {
 				r.slots.putBack(1)
-				err = r.badLink(first+i, q.Link, "LinkNone, LinkNext or LinkHard")
 				break
 			}
-			r.special(q, e)
 		}
 		if q.buf != nil {
 			pages += q.sqe.len / 4096
@@ -131,15 +129,22 @@ func (r *Ring) badLink(i int, l Link, allowed string) error {
 	return param.Invalid("uring: Submit", fmt.Sprintf("reqs[%d].Link", i), l, allowed)
 }
 
-// special writes what few requests need.
-func (r *Ring) special(q *Request, e *sqe) {
-	e.flags |= linkFlags[q.Link&3]
+// special writes what few requests need, and finds what is wrong with request i.
+func (r *Ring) special(q *Request, e *sqe, i int) error {
+	if q.err != nil {
+		return fmt.Errorf("uring: submit: reqs[%d]: %w", i, q.err)
+	}
+	if q.Link > LinkHard {
+		return r.badLink(i, q.Link, "LinkNone, LinkNext or LinkHard")
+	}
+	e.flags |= linkFlags[q.Link]
 	if q.Async {
 		e.flags |= sqeAsync
 	}
 	if q.sqe.opcode == OpAsyncCancel && q.sqe.opFlags&(cancelFD|cancelAny) == 0 {
 		e.addr = r.slots.find(q.sqe.addr)
 	}
+	return nil
 }
 
 // fetchAll has the kernel fetch everything from the submission queue of an owner's
