@@ -72,6 +72,7 @@ func (r *Ring) fetch(always bool) unix.Errno {
 	if held&sqCQOverflow != 0 {
 		r.overflows.Add(1)
 	}
+	r.enters.Add(1)
 	_, e := r.enter(n, enterGetEvents, int(n))
 	return e
 }
@@ -115,7 +116,7 @@ func (r *Ring) take(dst []hwcq.WC) int {
 	}
 	// Release: hands the entries back after they were copied; pairs with the kernel's
 	// smp_load_acquire in io_get_cqe. Once per batch.
-	r.cqHead.Store(head)
+	storeRelease(r.cqHead, head)
 	return n
 }
 

@@ -38,6 +38,7 @@ type Ring struct {
 	rings
 	fd    int
 	owned bool // Shape is Owner
+	direct bool // submitters enter the kernel, which looks at the tail only then
 	conf  Config
 	slots slots
 	src   source
@@ -56,11 +57,12 @@ type Ring struct {
 	_     pad.Line
 	mu    atom.Mutex // submitters, arena, ownership
 	tail  uint32     // guarded by mu; sqTail
+	submits uint64   // guarded by mu; enters by submitters
 	arena arena      // guarded by mu
 	owner owner      // guarded by mu
 	_     pad.Line
 
-	enters, overflows, strange atom.Uint64
+	enters, overflows, strange atom.Uint64 // Writers: the consumer; enters are those that are not submitters'
 
 	closeMu atom.Mutex
 	stash   stash
@@ -108,7 +110,7 @@ func newRing(c Config, k *kernelRing, bell *eventFD) *Ring {
 	depth, entries := int(k.cqMask)+1, int(k.sqMask)+1
 	r := &Ring{
 		rings: k.rings, fd: k.fd, feats: k.features, pages: [2]mapped.Pages{k.ring, k.entries},
-		owned: c.Shape == Owner, conf: c, bell: bell,
+		owned: c.Shape == Owner, direct: c.Shape != Owner && !c.SQPoll, conf: c, bell: bell,
 		errDepth:   fmt.Errorf("uring: submit: %w: %d requests in flight, the ring's Depth", hwcq.ErrFull, depth),
 		errEntries: fmt.Errorf("uring: submit: %w: %d requests that the kernel has not fetched, the ring's Entries", hwcq.ErrFull, entries),
 	}

@@ -12,7 +12,8 @@ import (
 // slot is what the ring remembers of a request until its last completion.
 type slot struct {
 	// userData is what the completions must carry: generation<<32 | index. Of a free
-	// slot it is generation<<32 | noSlot, which no completion of it can carry.
+	// slot it is generation<<32 | noSlot, which no completion of it can carry, and
+	// which is one less than the next generation's.
 	userData uint64
 	wrid     uint64
 	pin      runtime.Pinner
@@ -24,26 +25,27 @@ type slot struct {
 
 const (
 	noSlot = 1<<32 - 1
-
-	generations = messageBit>>32 - 1 // mask
 )
 
-// slots is the table of the requests in flight: a ring of free slots goes from the
-// consumer of completions to the submitters.
+// slots is the table of the requests in flight. The consumer of completions gives slots
+// back through a ring; the submitter moves them from there to a stack, so that those are
+// used again whose memory was touched last.
 //
-// Invariants: taken <= returned <= taken+len(table); the len(free) entries from taken
-// to returned, masked, are the free slots, each once; the others are in flight.
-// len(table) == len(free) is a power of two.
+// Invariants: the free slots are the first top entries of stack and the entries of ring
+// from seen to returned, masked, each once; the others are in flight: taken minus
+// returned plus len(table) of them. len(table) == len(ring) is a power of two.
 //
-// Concurrency: take and putBack by the submitter that holds Ring.mu; match, free and
-// the busy bit by the consumer that holds the busy bit.
+// Concurrency: available, take and putBack by the submitter that holds Ring.mu; match,
+// done and the busy bit by the consumer that holds the busy bit.
 // Progress: everything is wait-free.
 type slots struct {
 	table []slot   // a slot belongs to the submitter while it is free, to the consumer after
-	free  []uint32 // of the consumer beyond returned, of the submitter up to it
+	ring  []uint32 // of the consumer beyond returned, of the submitter up to it
+	stack []uint32 // owner: the submitter
 	_     pad.Line // read-mostly block ends
 	taken uint64   // owner: the submitter
 	seen  uint64   // owner: the submitter; returned, as it last saw it
+	top   int      // owner: the submitter
 	_     pad.Line // submitter block ends
 
 	// state is returned<<1 | busyBit. Writers: the consumer. Readers: submitters,
@@ -57,12 +59,12 @@ type slots struct {
 const busyBit = 1
 
 func (s *slots) init(depth int) {
-	s.table, s.free = make([]slot, depth), make([]uint32, depth)
-	for i := range s.free {
-		s.free[i] = uint32(i)
+	s.table, s.ring, s.stack = make([]slot, depth), make([]uint32, depth), make([]uint32, depth)
+	for i := range s.stack {
+		s.stack[i] = uint32(depth - 1 - i)
 		s.table[i].userData = noSlot
 	}
-	s.seen, s.next = uint64(depth), uint64(depth)
+	s.top, s.seen, s.next = depth, uint64(depth), uint64(depth)
 	s.state.Store(s.next << 1)
 }
 
@@ -80,31 +82,28 @@ func (s *slots) unlock() {
 	s.state.Store(s.next << 1)
 }
 
-// available is how many slots can be taken, want being enough.
-func (s *slots) available(want int) int {
-	n := int(s.seen - s.taken)
-	if n < want {
-		s.seen = s.state.Load() >> 1 // acquire; pairs with unlock
-		n = int(s.seen - s.taken)
+// available is how many slots can be taken.
+func (s *slots) available() int {
+	// Acquire: the slots, and the entries of ring before returned; pairs with unlock.
+	for returned := s.state.Load() >> 1; s.seen != returned; s.seen++ {
+		s.stack[s.top] = s.ring[s.seen&uint64(len(s.ring)-1)]
+		s.top++
 	}
-	return n
+	return s.top
 }
 
-// take puts a request into a free slot, of which available has said that there is
-// one, and returns its user_data.
-func (s *slots) take(q *Request) uint64 {
-	i := s.free[s.taken&uint64(len(s.free)-1)]
+// take takes a free slot, of which available has said that there is one, for a request
+// that is going to carry the slot's userData.
+func (s *slots) take() *slot {
+	s.top--
+	i := s.stack[s.top]
 	t := &s.table[i]
-	s.taken++
-	u := (t.userData>>32+1)&generations<<32 | uint64(i)
-	t.userData, t.wrid, t.qpNum = u, q.WRID, q.QPNum
-	t.op, t.opcode = q.sqe.opcode, uint16(q.sqe.opcode.Opcode())
-	return u
+	t.userData = (t.userData+1)&^messageBit | uint64(i) // the next generation: see noSlot
+	return t
 }
 
-// hold keeps the memory of q in place until the request, whose user_data is u, is done.
-func (s *slots) hold(u uint64, q *Request) {
-	t := &s.table[uint32(u)]
+// hold keeps the memory of q in place until the request of the slot is done.
+func (t *slot) hold(q *Request) {
 	t.pin.Pin(q.buf)
 	t.pinned = true
 }
@@ -112,8 +111,8 @@ func (s *slots) hold(u uint64, q *Request) {
 // putBack frees the n slots that were taken last: the kernel has not seen them.
 func (s *slots) putBack(n int) {
 	for range n {
-		s.taken--
-		s.release(&s.table[s.free[s.taken&uint64(len(s.free)-1)]])
+		s.table[s.stack[s.top]].release()
+		s.top++
 	}
 }
 
@@ -144,23 +143,26 @@ func (s *slots) match(u uint64) *slot {
 
 // done frees a slot, at its request's last completion. unlock hands it on.
 func (s *slots) done(t *slot) {
-	s.free[s.next&uint64(len(s.free)-1)] = uint32(t.userData)
+	s.ring[s.next&uint64(len(s.ring)-1)] = uint32(t.userData)
 	s.next++
-	s.release(t)
+	t.release()
 }
 
-func (s *slots) release(t *slot) {
+// release ends the use of a slot.
+func (t *slot) release() {
 	t.userData |= noSlot
 	if t.pinned {
-		t.pin.Unpin()
-		t.pinned = false
+		t.unpin()
 	}
 }
 
-// inFlight is how many requests are in flight; for the submitter.
-func (s *slots) inFlight() int {
-	return len(s.table) - int(s.state.Load()>>1-s.taken)
+func (t *slot) unpin() {
+	t.pin.Unpin()
+	t.pinned = false
 }
+
+// inFlight is how many requests are in flight; for the submitter.
+func (s *slots) inFlight() int { return len(s.table) - int(s.state.Load()>>1-s.taken) }
 
 // busy is how many requests are in flight; for the consumer, while nothing is taken.
 func (s *slots) busy() int { return len(s.table) - int(s.next-s.taken) }
@@ -168,6 +170,6 @@ func (s *slots) busy() int { return len(s.table) - int(s.next-s.taken) }
 // releaseAll forgets the requests in flight: the kernel is done.
 func (s *slots) releaseAll() {
 	for i := range s.table {
-		s.release(&s.table[i])
+		s.table[i].release()
 	}
 }

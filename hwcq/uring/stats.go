@@ -9,7 +9,7 @@ func (r *Ring) Stats() Stats {
 	s := Stats{
 		Submitted: r.slots.taken,
 		InFlight:  r.slots.inFlight(),
-		Enters:    r.enters.Load(),
+		Enters:    r.submits + r.enters.Load(),
 		Overflows: r.overflows.Load(),
 		Lost:      uint64(r.cqLost.Load()),
 		Strange:   r.strange.Load(),

@@ -88,16 +88,18 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		err = r.errEntries
 	}
 	room = min(room, len(reqs))
-	if free := r.slots.available(room); free < room {
+	if free := r.slots.available(); free < room {
 		room, err = free, r.errDepth
 	}
 	pages, i := uint32(0), 0
 	for ; i < room; i++ {
 		q := &reqs[i]
-		u := r.slots.take(q)
+		t := r.slots.take()
+		t.wrid, t.qpNum = q.WRID, q.QPNum
+		t.op, t.opcode = q.sqe.opcode, uint16(q.sqe.opcode.Opcode())
 		e := r.sqe(r.tail + uint32(i))
 		*e = q.sqe
-		e.userData = u
+		e.userData = t.userData
 		if q.Link != LinkNone || q.Async || q.err != nil || q.sqe.opcode == OpAsyncCancel {
 			if err = r.special(q, e, first+i); err != nil {
 				r.slots.putBack(1)
@@ -107,7 +109,7 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		if q.buf != nil {
 			pages += q.sqe.len / 4096
 			if !r.arena.has(q.address()) {
-				r.slots.hold(u, q)
+				t.hold(q)
 			}
 		}
 	}
@@ -154,6 +156,7 @@ func (r *Ring) fetchAll() bool {
 		return false
 	}
 	n := r.tail - r.sqHead.Load()
+	r.submits++
 	if got, e := r.enter(n, 0, longCall+1); e == 0 {
 		return got > 0
 	}
@@ -179,9 +182,14 @@ func (r *Ring) space() int {
 func (r *Ring) push(n uint32, work int) (int, error) {
 	r.edge.publish()
 	r.tail += n
+	r.slots.taken += uint64(n)
 	// Release: the entries before tail; pairs with the kernel's smp_load_acquire in
 	// io_sqring_entries. It is a full barrier too: see below.
-	r.sqTail.Store(r.tail)
+	if !r.direct {
+		r.sqTail.Store(r.tail)
+	} else {
+		storeRelease(r.sqTail, r.tail)
+	}
 	switch {
 	case r.owned:
 		// After the store of the tail; pairs with the notifier's parked, which
@@ -194,9 +202,11 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 		if r.sqFlags.Load()&sqNeedWakeup == 0 {
 			return int(n), nil
 		}
+		r.submits++
 		_, e := r.enter(n, enterSQWakeup, 0)
 		return int(n), enterError(e)
 	}
+	r.submits++
 	got, e := r.enter(n, 0, work)
 	if got == n {
 		return int(n), nil
@@ -205,6 +215,7 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 	got = min(got, n)
 	r.tail -= n - got
 	r.sqTail.Store(r.tail)
+	r.slots.taken -= uint64(n - got)
 	r.slots.putBack(int(n - got))
 	if e == 0 {
 		e = unix.EAGAIN // it ran out of memory on the way
@@ -214,7 +225,6 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 
 // enter is io_uring_enter, without waiting; got is how many entries were fetched.
 func (r *Ring) enter(n, flags uint32, work int) (got uint32, e unix.Errno) {
-	r.enters.Add(1)
 	for {
 		if r.fake != nil {
 			got, e = r.fake(n, flags)
