@@ -58,6 +58,8 @@ type Ring struct {
 	tail  uint32     // guarded by mu; sqTail
 	arena arena      // guarded by mu
 	owner owner      // guarded by mu
+	// groups are the groups of buffers that are registered. Guarded by mu.
+	groups map[uint16]*Buffers
 	_     pad.Line
 
 	enters, overflows, strange atom.Uint64

@@ -16,6 +16,7 @@ type slot struct {
 	userData uint64
 	wrid     uint64
 	pin      runtime.Pinner
+	group    *Buffers // where the kernel takes buffers from
 	qpNum    uint32
 	opcode   uint16 // WC.Opcode
 	op       Op
@@ -99,6 +100,9 @@ func (s *slots) take(q *Request) uint64 {
 	u := (t.userData>>32+1)&generations<<32 | uint64(i)
 	t.userData, t.wrid, t.qpNum = u, q.WRID, q.QPNum
 	t.op, t.opcode = q.sqe.opcode, uint16(q.sqe.opcode.Opcode())
+	if t.group != q.group { // seldom: it costs a write barrier
+		t.group = q.group
+	}
 	return u
 }
 
@@ -125,7 +129,9 @@ func (s *slots) find(wrid uint64) uint64 {
 	}
 	defer s.unlock()
 	for i := range s.table {
-		if t := &s.table[i]; t.wrid == wrid && uint32(t.userData) == uint32(i) {
+		t := &s.table[i]
+		// A cancellation never means itself, nor another one.
+		if t.wrid == wrid && uint32(t.userData) == uint32(i) && t.op != OpAsyncCancel {
 			return t.userData
 		}
 	}

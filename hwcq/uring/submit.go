@@ -94,6 +94,12 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 	pages, i := uint32(0), 0
 	for ; i < room; i++ {
 		q := &reqs[i]
+		if q.err != nil || q.group != nil {
+			if bad := r.check(q); bad != nil {
+				err = fmt.Errorf("uring: submit: reqs[%d]: %w", first+i, bad)
+				break
+			}
+		}
 		u := r.slots.take(q)
 		e := r.sqe(r.tail + uint32(i))
 		*e = q.sqe
@@ -123,6 +129,14 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		}
 	}
 	return n, n + int(pages), err
+}
+
+// check tells what is wrong with a request: its arguments, or its buffers.
+func (r *Ring) check(q *Request) error {
+	if q.err != nil {
+		return q.err
+	}
+	return q.group.check(r)
 }
 
 func (r *Ring) badLink(i int, l Link, allowed string) error {
