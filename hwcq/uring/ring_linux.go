@@ -60,7 +60,7 @@ type Ring struct {
 	owner owner      // guarded by mu
 	// groups are the groups of buffers that are registered. Guarded by mu.
 	groups map[uint16]*Buffers
-	_     pad.Line
+	_      pad.Line
 
 	enters, overflows, strange atom.Uint64
 

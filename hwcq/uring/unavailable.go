@@ -46,10 +46,8 @@ func (h host) explain(e unix.Errno, c Config) error {
 		why = h.forbidden()
 	case unix.ENOMEM:
 		why = h.memory(ringBytes(c))
-	case unix.EMFILE:
-		why = "the process has as many files open as it may: raise RLIMIT_NOFILE (ulimit -n)" + h.soft(unix.RLIMIT_NOFILE) + ", or close some"
-	case unix.ENFILE:
-		why = "the system has as many files open as it may: raise the sysctl fs.file-max" + h.value("/proc/sys/fs/file-max")
+	case unix.EMFILE, unix.ENFILE:
+		why = h.files(e)
 	case unix.EINVAL:
 		kind, why = hwcq.ErrNotSupported, h.lacking(c)
 	default:
@@ -76,6 +74,24 @@ func (h host) forbidden() string {
 		return "a seccomp filter of this process forbids it, as container profiles do: allow io_uring_setup, io_uring_enter and io_uring_register in the profile"
 	}
 	return "a security policy of this system (LSM) forbids it"
+}
+
+// eventFDFailed is setupFailed for the eventfd of a ring.
+func eventFDFailed(err error) error {
+	e, _ := err.(unix.Errno)
+	call := os.NewSyscallError("eventfd", err)
+	if e == unix.EMFILE || e == unix.ENFILE {
+		return fmt.Errorf("uring: open: %w: %s: %w", hwcq.ErrUnavailable, system.files(e), call)
+	}
+	return fmt.Errorf("uring: open: %w", call)
+}
+
+// files says whose limit of open files was hit.
+func (h host) files(e unix.Errno) string {
+	if e == unix.ENFILE {
+		return "the system has as many files open as it may: raise the sysctl fs.file-max" + h.value("/proc/sys/fs/file-max")
+	}
+	return "the process has as many files open as it may: raise RLIMIT_NOFILE (ulimit -n)" + h.soft(unix.RLIMIT_NOFILE) + ", or close some"
 }
 
 // memory says where memory for rings may be missing. size is how much it takes at least.
