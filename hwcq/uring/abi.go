@@ -140,3 +140,19 @@ type syncCancel struct {
 	_       [7]uint8
 	_       [3]uint64
 }
+
+// opProbe is struct io_uring_probe with room for every operation, 16 + 256*8 bytes.
+type opProbe struct {
+	last  uint8
+	count uint8 // entries of ops that the kernel has filled
+	_     [14]byte
+	ops   [256]struct {
+		op    uint8
+		_     uint8
+		flags uint16
+		_     uint32
+	}
+}
+
+// opSupported is IO_URING_OP_SUPPORTED.
+const opSupported = 1 << 0

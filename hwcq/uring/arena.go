@@ -21,12 +21,16 @@ func byAddress(p mapped.Pages, addr uint64) int { return cmp.Compare(p.Addr(), a
 // add makes size bytes of zeroed memory.
 func (a *arena) add(size int) (mapped.Pages, error) {
 	p, err := mapped.Anon(uintptr(size))
-	if err != nil {
-		return p, err
+	if err == nil {
+		a.keep(p)
 	}
+	return p, err
+}
+
+// keep makes pages part of the arena.
+func (a *arena) keep(p mapped.Pages) {
 	i, _ := slices.BinarySearchFunc(a.pages, p.Addr(), byAddress)
 	a.pages = slices.Insert(a.pages, i, p)
-	return p, nil
 }
 
 // has tells whether addr lies in the arena.

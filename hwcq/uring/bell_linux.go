@@ -40,7 +40,7 @@ func openEventFD(owned bool) (*eventFD, error) {
 	}
 	fd, err := unix.Eventfd(0, flags)
 	if err != nil {
-		return nil, fmt.Errorf("uring: open: %w", os.NewSyscallError("eventfd", err))
+		return nil, eventFDFailed(err)
 	}
 	b := &eventFD{file: os.NewFile(uintptr(fd), "uring eventfd"), fd: fd}
 	b.once = func(fd uintptr) bool {

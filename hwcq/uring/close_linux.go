@@ -161,6 +161,10 @@ func (r *Ring) teardown() error {
 		return errors.Join(append(errs, errCloseCorrupt)...)
 	}
 	r.slots.releaseAll()
+	for _, b := range r.groups {
+		b.retire()
+	}
+	r.groups = nil
 	errs = append(errs, r.arena.release())
 	runtime.AddCleanup(r, func(p [2]mapped.Pages) { _ = errors.Join(p[0].Unmap(), p[1].Unmap()) }, r.pages)
 	keepAlive.remove(r)

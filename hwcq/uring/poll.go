@@ -107,7 +107,7 @@ func (r *Ring) take(dst []hwcq.WC) int {
 			failed(wc, s.op, -uint32(res))
 		}
 		if flags != 0 {
-			decorate(wc, flags)
+			decorate(wc, r.slots.group(s), res, flags)
 			if flags&cqeMore != 0 {
 				continue
 			}
@@ -129,17 +129,18 @@ func message(wc *hwcq.WC, u uint64, res int32) bool {
 	return true
 }
 
-// decorate translates the flags of a completion.
-func decorate(wc *hwcq.WC, flags uint32) {
+// decorate translates the flags of a completion, and notes which buffer it took of a
+// group.
+func decorate(wc *hwcq.WC, b *Buffers, res int32, flags uint32) {
 	if flags&cqeMore != 0 {
 		wc.Flags |= FlagMore
 	}
 	if flags&cqeNonEmpty != 0 {
 		wc.Flags |= FlagNonEmpty
 	}
-	if flags&cqeBuffer != 0 {
+	if id := flags >> cqeBufferShift; flags&cqeBuffer != 0 && b != nil && b.took(id, res) {
 		wc.Flags |= FlagBuffer
-		wc.Imm = flags >> cqeBufferShift
+		wc.Imm = id
 	}
 }
 

@@ -60,7 +60,9 @@ type Ring struct {
 	submits uint64   // guarded by mu; enters by submitters
 	arena arena      // guarded by mu
 	owner owner      // guarded by mu
-	_     pad.Line
+	// groups are the groups of buffers that are registered. Guarded by mu.
+	groups map[uint16]*Buffers
+	_      pad.Line
 
 	enters, overflows, strange atom.Uint64 // Writers: the consumer; enters are those that are not submitters'
 

@@ -16,16 +16,20 @@ type slot struct {
 	// which is one less than the next generation's.
 	userData uint64
 	wrid     uint64
-	pin      runtime.Pinner
 	qpNum    uint32
 	opcode   uint16 // WC.Opcode
 	op       Op
-	pinned   bool
+	holds    bool // its entry of slots.held says something
 }
 
-const (
-	noSlot = 1<<32 - 1
-)
+const noSlot = 1<<32 - 1
+
+// held is what a request holds on to.
+type held struct {
+	pin    runtime.Pinner // its memory, if that is Go's
+	group  *Buffers       // where the kernel takes buffers from
+	pinned bool
+}
 
 // slots is the table of the requests in flight. The consumer of completions gives slots
 // back through a ring; the submitter moves them from there to a stack, so that those are
@@ -33,13 +37,14 @@ const (
 //
 // Invariants: the free slots are the first top entries of stack and the entries of ring
 // from seen to returned, masked, each once; the others are in flight: taken minus
-// returned plus len(table) of them. len(table) == len(ring) is a power of two.
+// returned plus len(table) of them. The lengths are the same power of two.
 //
 // Concurrency: available, take and putBack by the submitter that holds Ring.mu; match,
 // done and the busy bit by the consumer that holds the busy bit.
 // Progress: everything is wait-free.
 type slots struct {
 	table []slot   // a slot belongs to the submitter while it is free, to the consumer after
+	held  []held   // as table
 	ring  []uint32 // of the consumer beyond returned, of the submitter up to it
 	stack []uint32 // owner: the submitter
 	_     pad.Line // read-mostly block ends
@@ -59,7 +64,8 @@ type slots struct {
 const busyBit = 1
 
 func (s *slots) init(depth int) {
-	s.table, s.ring, s.stack = make([]slot, depth), make([]uint32, depth), make([]uint32, depth)
+	s.table, s.held = make([]slot, depth), make([]held, depth)
+	s.ring, s.stack = make([]uint32, depth), make([]uint32, depth)
 	for i := range s.stack {
 		s.stack[i] = uint32(depth - 1 - i)
 		s.table[i].userData = noSlot
@@ -77,7 +83,7 @@ func (s *slots) lock() bool {
 
 // unlock ends what lock began, and gives the slots that were freed to the submitters.
 func (s *slots) unlock() {
-	// Release: slots and entries of free before returned; pairs with the Loads in
+	// Release: slots and entries of ring before returned; pairs with the Loads in
 	// available and lock.
 	s.state.Store(s.next << 1)
 }
@@ -102,16 +108,26 @@ func (s *slots) take() *slot {
 	return t
 }
 
-// hold keeps the memory of q in place until the request of the slot is done.
-func (t *slot) hold(q *Request) {
-	t.pin.Pin(q.buf)
-	t.pinned = true
+// hold keeps the Go memory of q in place until the request of the slot is done.
+func (s *slots) hold(t *slot, q *Request) {
+	h := &s.held[uint32(t.userData)]
+	h.pin.Pin(q.buf)
+	h.pinned, t.holds = true, true
 }
+
+// join remembers the group that the request of the slot takes buffers from.
+func (s *slots) join(t *slot, b *Buffers) {
+	s.held[uint32(t.userData)].group = b
+	t.holds = true
+}
+
+// group is what join remembered.
+func (s *slots) group(t *slot) *Buffers { return s.held[uint32(t.userData)].group }
 
 // putBack frees the n slots that were taken last: the kernel has not seen them.
 func (s *slots) putBack(n int) {
 	for range n {
-		s.table[s.stack[s.top]].release()
+		s.release(&s.table[s.stack[s.top]])
 		s.top++
 	}
 }
@@ -145,20 +161,23 @@ func (s *slots) match(u uint64) *slot {
 func (s *slots) done(t *slot) {
 	s.ring[s.next&uint64(len(s.ring)-1)] = uint32(t.userData)
 	s.next++
-	t.release()
+	s.release(t)
 }
 
 // release ends the use of a slot.
-func (t *slot) release() {
-	t.userData |= noSlot
-	if t.pinned {
-		t.unpin()
+func (s *slots) release(t *slot) {
+	if t.holds {
+		s.drop(t)
 	}
+	t.userData |= noSlot
 }
 
-func (t *slot) unpin() {
-	t.pin.Unpin()
-	t.pinned = false
+func (s *slots) drop(t *slot) {
+	h := &s.held[uint32(t.userData)]
+	if h.pinned {
+		h.pin.Unpin()
+	}
+	h.group, h.pinned, t.holds = nil, false, false
 }
 
 // inFlight is how many requests are in flight; for the submitter.
@@ -170,6 +189,6 @@ func (s *slots) busy() int { return len(s.table) - int(s.next-s.taken) }
 // releaseAll forgets the requests in flight: the kernel is done.
 func (s *slots) releaseAll() {
 	for i := range s.table {
-		s.table[i].release()
+		s.release(&s.table[i])
 	}
 }

@@ -100,8 +100,8 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		e := r.sqe(r.tail + uint32(i))
 		*e = q.sqe
 		e.userData = t.userData
-		if q.Link != LinkNone || q.Async || q.err != nil || q.sqe.opcode == OpAsyncCancel {
-			if err = r.special(q, e, first+i); err != nil {
+		if q.Link != LinkNone || q.Async || q.err != nil || q.group != nil || q.sqe.opcode == OpAsyncCancel {
+			if err = r.special(q, t, e, first+i); err != nil {
 				r.slots.putBack(1)
 				break
 			}
@@ -109,7 +109,7 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		if q.buf != nil {
 			pages += q.sqe.len / 4096
 			if !r.arena.has(q.address()) {
-				t.hold(q)
+				r.slots.hold(t, q)
 			}
 		}
 	}
@@ -132,9 +132,14 @@ func (r *Ring) badLink(i int, l Link, allowed string) error {
 }
 
 // special writes what few requests need, and finds what is wrong with request i.
-func (r *Ring) special(q *Request, e *sqe, i int) error {
-	if q.err != nil {
-		return fmt.Errorf("uring: submit: reqs[%d]: %w", i, q.err)
+func (r *Ring) special(q *Request, t *slot, e *sqe, i int) error {
+	bad := q.err
+	if q.group != nil && bad == nil {
+		bad = q.group.check(r)
+		r.slots.join(t, q.group)
+	}
+	if bad != nil {
+		return fmt.Errorf("uring: submit: reqs[%d]: %w", i, bad)
 	}
 	if q.Link > LinkHard {
 		return r.badLink(i, q.Link, "LinkNone, LinkNext or LinkHard")
