@@ -101,8 +101,9 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		*e = q.sqe
 		e.userData = t.userData
 		if q.Link != LinkNone || q.Async || q.err != nil || q.group != nil || q.sqe.opcode == OpAsyncCancel {
-			if err = r.special(q, t, e, first+i); err != nil {
+			if bad := r.special(q, t, e, first+i); bad != nil {
 				r.slots.putBack(1)
+				err = bad
 				break
 			}
 		}
