@@ -88,3 +88,12 @@ func fakeNops(t testing.TB, c Config) *Ring {
 	}
 	return r
 }
+
+// drop releases a ring whose kernel never ends anything.
+func (f *fakeKernel) drop(t testing.TB) {
+	f.r.slots.releaseAll()
+	require.NoError(t, f.r.bell.close())
+	for i := range f.r.pages {
+		require.NoError(t, f.r.pages[i].Unmap())
+	}
+}

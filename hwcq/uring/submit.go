@@ -214,11 +214,13 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 	}
 	r.submits++
 	got, e := r.enter(n, 0, work)
-	if got == n {
+	if got == n && e == 0 {
 		return int(n), nil
 	}
 	// The kernel looks at the tail in enter only, so the rest can be taken back.
-	got = min(got, n)
+	if got = min(got, n); e != 0 {
+		got = 0
+	}
 	r.tail -= n - got
 	r.sqTail.Store(r.tail)
 	r.slots.taken -= uint64(n - got)
@@ -229,23 +231,16 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 	return int(got), enterError(e)
 }
 
-// enter is io_uring_enter, without waiting; got is how many entries were fetched.
+// enter is io_uring_enter, without waiting; got is how many entries were fetched. It is
+// not interrupted, as what does not wait is not.
 func (r *Ring) enter(n, flags uint32, work int) (got uint32, e unix.Errno) {
-	for {
-		if r.fake != nil {
-			got, e = r.fake(n, flags)
-		} else if work <= longCall {
-			got, e = sysRingEnter(r.fd, n, flags)
-		} else {
-			got, e = sysRingEnterLong(r.fd, n, flags)
-		}
-		if e == 0 {
-			return got, 0
-		}
-		if e != unix.EINTR {
-			return 0, e
-		}
+	switch {
+	case r.fake != nil:
+		return r.fake(n, flags)
+	case work <= longCall:
+		return sysRingEnter(r.fd, n, flags)
 	}
+	return sysRingEnterLong(r.fd, n, flags)
 }
 
 func enterError(e unix.Errno) error {
