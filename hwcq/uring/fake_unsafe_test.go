@@ -16,7 +16,6 @@ type fakeKernel struct {
 	r      *Ring
 	params params
 	ring   mapped.Pages
-	fetch  uint32 // SQ entries fetched
 	enters int
 	limit  int        // entries that an enter fetches at most, if it is not negative
 	errno  unix.Errno // what enter says
