@@ -35,7 +35,8 @@ var (
 // happens to a goroutine that is locked to its thread. Owner: they are
 // left to the owner, which hands them over at its next Poll or Wait.
 //
-// A chain of linked requests is taken whole or not at all. With n < len(reqs) the error
+// A chain of linked requests is taken whole or not at all; only where the kernel runs out
+// of memory on the way is one cut, and n tells where. With n < len(reqs) the error
 // says why it is not more: ErrFull names the limit (Depth requests in flight, or Entries
 // that the kernel has not fetched yet) and goes away with completions; ErrClosed after
 // Close or Unbind; an errno of io_uring_enter, such as EAGAIN where the kernel lacks
