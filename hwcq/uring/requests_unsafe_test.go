@@ -11,17 +11,19 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/param"
 )
 
-// huge is a slice that nobody has the memory for.
-func huge() []byte {
-	if math.MaxInt == math.MaxInt32 {
-		return nil
-	}
-	return unsafe.Slice(new(byte), maxIO+1)
+// huge is a slice that is too long, without memory behind it.
+func huge(t *testing.T) []byte {
+	t.Helper()
+	b, err := unix.Mmap(-1, 0, maxIO+1, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, unix.Munmap(b)) })
+	return b
 }
 
 func TestBadArguments(t *testing.T) {
@@ -36,9 +38,9 @@ func TestBadArguments(t *testing.T) {
 		"fd of 33 bits":       {Write(1<<32, buf, 0), "fd = 4294967296"},
 		"read off":            {Read(0, buf, -2), "off = -2"},
 		"write off":           {Write(0, buf, math.MinInt64), "off = -9223372036854775808"},
-		"read len":            {Read(0, huge(), 0), "len(buf) = 2147483648"},
-		"send len":            {Send(0, huge(), 0), "len(buf) = 2147483648: must be at most 2147483647"},
-		"recv len":            {Recv(0, huge(), 0), "len(buf)"},
+		"read len":            {Read(0, huge(t), 0), "len(buf) = 2147483648"},
+		"send len":            {Send(0, huge(t), 0), "len(buf) = 2147483648: must be at most 2147483647"},
+		"recv len":            {Recv(0, huge(t), 0), "len(buf)"},
 		"fsync fd":            {Fsync(-5, true), "uring: fsync: fd = -5"},
 		"send flags":          {Send(0, buf, 1<<40), "flags = 1099511627776"},
 		"recv fd":             {Recv(-1, buf, 0), "uring: recv: fd"},
