@@ -141,7 +141,7 @@ type syncCancel struct {
 
 // opProbe is struct io_uring_probe with room for every operation, 16 + 256*8 bytes.
 type opProbe struct {
-	last  uint8
+	_     uint8 // last_op
 	count uint8 // entries of ops that the kernel has filled
 	_     [14]byte
 	ops   [256]struct {
