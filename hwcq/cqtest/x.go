@@ -146,9 +146,17 @@ func (x *x) end() {
 	if x.b != nil && !x.failed() {
 		x.close()
 	} else if x.b != nil {
-		// Something is broken: whatever hangs must not keep the others.
-		_ = x.quiesceAndClose()
-		x.own.stop()
+		// Something is broken: if this hangs too, it must not keep the others.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = x.quiesceAndClose()
+			x.own.stop()
+		}()
+		select {
+		case <-done:
+		case <-time.After(x.d.Patience):
+		}
 	}
 }
 
@@ -207,30 +215,42 @@ func (x *x) quiesceAndClose() error {
 	return x.cq.Close()
 }
 
-// owner is a goroutine locked to a thread, which runs what it is given. A nil
-// owner may be stopped.
-type owner struct{ work chan func() }
+// owner is a goroutine locked to a thread, which runs what it is given until
+// it is stopped. A nil owner may be stopped.
+type owner struct {
+	work chan func()
+	quit chan struct{}
+}
 
 func newOwner() *owner {
-	o := &owner{make(chan func())}
+	o := &owner{make(chan func()), make(chan struct{})}
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		for f := range o.work {
-			f()
+		for {
+			select {
+			case f := <-o.work:
+				f()
+			case <-o.quit:
+				return
+			}
 		}
 	}()
 	return o
 }
 
+// do returns when f has run, or the owner was stopped before it could.
 func (o *owner) do(f func()) {
 	done := make(chan struct{})
-	o.work <- func() { defer close(done); f() }
-	<-done
+	select {
+	case o.work <- func() { defer close(done); f() }:
+		<-done
+	case <-o.quit:
+	}
 }
 
 func (o *owner) stop() {
 	if o != nil {
-		close(o.work)
+		close(o.quit)
 	}
 }
