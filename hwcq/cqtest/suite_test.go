@@ -307,7 +307,7 @@ var brokens = []broken{
 		}
 	}},
 	{name: "loses a wake now and then", finds: "arm/no lost wake", spoil: func(r *rig) {
-		lost := every(50)
+		lost := every(17)
 		r.arm = func(s bool) (bool, error) {
 			if lost() {
 				return false, nil
