@@ -155,7 +155,8 @@ func checkArmTwice(x *x) {
 	}
 }
 
-// If declared missed is exact, else it is false.
+// If declared missed is exact. Else it is a hint, which may be missing but not
+// be wrong.
 func checkMissed(x *x) {
 	x.open(8)
 	exact := x.cq.Capabilities().ReportsMissed
@@ -171,8 +172,8 @@ func checkMissed(x *x) {
 		x.same(x.take(1, 1), ids[:1])
 		x.same(x.take(1, 1), ids[1:2])
 		x.pending()
-		if missed := x.arm(); missed != exact {
-			x.fatalf("Arm with a visible completion: missed %v, ReportsMissed %v", missed, exact)
+		if missed := x.arm(); exact && !missed {
+			x.fatalf("Arm with a visible completion reports none missed, and ReportsMissed is true")
 		}
 		x.expect(ids[2:], 4)
 		x.expect(x.complete(1), 4)

@@ -285,8 +285,9 @@ var brokens = []broken{
 	{name: "always reports missed", finds: "arm/missed", spoil: func(r *rig) {
 		r.arm = func(s bool) (bool, error) { _, err := r.CQ.Arm(s); return true, err }
 	}},
-	{name: "reports missed, undeclared", finds: "arm/missed", spoil: func(r *rig) {
+	{name: "a wrong hint", finds: "arm/missed", spoil: func(r *rig) {
 		r.caps = func() hwcq.Capabilities { c := r.CQ.Capabilities(); c.ReportsMissed = false; return c }
+		r.arm = func(s bool) (bool, error) { _, err := r.CQ.Arm(s); return true, err }
 	}},
 	{name: "solicited only is next", finds: "arm/solicited", spoil: func(r *rig) {
 		r.arm = func(bool) (bool, error) { return r.CQ.Arm(false) }
