@@ -2,7 +2,6 @@ package cqtest
 
 import (
 	"errors"
-	"time"
 
 	"github.com/evdengine/evd/hwcq"
 )
@@ -232,20 +231,17 @@ func checkNotSolicited(x *x) {
 	x.expect(ids, 4)
 }
 
-// A completion that races with arm and look is polled or announced. The
-// completing goroutine strikes sooner or later.
+// A completion is polled or announced, wherever it strikes: before the arm, at
+// any time beside arm and look, after the look.
 func checkNoLostWake(x *x) {
+	const before, beside, after = 0, 1, 2 // and 3, again after: a round that begins disarmed
 	x.open(8)
-	strike, struck := make(chan int), make(chan error)
+	strike, struck := make(chan int, 1), make(chan error, 1)
 	id := uint64(1 << 32)
 	go func() {
-		defer close(struck)
 		for delay := range strike {
 			for range delay {
 				_ = x.cq.Pending()
-			}
-			if delay%3 == 0 {
-				time.Sleep(20 * time.Microsecond) // the consumer sleeps by now
 			}
 			id++
 			struck <- x.b.Complete(id)
@@ -255,12 +251,26 @@ func checkNoLostWake(x *x) {
 	dst := make([]hwcq.WC, 4)
 	for i := range 500 {
 		x.empty()
-		strike <- i % 50 * 100
+		at := i % 4
+		hit := false
+		if at == before {
+			strike <- 0
+			x.pending()
+			hit = true
+		}
+		if at == beside {
+			strike <- i % 50 * 100
+			hit = true
+		}
 		var n int
 		for n == 0 {
 			x.arm()
 			if n = x.poll(dst); n > 0 {
 				break
+			}
+			if at >= after && !hit {
+				strike <- i % 3 * 5000 // the consumer sleeps already, or not yet
+				hit = true
 			}
 			event, err := x.wait() // ends the check if nothing comes
 			x.noErr("Wait", err)

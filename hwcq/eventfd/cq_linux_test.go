@@ -74,7 +74,7 @@ func (s *spread) Capabilities() hwcq.Capabilities {
 func TestConformance(t *testing.T) {
 	for _, given := range []string{"own", "given", "semaphore"} {
 		t.Run(given, func(t *testing.T) {
-			cqtest.Run(t, cqtest.Driver{GuardsPoll: true, GuardsWait: true, Open: func(int) (*cqtest.Bed, error) {
+			cqtest.Run(t, cqtest.Driver{Quiet: 2 * time.Millisecond, GuardsPoll: true, GuardsWait: true, Open: func(int) (*cqtest.Bed, error) {
 				var cfg Config
 				var err error
 				release := func() error { return nil }

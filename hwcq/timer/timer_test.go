@@ -17,7 +17,7 @@ import (
 func TestConformance(t *testing.T) {
 	for name, d := range map[string]time.Duration{"at once": 0, "soon": 100 * time.Microsecond} {
 		t.Run(name, func(t *testing.T) {
-			cqtest.Run(t, cqtest.Driver{GuardsPoll: true, GuardsWait: true, Open: func(depth int) (*cqtest.Bed, error) {
+			cqtest.Run(t, cqtest.Driver{Quiet: 2 * time.Millisecond, GuardsPoll: true, GuardsWait: true, Open: func(depth int) (*cqtest.Bed, error) {
 				c, err := New(Config{Depth: depth})
 				if err != nil {
 					return nil, err
