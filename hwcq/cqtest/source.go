@@ -196,7 +196,8 @@ func checkSecondWaiter(x *x) {
 	x.until("a second Wait returns ErrBusy", func() bool {
 		t := time.AfterFunc(x.d.Quiet, x.src.Wake)
 		defer t.Stop()
-		_, err := x.src.Wait()
+		var err error
+		x.within("a second Wait", func() { _, err = x.src.Wait() })
 		return errors.Is(err, hwcq.ErrBusy) || errors.Is(err, hwcq.ErrWrongThread)
 	})
 	x.until("the first returns when woken", func() bool {

@@ -42,7 +42,7 @@ func verify(d Driver, p property) []string {
 	}()
 	select {
 	case <-done:
-	case <-time.After(20 * x.d.Patience):
+	case <-time.After(10 * x.d.Patience):
 		buf := make([]byte, 1<<16)
 		x.errorf("hangs:\n%s", buf[:runtime.Stack(buf, true)])
 	}
