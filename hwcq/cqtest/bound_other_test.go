@@ -1,0 +1,5 @@
+//go:build !linux
+
+package cqtest
+
+var brokenBound []broken
