@@ -158,10 +158,10 @@ func (q *CQ) destroy() error {
 	read, err := q.dev.dropCQ("close CQ", q.raw.handle)
 	q.unacked = int64(read) - int64(q.src.got.Load())
 	q.dev.remove(q.id)
-	errs := []error{err, q.src.release(), q.raw.cmd.unmap()}
-	if err := q.raw.ringMap.blank(); err != nil {
+	errs := []error{err, q.src.release(), q.raw.cmd.Unmap()}
+	if err := q.raw.ringMap.Blank(); err != nil {
 		errs = append(errs, opError("close CQ", err))
 	}
-	runtime.AddCleanup(q, func(m mapping) { _ = m.unmap() }, q.raw.ringMap)
+	runtime.AddCleanup(q, func(m mapping) { _ = m.Unmap() }, q.raw.ringMap)
 	return errors.Join(errs...)
 }

@@ -27,9 +27,9 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 
 	m, err := mapAnon(ringDataOff + uintptr(slots)<<7)
 	require.NoError(t, err)
-	put32(m.base, ringLog2Off, 7)
-	put32(m.base, ringMaskOff, slots-1)
-	r, err := newRing(m.base, m.size, wcSize)
+	put32(m.Base, ringLog2Off, 7)
+	put32(m.Base, ringMaskOff, slots-1)
+	r, err := newRing(m.Base, m.Size, wcSize)
 	require.NoError(t, err)
 
 	ch := newFakeChannel(t, 7)
@@ -111,10 +111,10 @@ func TestCQCloseBesideEverything(t *testing.T) {
 // The address range of a closed CQ is given back once the CQ is garbage.
 func TestCQMappingIsGivenBack(t *testing.T) {
 	q, _, _ := newFakeCQ(t, 1<<16)
-	addr, mark := q.raw.ringMap.addr(), []byte("the pages of this test")
+	addr, mark := q.raw.ringMap.Addr(), []byte("the pages of this test")
 	require.NoError(t, q.Close())
 	require.Zero(t, q.Poll(make([]hwcq.WC, 1)), "a late poll finds zeroed pages")
-	copy(q.raw.ringMap.bytes(), mark)
+	copy(q.raw.ringMap.Bytes(), mark)
 	require.True(t, holds(t, addr, mark), "still there for a late poll")
 	runtime.KeepAlive(q)
 	q = nil

@@ -143,24 +143,24 @@ func (d *Device) GIDs() ([]GIDEntry, error) {
 	if err != nil {
 		return nil, opError(op, err)
 	}
-	defer m.unmap()
+	defer m.Unmap()
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
 	}
-	count := d.ctl.bytes()[ioOutOff:][:8]
+	count := d.ctl.Bytes()[ioOutOff:][:8]
 	clear(count)
 	d.ctl.begin(methodGIDs)
 	d.ctl.attr(0, 8, gidEntSize) // entry size
 	d.ctl.attr(1, 4, 0)          // flags
-	d.ctl.attr(2, uint16(n*gidEntSize), m.addr())
-	d.ctl.attr(3, 8, d.ctl.addr()+ioOutOff)
+	d.ctl.attr(2, uint16(n*gidEntSize), m.Addr())
+	d.ctl.attr(3, 8, d.ctl.Addr()+ioOutOff)
 	if err := d.ctl.run(d.fd); err != nil {
 		return nil, opError(op, err)
 	}
-	return decGIDs(m.bytes()[:n*gidEntSize], le.Uint64(count))
+	return decGIDs(m.Bytes()[:n*gidEntSize], le.Uint64(count))
 }
 
 // DefaultGID returns the first RoCE v2 GID that is an IPv4 address: the one
@@ -197,7 +197,7 @@ func (d *Device) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	errs = append(errs, unix.Close(d.fd), d.ctl.unmap())
+	errs = append(errs, unix.Close(d.fd), d.ctl.Unmap())
 	return errors.Join(errs...)
 }
 

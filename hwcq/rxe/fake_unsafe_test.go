@@ -23,10 +23,10 @@ func newFakeRing(t testing.TB, slots uint32, log2 uint8, index uint32) *fakeRing
 	t.Helper()
 	m, err := mapAnon(ringDataOff + uintptr(slots)<<log2)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = m.unmap() })
-	put32(m.base, ringLog2Off, uint32(log2))
-	put32(m.base, ringMaskOff, slots-1)
-	r, err := newRing(m.base, m.size, 1)
+	t.Cleanup(func() { _ = m.Unmap() })
+	put32(m.Base, ringLog2Off, uint32(log2))
+	put32(m.Base, ringMaskOff, slots-1)
+	r, err := newRing(m.Base, m.Size, 1)
 	require.NoError(t, err)
 	r.prod.Store(index)
 	r.cons.Store(index)
@@ -68,7 +68,7 @@ func TestWCLayout(t *testing.T) {
 func TestNewRingRefusesNonsense(t *testing.T) {
 	m, err := mapAnon(8192)
 	require.NoError(t, err)
-	defer m.unmap()
+	defer m.Unmap()
 	for name, c := range map[string]struct {
 		log2, mask uint32
 		size, elem uintptr
@@ -84,14 +84,14 @@ func TestNewRingRefusesNonsense(t *testing.T) {
 		"shift that would overflow":  {64, 7, 8192, 48},
 		"slots smaller than the WQE": {7, 7, 8192, 208},
 	} {
-		put32(m.base, ringLog2Off, c.log2)
-		put32(m.base, ringMaskOff, c.mask)
-		_, err := newRing(m.base, c.size, c.elem)
+		put32(m.Base, ringLog2Off, c.log2)
+		put32(m.Base, ringMaskOff, c.mask)
+		_, err := newRing(m.Base, c.size, c.elem)
 		require.ErrorIs(t, err, ErrCorrupt, name)
 	}
-	put32(m.base, ringLog2Off, 7)
-	put32(m.base, ringMaskOff, 31)
-	r, err := newRing(m.base, ringDataOff+32<<7, 48)
+	put32(m.Base, ringLog2Off, 7)
+	put32(m.Base, ringMaskOff, 31)
+	r, err := newRing(m.Base, ringDataOff+32<<7, 48)
 	require.NoError(t, err)
 	require.EqualValues(t, 31, r.mask)
 }

@@ -9,62 +9,20 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/evdengine/evd/internal/mapped"
 )
 
 // mapping is memory outside the Go heap: anonymous pages, or a queue shared
 // with the kernel. The zero mapping is no mapping.
-type mapping struct {
-	base unsafe.Pointer
-	size uintptr
-}
+type mapping = mapped.Pages
 
 // mapAnon returns size bytes of zeroed private memory, rounded up to pages.
-func mapAnon(size uintptr) (mapping, error) {
-	size = pageAlign(size)
-	p, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return mapping{}, os.NewSyscallError("mmap", err)
-	}
-	return mapping{p, size}, nil
-}
+func mapAnon(size uintptr) (mapping, error) { return mapped.Anon(size) }
 
 // mapQueue maps a queue of the kernel. Each can be mapped once.
 func mapQueue(fd int, mi mmInfo) (mapping, error) {
-	p, err := unix.MmapPtr(fd, int64(mi.offset), nil, uintptr(mi.size),
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return mapping{}, os.NewSyscallError("mmap", err)
-	}
-	return mapping{p, pageAlign(uintptr(mi.size))}, nil
-}
-
-func pageAlign(n uintptr) uintptr {
-	p := uintptr(os.Getpagesize())
-	return (n + p - 1) &^ (p - 1)
-}
-
-func (m mapping) bytes() []byte { return unsafe.Slice((*byte)(m.base), m.size) }
-
-// addr is the address to put into commands. The pages never move.
-func (m mapping) addr() uint64 { return uint64(uintptr(m.base)) }
-
-// unmap releases the pages. Nothing may hold a pointer into them.
-func (m *mapping) unmap() error {
-	if m.base == nil {
-		return nil
-	}
-	err := unix.MunmapPtr(m.base, m.size)
-	*m = mapping{}
-	return os.NewSyscallError("munmap", err)
-}
-
-// blank replaces the pages, in one step, by zeroed private ones at the same
-// address: what was mapped is released, yet a pointer into it stays readable
-// and writable. unmap must follow when the last pointer is gone.
-func (m mapping) blank() error {
-	_, err := unix.MmapPtr(-1, 0, m.base, m.size, unix.PROT_READ|unix.PROT_WRITE,
-		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE)
-	return os.NewSyscallError("mmap", err)
+	return mapped.Shared(fd, int64(mi.offset), uintptr(mi.size), 0)
 }
 
 // hotWrite sends a prebuilt command of n bytes at p. The kernel handles it
@@ -85,7 +43,7 @@ func tryRead8(fd int, buf *[8]byte) (int, unix.Errno) {
 type commandBlock struct{ mapping }
 
 // at is the address of the command at byte off.
-func (c commandBlock) at(off uintptr) unsafe.Pointer { return unsafe.Add(c.base, off) }
+func (c commandBlock) at(off uintptr) unsafe.Pointer { return unsafe.Add(c.Base, off) }
 
 // The ioctl interface: linux include/uapi/rdma/rdma_user_ioctl_cmds.h.
 const (
@@ -117,7 +75,7 @@ const (
 
 // begin starts a call.
 func (b ioctlBuf) begin(method uint16) {
-	h := b.bytes()[:ioctlHdr]
+	h := b.Bytes()[:ioctlHdr]
 	clear(h)
 	le.PutUint16(h[2:], objDevice)
 	le.PutUint16(h[4:], method)
@@ -127,7 +85,7 @@ func (b ioctlBuf) begin(method uint16) {
 // attr adds an attribute: data itself where its length is at most 8 and it
 // is input, else the address of the data.
 func (b ioctlBuf) attr(id, length uint16, data uint64) {
-	h := b.bytes()
+	h := b.Bytes()
 	n := le.Uint16(h[6:])
 	a := h[ioctlHdr+int(n)*ioctlAttr:][:ioctlAttr]
 	le.PutUint16(a, id)
@@ -146,16 +104,16 @@ func (b ioctlBuf) in(id uint16, data []byte) {
 		b.attr(id, uint16(len(data)), le.Uint64(v[:]))
 		return
 	}
-	copy(b.bytes()[ioInOff:ioOutOff], data)
-	b.attr(id, uint16(len(data)), b.addr()+ioInOff)
+	copy(b.Bytes()[ioInOff:ioOutOff], data)
+	b.attr(id, uint16(len(data)), b.Addr()+ioInOff)
 }
 
 // run makes the call on fd.
 func (b ioctlBuf) run(fd int) error {
-	h := b.bytes()
+	h := b.Bytes()
 	le.PutUint16(h, ioctlHdr+le.Uint16(h[6:])*ioctlAttr)
 	for {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.base))
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.Base))
 		if e == 0 {
 			return nil
 		}
@@ -168,17 +126,17 @@ func (b ioctlBuf) run(fd int) error {
 // invoke runs a write command through the ioctl: in is its body, core and
 // driver receive its answers.
 func (b ioctlBuf) invoke(fd int, cmd uint32, in, core, driver []byte) error {
-	p := b.bytes()
+	p := b.Bytes()
 	b.begin(methodInvoke)
 	b.attr(attrWriteCmd, 8, uint64(cmd))
 	b.in(attrCoreIn, in)
 	if len(core) > 0 {
 		clear(p[ioOutOff:ioDrvOff])
-		b.attr(attrCoreOut, uint16(len(core)), b.addr()+ioOutOff)
+		b.attr(attrCoreOut, uint16(len(core)), b.Addr()+ioOutOff)
 	}
 	if len(driver) > 0 {
 		clear(p[ioDrvOff:])
-		b.attr(attrDriverOut, uint16(len(driver)), b.addr()+ioDrvOff)
+		b.attr(attrDriverOut, uint16(len(driver)), b.Addr()+ioDrvOff)
 	}
 	err := b.run(fd)
 	copy(core, p[ioOutOff:ioDrvOff])

@@ -31,7 +31,7 @@ func OpenBuffer(size int) (*Buffer, error) {
 	if err != nil {
 		return nil, opError("open buffer", err)
 	}
-	m.size = uintptr(size)
+	m.Size = uintptr(size)
 	return &Buffer{mem: m}, nil
 }
 
@@ -39,10 +39,10 @@ func OpenBuffer(size int) (*Buffer, error) {
 func (b *Buffer) Bytes() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.mem.base == nil {
+	if b.mem.Base == nil {
 		return nil
 	}
-	return b.mem.bytes()
+	return b.mem.Bytes()
 }
 
 // Close releases the memory. While an MR covers it the error matches
@@ -54,18 +54,18 @@ func (b *Buffer) Close() error {
 	if b.mrs > 0 {
 		return fmt.Errorf("rxe: close buffer: %w: %d memory regions still cover it", hwcq.ErrBusy, b.mrs)
 	}
-	return b.mem.unmap()
+	return b.mem.Unmap()
 }
 
 // hold marks the buffer as registered and returns where it is.
 func (b *Buffer) hold() (addr, length uint64, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.mem.base == nil {
+	if b.mem.Base == nil {
 		return 0, 0, fmt.Errorf("rxe: register memory: buffer: %w", hwcq.ErrClosed)
 	}
 	b.mrs++
-	return b.mem.addr(), uint64(b.mem.size), nil
+	return b.mem.Addr(), uint64(b.mem.Size), nil
 }
 
 func (b *Buffer) release() {

@@ -84,7 +84,7 @@ func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
 	}
 	d.ctl = ioctlBuf{page}
 	if err := d.getContext(); err != nil {
-		return nil, errors.Join(err, d.ctl.unmap(), unix.Close(fd))
+		return nil, errors.Join(err, d.ctl.Unmap(), unix.Close(fd))
 	}
 	return d, nil
 }

@@ -38,7 +38,7 @@ func (d *Device) makeCQ(op string, user uint64, c CQConfig, channelFD int) (q ra
 	var driver [mmInfoSize]byte
 	in := encCreateCQ(user, uint32(c.Depth), uint32(c.Vector), int32(channelFD))
 	if err := d.exec(op, cmdCreateCQ, in, core[:], driver[:]); err != nil {
-		return rawCQ{}, errors.Join(err, q.cmd.unmap())
+		return rawCQ{}, errors.Join(err, q.cmd.Unmap())
 	}
 	made, err := decCreateCQ(core[:], driver[:])
 	if err == nil {
@@ -50,10 +50,10 @@ func (d *Device) makeCQ(op string, user uint64, c CQConfig, channelFD int) (q ra
 	}
 	if err != nil {
 		_, derr := d.dropCQ(op, q.handle)
-		return rawCQ{}, errors.Join(fmt.Errorf("rxe: %s: %w", op, err), derr, q.cmd.unmap(), q.ringMap.unmap())
+		return rawCQ{}, errors.Join(fmt.Errorf("rxe: %s: %w", op, err), derr, q.cmd.Unmap(), q.ringMap.Unmap())
 	}
-	hotCommand(q.cmd.bytes()[armNext:], cmdReqNotifyCQ, words(nil, q.handle, 0), 0)
-	hotCommand(q.cmd.bytes()[armSolicited:], cmdReqNotifyCQ, words(nil, q.handle, 1), 0)
+	hotCommand(q.cmd.Bytes()[armNext:], cmdReqNotifyCQ, words(nil, q.handle, 0), 0)
+	hotCommand(q.cmd.Bytes()[armSolicited:], cmdReqNotifyCQ, words(nil, q.handle, 1), 0)
 	return q, nil
 }
 
@@ -80,9 +80,9 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 	if err != nil {
 		return mapping{}, ring{}, err
 	}
-	r, err := newRing(m.base, m.size, elem)
+	r, err := newRing(m.Base, m.Size, elem)
 	if err != nil {
-		return mapping{}, ring{}, errors.Join(err, m.unmap())
+		return mapping{}, ring{}, errors.Join(err, m.Unmap())
 	}
 	return m, r, nil
 }
@@ -117,7 +117,7 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 	var core [32]byte
 	var driver [2 * mmInfoSize]byte
 	if err := d.exec(op, cmdCreateQP, encCreateQP(user, pd, scq, rcq, c), core[:], driver[:]); err != nil {
-		return errors.Join(err, q.cmd.unmap())
+		return errors.Join(err, q.cmd.Unmap())
 	}
 	made, err := decCreateQP(core[:], driver[:])
 	if err == nil {
@@ -145,8 +145,8 @@ func (q *rawQP) setUp(d *Device, made qpCreated) (err error) {
 	}
 	q.recv.maxSGE, q.send.maxSGE = int(made.recvSGE), int(made.sendSGE)
 	// Unlike the ioctl way, write() answers at the address in the command.
-	answer := []uint64{q.cmd.addr() + doorbellOut}
-	hotCommand(q.cmd.bytes(), cmdPostSend, words(answer, q.handle, 0, 0, sendWRSize), 1)
+	answer := []uint64{q.cmd.Addr() + doorbellOut}
+	hotCommand(q.cmd.Bytes(), cmdPostSend, words(answer, q.handle, 0, 0, sendWRSize), 1)
 	return nil
 }
 
@@ -164,7 +164,7 @@ func (q *rawQP) drop(d *Device, op string) error {
 	q.recv.shut()
 	var out [4]byte
 	err := goneIsFine(d.exec(op, cmdDestroyQP, words(resp, q.handle, 0), out[:], nil))
-	return errors.Join(err, q.maps[0].unmap(), q.maps[1].unmap(), q.cmd.unmap())
+	return errors.Join(err, q.maps[0].Unmap(), q.maps[1].Unmap(), q.cmd.Unmap())
 }
 
 // goneIsFine drops the error of destroying an object whose device went first

@@ -134,5 +134,5 @@ func (r *ringer) drop() error {
 
 func (r *ringer) dropCQ() error {
 	_, err := r.dev.dropCQ("close wake-up queue", r.raw.handle)
-	return errors.Join(err, r.raw.ringMap.unmap(), r.raw.cmd.unmap())
+	return errors.Join(err, r.raw.ringMap.Unmap(), r.raw.cmd.Unmap())
 }

@@ -67,14 +67,14 @@ func FuzzRingHeader(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.unmap()
-		put32(m.base, ringLog2Off, log2)
-		put32(m.base, ringMaskOff, mask)
-		r, err := newRing(m.base, uintptr(size), uintptr(elem))
+		defer m.Unmap()
+		put32(m.Base, ringLog2Off, log2)
+		put32(m.Base, ringMaskOff, mask)
+		r, err := newRing(m.Base, uintptr(size), uintptr(elem))
 		if err != nil {
 			return
 		}
-		end := uintptr(r.slot(r.mask)) - uintptr(m.base) + 1<<r.log2
+		end := uintptr(r.slot(r.mask)) - uintptr(m.Base) + 1<<r.log2
 		if end > uintptr(size) || uintptr(1)<<r.log2 < uintptr(elem) || r.mask&(r.mask+1) != 0 || r.mask == 0 {
 			t.Fatalf("2^%d, mask %x in %d bytes accepted: the last slot ends at %d", log2, mask, size, end)
 		}

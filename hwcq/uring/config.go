@@ -109,4 +109,12 @@ func (c Config) depth() int {
 	return powerOfTwo(c.Depth)
 }
 
+// sqPollIdle is how long the kernel's thread of a valid configuration polls.
+func (c Config) sqPollIdle() time.Duration {
+	if c.SQPollIdle == 0 {
+		return time.Second
+	}
+	return c.SQPollIdle
+}
+
 func powerOfTwo(n int) int { return 1 << bits.Len32(uint32(n-1)) }

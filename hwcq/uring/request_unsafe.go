@@ -1,6 +1,12 @@
 package uring
 
-import "unsafe"
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/evdengine/evd/internal/param"
+)
 
 // Request is one operation to submit: made by a constructor, then given the fields
 // below. It is a value; Submit copies it.
@@ -21,7 +27,48 @@ type Request struct {
 
 	sqe   sqe
 	buf   unsafe.Pointer // what the kernel uses until the last completion; nil: nothing
-	multi bool           // may complete more than once
+	group *Buffers       // where the kernel takes a buffer from; nil: nowhere
+	err   error          // what is wrong with the arguments; Submit reports it
+}
+
+// maxIO is how many bytes one request moves at most: a result is an int32.
+const maxIO = math.MaxInt32
+
+// request begins a request on a file.
+func request(op Op, fd int) Request {
+	q := Request{sqe: sqe{opcode: op, fd: int32(fd)}}
+	if fd < 0 || fd > math.MaxInt32 {
+		q.bad("fd", fd, "an open file descriptor, 0 or more")
+	}
+	return q
+}
+
+// bad keeps the first thing that is wrong with the arguments.
+func (q *Request) bad(name string, value any, allowed string) {
+	if q.err == nil {
+		q.err = param.Invalid("uring: "+q.sqe.opcode.String(), name, value, allowed)
+	}
+}
+
+// use has the request work on the bytes of b, and hold on to them.
+func (q *Request) use(b []byte) {
+	if len(b) > maxIO {
+		q.bad("len(buf)", len(b), fmt.Sprintf("at most %d", maxIO))
+	}
+	if len(b) == 0 {
+		return // there may be nothing to point at
+	}
+	q.buf = unsafe.Pointer(unsafe.SliceData(b))
+	q.sqe.addr, q.sqe.len = uint64(uintptr(q.buf)), uint32(len(b))
+}
+
+// address is where the memory is that the request holds on to.
+func (q *Request) address() uint64 { return uint64(uintptr(q.buf)) }
+
+// useAt has the request refer to *p, and hold on to it.
+func useAt[T any](q *Request, p *T) {
+	q.buf = unsafe.Pointer(p)
+	q.sqe.addr = uint64(uintptr(q.buf))
 }
 
 // Link says how a request and the next one belong together. A chain is submitted

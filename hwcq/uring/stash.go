@@ -1,0 +1,39 @@
+//go:build linux && (amd64 || arm64)
+
+package uring
+
+import "github.com/evdengine/evd/hwcq"
+
+// stash holds completions that were taken out of the rings before anybody polled: at
+// Unbind and Close, when the kernel must be rid of all requests. The consumer's.
+type stash struct{ wcs []hwcq.WC }
+
+// pollOdd is poll of a ring that is corrupt or has a stash, which goes first.
+func (r *Ring) pollOdd(dst []hwcq.WC) int {
+	n := copy(dst, r.stash.wcs)
+	if r.stash.wcs = r.stash.wcs[n:]; len(r.stash.wcs) == 0 {
+		r.stash.wcs = nil
+		r.state.And(^uint32(stStash))
+	}
+	if n < len(dst) && r.state.Load()&stCorrupt == 0 {
+		n += r.take(dst[n:])
+	}
+	return n
+}
+
+// reap takes everything from the completion queue into the stash, for the consumer.
+func (r *Ring) reap() (found bool) {
+	var wcs [64]hwcq.WC
+	for r.state.Load()&stCorrupt == 0 {
+		n := r.take(wcs[:])
+		if n == 0 && r.cqTail.Load() == r.cqHead.Load() {
+			break
+		}
+		r.stash.wcs = append(r.stash.wcs, wcs[:n]...)
+		found = found || n > 0
+	}
+	if len(r.stash.wcs) > 0 {
+		r.setState(stStash)
+	}
+	return found
+}
