@@ -132,18 +132,16 @@ type cqe struct {
 
 // syncCancel is struct io_uring_sync_cancel_reg, 64 bytes.
 type syncCancel struct {
-	addr    uint64
+	_       uint64 // addr
 	fd      int32
 	flags   uint32
 	timeout [2]int64
-	opcode  uint8
-	_       [7]uint8
-	_       [3]uint64
+	_       [4]uint64 // opcode and padding
 }
 
 // opProbe is struct io_uring_probe with room for every operation, 16 + 256*8 bytes.
 type opProbe struct {
-	last  uint8
+	_     uint8 // last_op
 	count uint8 // entries of ops that the kernel has filled
 	_     [14]byte
 	ops   [256]struct {

@@ -23,7 +23,7 @@ type bufReg struct {
 	addr    uint64
 	entries uint32
 	group   uint16
-	flags   uint16
+	_       uint16 // flags
 	_       [3]uint64
 }
 

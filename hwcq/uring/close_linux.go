@@ -96,7 +96,7 @@ func (r *Ring) askOwner(o owner) error {
 	// Before the look at parked; pairs with the owner's store of it.
 	r.note.closing.Store(1)
 	r.note.nudge()
-	t := time.NewTimer(settleLimit + time.Second)
+	t := time.NewTimer(settleLimit + settleLimit/5) // which he may take himself
 	defer t.Stop()
 	select {
 	case <-o.left:

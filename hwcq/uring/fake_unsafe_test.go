@@ -16,7 +16,6 @@ type fakeKernel struct {
 	r      *Ring
 	params params
 	ring   mapped.Pages
-	fetch  uint32 // SQ entries fetched
 	enters int
 	limit  int        // entries that an enter fetches at most, if it is not negative
 	errno  unix.Errno // what enter says
@@ -87,4 +86,13 @@ func fakeNops(t testing.TB, c Config) *Ring {
 		return n, 0
 	}
 	return r
+}
+
+// drop releases a ring whose kernel never ends anything.
+func (f *fakeKernel) drop(t testing.TB) {
+	f.r.slots.releaseAll()
+	require.NoError(t, f.r.bell.close())
+	for i := range f.r.pages {
+		require.NoError(t, f.r.pages[i].Unmap())
+	}
 }

@@ -42,8 +42,9 @@ const (
 	FeatureSubmitAll
 	// FeatureCoopTaskrun: Config.CoopTaskrun.
 	FeatureCoopTaskrun
-	// FeatureSingleIssuer and FeatureDeferTaskrun: the shape Owner.
+	// FeatureSingleIssuer: a ring for one thread; the shape Owner needs it.
 	FeatureSingleIssuer
+	// FeatureDeferTaskrun: completions in that thread's calls only; the shape Owner needs it.
 	FeatureDeferTaskrun
 	// FeatureNoSQArray: one indirection less; used where it is there.
 	FeatureNoSQArray

@@ -80,10 +80,10 @@ func (k *kernelRing) open(p *params) error {
 	}
 	var err error
 	if k.ring, err = mapped.Shared(k.fd, offSQRing, ringSize(p), unix.MAP_POPULATE); err != nil {
-		return fmt.Errorf("uring: open: %w", err)
+		return fmt.Errorf("uring: open: %w: %w", hwcq.ErrUnavailable, err)
 	}
 	if k.entries, err = mapped.Shared(k.fd, offSQEs, sqeSize*uintptr(p.sqEntries), unix.MAP_POPULATE); err != nil {
-		return fmt.Errorf("uring: open: %w", err)
+		return fmt.Errorf("uring: open: %w: %w", hwcq.ErrUnavailable, err)
 	}
 	k.rings, err = newRings(p, k.ring, k.entries)
 	return err

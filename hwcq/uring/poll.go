@@ -112,6 +112,9 @@ func (r *Ring) take(dst []hwcq.WC) int {
 				continue
 			}
 		}
+		if s.holds {
+			r.slots.drop(s)
+		}
 		r.slots.done(s)
 	}
 	// Release: hands the entries back after they were copied; pairs with the kernel's

@@ -103,8 +103,8 @@ func CancelAll() Request {
 // MsgRing has a completion appear on another ring (IORING_OP_MSG_RING, Linux 5.18): one
 // with this wrid, opcode OpMsgRing, ByteLen n and QPNum 0. wrid is less than 2^63, n at
 // most 2^31-1. This request completes with 0 once it is there, with EOVERFLOW or ENOMEM
-// if the kernel could not store it, with EBADFD if the other is an owner's ring that
-// nobody has bound. The other ring must stay open until then; it may be the same. Its
+// if the kernel could not store it, with EBADFD (Linux 6.2 and later) if the other is an
+// owner's ring that nobody has bound. The other ring must stay open until then; it may be the same. Its
 // Depth does not count messages: many at once overflow into the kernel's memory.
 func MsgRing(to *Ring, wrid uint64, n uint32) (Request, error) {
 	switch {

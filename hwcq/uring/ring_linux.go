@@ -36,15 +36,15 @@ var (
 // and their address range is given back when the Ring is garbage.
 type Ring struct {
 	rings
-	fd    int
-	owned bool // Shape is Owner
+	fd     int
+	owned  bool // Shape is Owner
 	direct bool // submitters enter the kernel, which looks at the tail only then
-	conf  Config
-	slots slots
-	src   source
-	bell  *eventFD
-	edge  edge
-	pages [2]mapped.Pages // of the rings
+	conf   Config
+	slots  slots
+	src    source
+	bell   *eventFD
+	edge   edge
+	pages  [2]mapped.Pages // of the rings
 
 	errDepth, errEntries error                                                 // made once
 	fake                 func(submit, flags uint32) (got uint32, e unix.Errno) // a test's kernel; nil: the real one
@@ -54,12 +54,12 @@ type Ring struct {
 	state atom.Uint32
 	note  notifier
 
-	_     pad.Line
-	mu    atom.Mutex // submitters, arena, ownership
-	tail  uint32     // guarded by mu; sqTail
-	submits uint64   // guarded by mu; enters by submitters
-	arena arena      // guarded by mu
-	owner owner      // guarded by mu
+	_       pad.Line
+	mu      atom.Mutex // submitters, arena, ownership
+	tail    uint32     // guarded by mu; sqTail
+	submits uint64     // guarded by mu; enters by submitters
+	arena   arena      // guarded by mu
+	owner   owner      // guarded by mu
 	// groups are the groups of buffers that are registered. Guarded by mu.
 	groups map[uint16]*Buffers
 	_      pad.Line

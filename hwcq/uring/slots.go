@@ -157,11 +157,12 @@ func (s *slots) match(u uint64) *slot {
 	return nil
 }
 
-// done frees a slot, at its request's last completion. unlock hands it on.
+// done frees a slot that holds nothing, at its request's last completion. unlock hands
+// it on. Small enough to be inlined.
 func (s *slots) done(t *slot) {
 	s.ring[s.next&uint64(len(s.ring)-1)] = uint32(t.userData)
 	s.next++
-	s.release(t)
+	t.userData |= noSlot
 }
 
 // release ends the use of a slot.

@@ -1,4 +1,4 @@
-//go:build linux && (arm64 || explore && amd64)
+//go:build linux && (arm64 || (explore && amd64))
 
 package uring
 

@@ -35,7 +35,8 @@ var (
 // happens to a goroutine that is locked to its thread. Owner: they are
 // left to the owner, which hands them over at its next Poll or Wait.
 //
-// A chain of linked requests is taken whole or not at all. With n < len(reqs) the error
+// A chain of linked requests is taken whole or not at all; only where the kernel runs out
+// of memory on the way is one cut, and n tells where. With n < len(reqs) the error
 // says why it is not more: ErrFull names the limit (Depth requests in flight, or Entries
 // that the kernel has not fetched yet) and goes away with completions; ErrClosed after
 // Close or Unbind; an errno of io_uring_enter, such as EAGAIN where the kernel lacks
@@ -101,8 +102,9 @@ func (r *Ring) fill(reqs []Request, first int) (n, work int, err error) {
 		*e = q.sqe
 		e.userData = t.userData
 		if q.Link != LinkNone || q.Async || q.err != nil || q.group != nil || q.sqe.opcode == OpAsyncCancel {
-			if err = r.special(q, t, e, first+i); err != nil {
+			if bad := r.special(q, t, e, first+i); bad != nil {
 				r.slots.putBack(1)
+				err = bad
 				break
 			}
 		}
@@ -213,11 +215,13 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 	}
 	r.submits++
 	got, e := r.enter(n, 0, work)
-	if got == n {
+	if got == n && e == 0 {
 		return int(n), nil
 	}
 	// The kernel looks at the tail in enter only, so the rest can be taken back.
-	got = min(got, n)
+	if got = min(got, n); e != 0 {
+		got = 0
+	}
 	r.tail -= n - got
 	r.sqTail.Store(r.tail)
 	r.slots.taken -= uint64(n - got)
@@ -228,23 +232,16 @@ func (r *Ring) push(n uint32, work int) (int, error) {
 	return int(got), enterError(e)
 }
 
-// enter is io_uring_enter, without waiting; got is how many entries were fetched.
+// enter is io_uring_enter, without waiting; got is how many entries were fetched. It is
+// not interrupted, as what does not wait is not.
 func (r *Ring) enter(n, flags uint32, work int) (got uint32, e unix.Errno) {
-	for {
-		if r.fake != nil {
-			got, e = r.fake(n, flags)
-		} else if work <= longCall {
-			got, e = sysRingEnter(r.fd, n, flags)
-		} else {
-			got, e = sysRingEnterLong(r.fd, n, flags)
-		}
-		if e == 0 {
-			return got, 0
-		}
-		if e != unix.EINTR {
-			return 0, e
-		}
+	switch {
+	case r.fake != nil:
+		return r.fake(n, flags)
+	case work <= longCall:
+		return sysRingEnter(r.fd, n, flags)
 	}
+	return sysRingEnterLong(r.fd, n, flags)
 }
 
 func enterError(e unix.Errno) error {
