@@ -67,6 +67,7 @@ type Ring struct {
 	enters, overflows, strange atom.Uint64 // Writers: the consumer; enters are those that are not submitters'
 
 	closeMu atom.Mutex
+	warm    atom.Uint32 // a guess, see fetch. Writers: the owner in Wait, who polls
 	stash   stash
 }
 
