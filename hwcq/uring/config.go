@@ -47,7 +47,7 @@ type Config struct {
 
 	// Depth is the size of the completion queue and the most requests in flight
 	// at once, Entries..MaxDepth; 0 means twice Entries. It is rounded up to a
-	// power of two.
+	// power of two, 2 at least.
 	Depth int
 
 	// Shape is who drives the ring.
@@ -106,7 +106,7 @@ func (c Config) depth() int {
 	if c.Depth == 0 {
 		return 2 * c.entries()
 	}
-	return powerOfTwo(c.Depth)
+	return max(2, powerOfTwo(c.Depth)) // 2: see sweep
 }
 
 // sqPollIdle is how long the kernel's thread of a valid configuration polls.

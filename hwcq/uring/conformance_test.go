@@ -16,7 +16,8 @@ import (
 // complete; messages of another ring, which need no room in this one, overrun
 // it.
 func conformant(c Config, depth int) (*cqtest.Bed, error) {
-	c.Entries, c.Depth = depth, powerOfTwo(depth)
+	c.Entries = max(2, depth) // the least Depth
+	c.Depth = powerOfTwo(c.Entries)
 	r, err := Open(c)
 	if err != nil {
 		return nil, err

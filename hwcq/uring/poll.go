@@ -16,7 +16,13 @@ import (
 // another goroutine is in Poll it returns 0.
 func (r *Ring) Poll(dst []hwcq.WC) int {
 	n := 0
-	if r.Pending() && r.slots.lock() {
+	if !r.Pending() {
+		return 0
+	}
+	if r.state.Load()&stFull != 0 {
+		r.sweep()
+	}
+	if r.slots.lock() {
 		n = r.poll(dst)
 		r.slots.unlock()
 	}
@@ -40,7 +46,7 @@ func (r *Ring) Pending() bool {
 // pendingOdd is Pending of a ring that is not just open.
 func (r *Ring) pendingOdd() bool {
 	s := r.state.Load()
-	return s&stClosed == 0 && (s&stStash != 0 || s&stCorrupt == 0 && r.cqTail.Load() != r.cqHead.Load())
+	return s&stClosed == 0 && (s&(stStash|stFull) != 0 || s&stCorrupt == 0 && r.cqTail.Load() != r.cqHead.Load())
 }
 
 // unfetched is how many entries of the submission queue the kernel has not fetched.
@@ -98,9 +104,14 @@ func (r *Ring) take(dst []hwcq.WC) int {
 	// Acquire: the entries before tail; pairs with the kernel's smp_store_release in
 	// io_commit_cqring. The head is our own, and only the consumer moves it.
 	head, tail := r.cqHead.Load(), r.cqTail.Load()
-	if tail-head > r.cqMask+1 {
-		r.setState(stCorrupt)
-		return 0
+	if held := tail - head; held > r.cqMask {
+		if held > r.cqMask+1 {
+			r.setState(stCorrupt)
+			return 0
+		}
+		if !r.owned { // an owner's kernel side runs in the owner's calls
+			r.setState(stFull) // before the head, which makes room; see sweep
+		}
 	}
 	r.edge.observe()
 	n := 0
@@ -110,11 +121,12 @@ func (r *Ring) take(dst []hwcq.WC) int {
 		wc := &dst[n]
 		s := r.slots.match(u)
 		if s == nil {
-			if !message(wc, u, res) {
+			switch {
+			case message(wc, u, res):
+				n++
+			case u != sweepData:
 				r.strange.Add(1)
-				continue
 			}
-			n++
 			continue
 		}
 		n++

@@ -78,6 +78,7 @@ const (
 	stUnbound             // an owner has left: nothing is submitted until it is back
 	stCorrupt             // the rings hold nonsense: nothing is read any more
 	stStash               // completions are in the stash
+	stFull                // the completion queue was full, and not swept since
 )
 
 func (r *Ring) setState(bits uint32) { r.state.Or(bits) }

@@ -126,7 +126,7 @@ func TestStrangeCompletions(t *testing.T) {
 		u - 1<<32,     // and another
 		u | noSlot,    // no slot
 		u&^noSlot | 5, // a slot that is free
-		noSlot, 0, 7, 1<<63 - 1,
+		0, 7, 1<<63 - 1,
 	}
 	for _, s := range strange {
 		f.complete(cqe{userData: s})

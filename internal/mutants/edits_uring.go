@@ -2,6 +2,7 @@ package main
 
 // uringEdits are the edits that make them.
 var uringEdits = []edit{
+	{"hwcq/uring/poll.go", `		if !r.owned { // an owner's kernel side`, `		if !r.owned && !mutant("Ur15") { // an owner's kernel side`},
 	{"hwcq/uring/ring_linux.go", `	r.note.arm()
 `, `	if !mutant("Ur1") {
 		r.note.arm()

@@ -16,5 +16,6 @@ var uringMutants = []mutant{
 	{"Ur11", "U7", "parked once, not for each sleep", "OwnerSubmit|RingWake|OwnerClose", "mu10"},
 	{"Ur12", "U8", "looks at parked before there is something to see", "RingWake", "mu11"},
 	{"Ur13", "U8", "requests ring nobody", "OwnerSubmit", ""},
+	{"Ur15", "U3", "a queue that was full is not swept", "RingOverflowWindow", ""},
 	{"Ur14", "U0", "a Wake that came with a signal is forgotten", "RingWake", "mu13"},
 }
