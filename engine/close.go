@@ -14,7 +14,8 @@ import (
 // Close ends the EVD: no upcall begins any more, Post and Dequeue return
 // ErrClosed, upcalls that run are waited for, the pollers end, and events that
 // were accepted and not delivered go to EVDConfig.Leftovers, oldest first.
-// Completions that were not taken from a CQ stay there, and the CQ stays the
+// Completions that were not taken from a CQ stay there (of a hwcq.ThreadBound
+// also those of the requests that were cancelled: Poll has them), and the CQ stays the
 // caller's. Idempotent. Do not call it from the EVD's own upcall: it would
 // wait for itself.
 func (d *EVD) Close() error { return d.CloseContext(context.Background()) }

@@ -80,6 +80,11 @@ type EVDConfig struct {
 	// CQs feed the EVD, which becomes their only poller: a CQ that feeds
 	// another EVD is refused with ErrBusy (another engine's is not noticed).
 	// Close the EVD before its CQs. Needs stream DTO or Bind.
+	//
+	// A CQ that belongs to one OS thread (hwcq.ThreadBound) gets one: its poller is
+	// locked to it, and inline upcalls run there. It is bound when NewEVD returns, and
+	// for good: when the EVD is closed, what was outstanding has been cancelled, and
+	// another EVD can do no more than refuse it.
 	CQs []hwcq.CQ
 
 	// Mode says how the CQs are waited for.

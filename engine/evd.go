@@ -91,10 +91,16 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 		}
 	}
 	d, err := e.newEVD(cfg)
-	if err != nil && cfg.CNO != nil {
-		cfg.CNO.letGo()
+	if err != nil {
+		if cfg.CNO != nil {
+			cfg.CNO.letGo()
+		}
+		return nil, err
 	}
-	return d, err
+	if err := d.bindCQs("engine: NewEVD"); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {

@@ -67,6 +67,7 @@ type poller struct {
 	ctl  atom.Uint32 // the Mode, cRetry, cStop. Writers: setMode, retryArm, askStop. Reader: serve.
 	done atom.Token
 
+	bond    *bond         // nil: any thread will do
 	started bool          // owner: serve; the first look has been, or is not needed
 	budget  int           // owner: serve; empty polls before ModeAdaptive sleeps, 0: not known yet
 	delay   time.Duration // owner: serve; the next back-off
@@ -84,7 +85,7 @@ func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *lin
 	if mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
-	l.poll = &poller{link: l, e: e, done: atom.NewToken()}
+	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq)}
 	l.poll.ctl.Store(uint32(mode))
 	return l
 }
@@ -97,13 +98,12 @@ const (
 	cStop  uint32 = 1 << 3
 )
 
-// serve is the poller's life: it waits for completions until it is stopped or
-// the CQ is closed.
+// loop waits for completions until the poller is stopped or the CQ is closed.
 //
 // A pass goes by one snapshot of the mode, what follows its sleep included. What
 // the poller is at, it knows from WATCH, which nobody else raises: so a change of
 // mode is no more than the way to sleep, or from it, that it goes anyway.
-func (p *poller) serve() {
+func (p *poller) loop() {
 	if !p.started {
 		p.started = true
 		p.start(srcWatch) // what was there before us, and the first arm

@@ -19,7 +19,8 @@ type SharedCQConfig struct {
 	Name string
 
 	// CQ is polled by the shared CQ alone: one that feeds something else is
-	// refused with ErrBusy. Close the shared CQ before it.
+	// refused with ErrBusy. Close the shared CQ before it. One that belongs to one OS
+	// thread gets one, as in EVDConfig.CQs.
 	CQ hwcq.CQ
 
 	// Mode says how the CQ is waited for.
@@ -135,6 +136,10 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	}
 	e.trace(TraceAPI, "shared_create", "shared", s.name)
 	e.keep("poller", s.name, s.link.poll.serve, s.link.poll.done)
+	if err := s.link.poll.bound(); err != nil {
+		_ = s.close(context.Background()) // nobody has joined
+		return nil, fmt.Errorf("%s: CQ: %w", op, err)
+	}
 	return s, nil
 }
 
