@@ -60,6 +60,17 @@ rxe-icount: bin/evdbench bin/evdvm ## the same, event-driven only, in instructio
 	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- \
 		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS) 500 event
 
+.PHONY: uring-rivals
+uring-rivals: ## NOPs and a TCP echo server through the engine on io_uring, beside C with liburing and Go's net; ROUNDS=7; one line per goal
+	@scripts/need.sh gcc gcc libc6-dev
+	@scripts/need.sh /usr/include/liburing.h liburing-dev libc6-dev
+	@scripts/need.sh taskset util-linux
+	@mkdir -p bin/uring-rivals
+	@for p in nop echo client; do gcc -O2 -Wall -Wextra -o bin/uring-rivals/$$p bench/rivals/uring/c/$$p.c -luring || exit 1; done
+	@$(STATIC) build -o bin/uring-rivals/evd-echo ./examples/echo
+	@$(STATIC) build -o bin/uring-rivals/uring-rivals ./bench/rivals/uring
+	@bin/uring-rivals/uring-rivals -rounds $(ROUNDS)
+
 .PHONY: vm-fetch
 vm-fetch: bin/evdvm ## only install and download what guests need
 	@bin/evdvm fetch -kernel $(KERNEL)

@@ -1,0 +1,161 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	serverCPU = "0" // and the NOPs
+	clientCPU = "1"
+	conns     = "16"
+)
+
+// rivalry is one comparison: everybody has his turn in each round, so that whatever
+// else the machine does concerns all of them.
+type rivalry struct {
+	dir    string
+	rounds int
+	count  int
+	turn   time.Duration
+	self   string
+}
+
+// contest is something that several programs do; the first is ours.
+type contest struct {
+	name    string
+	unit    string
+	parties []party
+	goals   []goal
+	rates   [][]float64 // of each party, of each round
+}
+
+// party is one who takes part: run is a turn of his.
+type party struct {
+	name string
+	run  func() (float64, error)
+}
+
+// goal is what ours must reach: need times the rate of party rival.
+type goal struct {
+	ours, rival int
+	need        float64
+}
+
+func (r *rivalry) run() (err error) {
+	if r.self, err = os.Executable(); err != nil {
+		return err
+	}
+	fmt.Print(machine())
+	fmt.Printf("%d rounds in turn, servers and NOPs on CPU %s, the client on CPU %s; medians, and the median of each round's ratio\n\n", r.rounds, serverCPU, clientCPU)
+	var all []*contest
+	for _, batch := range []int{1, 32, 128} {
+		all = append(all, r.nopContest(batch))
+	}
+	all = append(all, r.echoContest())
+	for i := range r.rounds {
+		for _, c := range all {
+			if err := c.round(i); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+	}
+	for _, c := range all {
+		c.print()
+	}
+	for _, c := range all {
+		c.printGoals()
+	}
+	return nil
+}
+
+func (r *rivalry) nopContest(batch int) *contest {
+	count := r.count
+	if batch > 1 {
+		count *= 4
+	}
+	nop := func(name, program, flags string) party {
+		args := []string{program, "nop", flags, strconv.Itoa(batch), strconv.Itoa(count)}
+		if program != r.self {
+			args = append(args[:1], args[2:]...)
+		}
+		return party{name, func() (float64, error) { return measure(serverCPU, args...) }}
+	}
+	c := filepath.Join(r.dir, "nop")
+	return &contest{
+		name: fmt.Sprintf("nop-%d", batch), unit: "completions/s",
+		parties: []party{nop("evd-owner", r.self, "owner"), nop("c-defer", c, "defer"), nop("evd-portable", r.self, "portable"), nop("c-plain", c, "plain")},
+		goals:   []goal{{0, 1, 0.95}},
+	}
+}
+
+func (r *rivalry) echoContest() *contest {
+	server := func(name string, args ...string) party {
+		return party{name, func() (float64, error) { return r.serve(args...) }}
+	}
+	example := filepath.Join(r.dir, "evd-echo")
+	return &contest{
+		name: "echo", unit: "messages/s",
+		parties: []party{
+			server("evd", r.self, "echo"),
+			server("c", filepath.Join(r.dir, "echo")),
+			server("net", r.self, "net"),
+			server("evd-example-owner", example, "-shape", "owner", "-addr", "127.0.0.1:0"),
+			server("evd-example-portable", example, "-shape", "portable", "-addr", "127.0.0.1:0"),
+		},
+		goals: []goal{{0, 2, 1.3}, {0, 1, 0.95}},
+	}
+}
+
+// pinned is a command on one CPU.
+func pinned(ctx context.Context, cpu string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", cpu}, args...)...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// measure runs a program that prints a rate.
+func measure(cpu string, args ...string) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	out, err := pinned(ctx, cpu, args...).Output()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", strings.Join(args, " "), err)
+	}
+	return strconv.ParseFloat(string(bytes.TrimSpace(out)), 64)
+}
+
+// serve runs a server that prints its port, and the client beside it.
+func (r *rivalry) serve(args ...string) (float64, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := pinned(ctx, serverCPU, args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		cancel()
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return 0, err
+	}
+	defer func() {
+		cancel()       // kills it
+		_ = cmd.Wait() // says that it was killed
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	port, ok := strings.CutPrefix(strings.TrimSpace(line), "port ")
+	if err != nil || !ok {
+		return 0, fmt.Errorf("%s: printed %q instead of its port: %w", strings.Join(args, " "), line, err)
+	}
+	return measure(clientCPU, filepath.Join(r.dir, "client"), port, conns, fmt.Sprint(r.turn.Seconds()))
+}
