@@ -153,9 +153,10 @@ func (r *rivalry) serve(args ...string) (float64, error) {
 		_ = cmd.Wait() // says that it was killed
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
-	port, ok := strings.CutPrefix(strings.TrimSpace(line), "port ")
-	if err != nil || !ok {
-		return 0, fmt.Errorf("%s: printed %q instead of its port: %w", strings.Join(args, " "), line, err)
+	if err != nil {
+		return 0, fmt.Errorf("%s: its first line, with its port: %w", strings.Join(args, " "), err)
 	}
+	line = strings.TrimSpace(line)
+	port := line[strings.LastIndexAny(line, ": ")+1:]
 	return measure(clientCPU, filepath.Join(r.dir, "client"), port, conns, fmt.Sprint(r.turn.Seconds()))
 }
