@@ -11,6 +11,7 @@ ROUNDS  ?= 7
 DEEP    ?= 60s
 SOAK    ?= 1000000000
 ALL     ?= 100000000
+URING   ?= 10000000
 EVD_SOAK_STATE ?= bin/soak.json
 export MAKE
 
@@ -132,11 +133,12 @@ scale: ## 100,000 idle EVDs: ns an event of active ones beside them (in turn, RO
 	@$(GO) test -run '^$$' -bench 'ScaleWake$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
 
 .PHONY: soak
-soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes
+soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes; then URING=10000000 requests of io_uring
 	@mkdir -p $(dir $(EVD_SOAK_STATE))
 	@EVD_SOAK=$(SOAK) EVD_SOAK_STATE=$(abspath $(EVD_SOAK_STATE)) $(GO) test -run 'TestISERSoak$$' -v -count=1 -timeout 24h ./engine
 	@rm -f $(EVD_SOAK_STATE)
 	@EVD_SOAK=$(ALL) $(GO) test -run 'TestWholeSoak$$' -v -count=1 -timeout 24h ./engine
+	@EVD_SOAK=$(URING) $(GO) test -run 'TestUringSoak$$' -v -count=1 -timeout 24h ./hwcq/uring
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## every fuzz target for FUZZ=10s

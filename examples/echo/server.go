@@ -105,7 +105,7 @@ func Listen(cfg Config) (_ *Server, err error) {
 	if s.bufs, err = s.ring.NewBuffers(uring.BuffersConfig{Count: cfg.Buffers, Size: cfg.BufferSize}); err != nil {
 		return nil, err
 	}
-	if s.engine, err = engine.New(engine.Config{}); err != nil {
+	if s.engine, err = engine.New(engine.Config{AsyncUpcall: s.trouble}); err != nil {
 		return nil, err
 	}
 	// From here on a ring with an owner has one: the shared queue's poller.
@@ -176,6 +176,13 @@ func (s *Server) release() error {
 		errs = append(errs, s.listener.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// trouble is called with what goes wrong in the engine and no call can return.
+func (s *Server) trouble(u *engine.Upcall) {
+	for _, ev := range u.Events() {
+		s.cfg.Log("engine: %v, %d times", ev.Number, ev.Count())
+	}
 }
 
 // submit hands over a request of queue pair number qp, which the credit is for. The
