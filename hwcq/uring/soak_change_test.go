@@ -82,7 +82,12 @@ func (s *soak) wait(l *soakLife) {
 func (s *soak) reopen(w *soakSeat) {
 	if s.shared == nil {
 		if s.shape == uring.Portable {
-			require.NoError(s.t, w.life.Load().d.Close())
+			d := w.life.Load().d
+			if s.g.IntN(2) == 0 {
+				require.NoError(s.t, d.ModifyUpcall(engine.Disable, engine.Same))
+				s.pause() // what a pump moves now is left over
+			}
+			require.NoError(s.t, d.Close())
 			s.open(w)
 		}
 		return

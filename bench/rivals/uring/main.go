@@ -26,7 +26,7 @@ func main() {
 	var err error
 	switch args := flag.Args(); {
 	case len(args) == 0 && *rounds > 0:
-		err = (&rivalry{dir: *dir, rounds: *rounds, count: *count, turn: *seconds}).run()
+		err = (&rivalry{dir: *dir, rounds: *rounds, count: *count, time: *seconds}).run()
 	case len(args) == 4 && args[0] == "nop":
 		err = nopMain(args[1:])
 	case len(args) == 1 && args[0] == "echo":

@@ -27,7 +27,7 @@ type rivalry struct {
 	dir    string
 	rounds int
 	count  int
-	turn   time.Duration
+	time   time.Duration
 	self   string
 }
 
@@ -37,17 +37,24 @@ type contest struct {
 	unit    string
 	parties []party
 	goals   []goal
-	rates   [][]float64 // of each party, of each round
+	turns   [][]turn // of each party, of each round
 }
 
-// party is one who takes part: run is a turn of his.
+// turn is what somebody did: so many things a second, and the CPU time of each, in ns; 0
+// if it is not known.
+type turn struct{ rate, cpu float64 }
+
+// party is one who takes part: run is a turn of his, beside is the party to compare
+// with.
 type party struct {
-	name string
-	run  func() (float64, error)
+	name   string
+	beside int
+	run    func() (turn, error)
 }
 
 // goal is what ours must reach: need times the rate of party rival.
 type goal struct {
+	name        string
 	ours, rival int
 	need        float64
 }
@@ -84,24 +91,24 @@ func (r *rivalry) nopContest(batch int) *contest {
 	if batch > 1 {
 		count *= 4
 	}
-	nop := func(name, program, flags string) party {
+	nop := func(name string, beside int, program, flags string) party {
 		args := []string{program, "nop", flags, strconv.Itoa(batch), strconv.Itoa(count)}
 		if program != r.self {
 			args = append(args[:1], args[2:]...)
 		}
-		return party{name, func() (float64, error) { return measure(serverCPU, args...) }}
+		return party{name, beside, func() (turn, error) { return measure(serverCPU, float64(count), args...) }}
 	}
-	c := filepath.Join(r.dir, "nop")
+	c, title := filepath.Join(r.dir, "nop"), fmt.Sprintf("nop-%d", batch)
 	return &contest{
-		name: fmt.Sprintf("nop-%d", batch), unit: "completions/s",
-		parties: []party{nop("evd-owner", r.self, "owner"), nop("c-defer", c, "defer"), nop("evd-portable", r.self, "portable"), nop("c-plain", c, "plain")},
-		goals:   []goal{{0, 1, 0.95}},
+		name: title, unit: "completions/s",
+		parties: []party{nop("evd-owner", 1, r.self, "owner"), nop("c-defer", 1, c, "defer"), nop("evd-portable", 3, r.self, "portable"), nop("c-plain", 3, c, "plain")},
+		goals:   []goal{{title, 0, 1, 0.95}},
 	}
 }
 
 func (r *rivalry) echoContest() *contest {
 	server := func(name string, args ...string) party {
-		return party{name, func() (float64, error) { return r.serve(args...) }}
+		return party{name, 1, func() (turn, error) { return r.serve(args...) }}
 	}
 	example := filepath.Join(r.dir, "evd-echo")
 	return &contest{
@@ -113,7 +120,7 @@ func (r *rivalry) echoContest() *contest {
 			server("evd-example-owner", example, "-shape", "owner", "-addr", "127.0.0.1:0"),
 			server("evd-example-portable", example, "-shape", "portable", "-addr", "127.0.0.1:0"),
 		},
-		goals: []goal{{0, 2, 1.3}, {0, 1, 0.95}},
+		goals: []goal{{"echo-net", 0, 2, 1.3}, {"echo-c", 0, 1, 0.95}},
 	}
 }
 
@@ -124,29 +131,34 @@ func pinned(ctx context.Context, cpu string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// measure runs a program that prints a rate.
-func measure(cpu string, args ...string) (float64, error) {
+// measure runs a program that does something count times, and prints a rate.
+func measure(cpu string, count float64, args ...string) (t turn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	out, err := pinned(ctx, cpu, args...).Output()
+	cmd := pinned(ctx, cpu, args...)
+	out, err := cmd.Output()
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", strings.Join(args, " "), err)
+		return t, fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
-	return strconv.ParseFloat(string(bytes.TrimSpace(out)), 64)
+	if count > 0 {
+		t.cpu = float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / count
+	}
+	t.rate, err = strconv.ParseFloat(string(bytes.TrimSpace(out)), 64)
+	return t, err
 }
 
 // serve runs a server that prints its port, and the client beside it.
-func (r *rivalry) serve(args ...string) (float64, error) {
+func (r *rivalry) serve(args ...string) (t turn, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := pinned(ctx, serverCPU, args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		cancel()
-		return 0, err
+		return t, err
 	}
 	if err := cmd.Start(); err != nil {
 		cancel()
-		return 0, err
+		return t, err
 	}
 	defer func() {
 		cancel()       // kills it
@@ -154,9 +166,9 @@ func (r *rivalry) serve(args ...string) (float64, error) {
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return 0, fmt.Errorf("%s: its first line, with its port: %w", strings.Join(args, " "), err)
+		return t, fmt.Errorf("%s: its first line, with its port: %w", strings.Join(args, " "), err)
 	}
 	line = strings.TrimSpace(line)
 	port := line[strings.LastIndexAny(line, ": ")+1:]
-	return measure(clientCPU, filepath.Join(r.dir, "client"), port, conns, fmt.Sprint(r.turn.Seconds()))
+	return measure(clientCPU, 0, filepath.Join(r.dir, "client"), port, conns, fmt.Sprint(r.time.Seconds()))
 }
