@@ -122,7 +122,8 @@ func (s *soak) pause() {
 // receives.
 func (s *soak) unblock() {
 	if unix.Send(s.b, []byte{1}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) != nil { // full: nobody receives
-		_, _, _ = unix.Recvfrom(s.a, make([]byte, 100), unix.MSG_DONTWAIT) // somebody does after all
+		// All of it: who waits to send is told when most of the room is free.
+		_, _, _ = unix.Recvfrom(s.a, make([]byte, 1<<16), unix.MSG_DONTWAIT) // fails if somebody does after all
 	}
 }
 
