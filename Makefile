@@ -11,6 +11,7 @@ ROUNDS  ?= 7
 DEEP    ?= 60s
 SOAK    ?= 1000000000
 ALL     ?= 100000000
+URING   ?= 10000000
 EVD_SOAK_STATE ?= bin/soak.json
 export MAKE
 
@@ -59,6 +60,17 @@ rxe: bin/evdbench bin/evdvm ## boot a guest and compare with ibv_rc_pingpong on 
 rxe-icount: bin/evdbench bin/evdvm ## the same, event-driven only, in instructions: host load does not enter
 	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- \
 		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS) 500 event
+
+.PHONY: uring-rivals
+uring-rivals: ## NOPs and a TCP echo server through the engine on io_uring, beside C with liburing and Go's net; ROUNDS=7; one line per goal
+	@scripts/need.sh gcc gcc libc6-dev
+	@scripts/need.sh /usr/include/liburing.h liburing-dev libc6-dev
+	@scripts/need.sh taskset util-linux
+	@mkdir -p bin/uring-rivals
+	@for p in nop echo client; do gcc -O2 -Wall -Wextra -o bin/uring-rivals/$$p bench/rivals/uring/c/$$p.c -luring || exit 1; done
+	@$(STATIC) build -o bin/uring-rivals/evd-echo ./examples/echo
+	@$(STATIC) build -o bin/uring-rivals/uring-rivals ./bench/rivals/uring
+	@bin/uring-rivals/uring-rivals -rounds $(ROUNDS)
 
 .PHONY: vm-fetch
 vm-fetch: bin/evdvm ## only install and download what guests need
@@ -121,11 +133,12 @@ scale: ## 100,000 idle EVDs: ns an event of active ones beside them (in turn, RO
 	@$(GO) test -run '^$$' -bench 'ScaleWake$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
 
 .PHONY: soak
-soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes
+soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes; then URING=10000000 requests of io_uring
 	@mkdir -p $(dir $(EVD_SOAK_STATE))
 	@EVD_SOAK=$(SOAK) EVD_SOAK_STATE=$(abspath $(EVD_SOAK_STATE)) $(GO) test -run 'TestISERSoak$$' -v -count=1 -timeout 24h ./engine
 	@rm -f $(EVD_SOAK_STATE)
 	@EVD_SOAK=$(ALL) $(GO) test -run 'TestWholeSoak$$' -v -count=1 -timeout 24h ./engine
+	@EVD_SOAK=$(URING) $(GO) test -run 'TestUringSoak$$' -v -count=1 -timeout 24h ./hwcq/uring
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## every fuzz target for FUZZ=10s

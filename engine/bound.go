@@ -72,6 +72,19 @@ func (p *poller) serve() {
 	p.loop()
 }
 
+// advance has a CQ that belongs to this thread go on while another goroutine takes from
+// it, who cannot have it do so: a waiter, Dequeue, a worker. A poller that sleeps does it
+// by sleeping.
+func (p *poller) advance() {
+	event, err := p.link.cq.Events().TryWait()
+	if err != nil || !event { // what fails here fails in sleep, too, or has been closed
+		return
+	}
+	p.link.stats.events.Add(1)
+	p.link.fired(true)
+	p.start(srcIntr)
+}
+
 // bound returns when the poller has bound its CQ, with the error if it could not.
 func (p *poller) bound() error {
 	if p.bond == nil {

@@ -50,6 +50,15 @@ func (ev *Event) Count() int {
 	return int(ev.ByteLen)
 }
 
+// WC returns the completion that a DTO or Bind event tells of, for helpers of its
+// driver.
+func (ev *Event) WC() hwcq.WC {
+	return hwcq.WC{
+		WRID: ev.WRID, Status: ev.Status, Opcode: ev.Opcode, VendorErr: ev.VendorErr,
+		ByteLen: ev.ByteLen, Imm: ev.Imm, Flags: ev.Flags, QPNum: ev.QPNum, SrcQP: ev.SrcQP,
+	}
+}
+
 // eventFromWC decodes a completion of CQ number cq, and breaks its connection
 // if it is that bad.
 func (d *EVD) eventFromWC(ev *Event, wc *hwcq.WC, cq uint16) {

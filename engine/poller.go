@@ -197,7 +197,12 @@ func (p *poller) watch(c uint32) bool {
 	}
 	idle, runs := 0, uint64(0)
 	for turn := 1; spins || idle < p.budget; turn++ {
-		moved := l.cq.Pending() && p.start(srcWatch)
+		moved := false
+		if l.cq.Pending() {
+			if moved = p.start(srcWatch); !moved && p.bond != nil {
+				p.advance()
+			}
+		}
 		if moved {
 			idle = 0
 			runs++

@@ -1,9 +1,16 @@
 #!/bin/sh
-# need.sh PROGRAM PACKAGE...: makes sure that PROGRAM is there, installing the
-# Debian packages if it is not. Says what to do where it cannot.
+# need.sh PROGRAM PACKAGE...: makes sure that PROGRAM, or the file of that absolute
+# path, is there, installing the Debian packages if it is not. Says what to do where
+# it cannot.
 program=$1
 shift
-command -v "$program" >/dev/null 2>&1 && exit 0
+have() {
+	case $program in
+	/*) [ -e "$program" ] ;;
+	*) command -v "$program" >/dev/null 2>&1 ;;
+	esac
+}
+have && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
 	echo "need.sh: $program is missing, and this is no Debian system: install it (Debian calls it: $*)" >&2
 	exit 1
@@ -21,4 +28,4 @@ install "$@" 2>/dev/null || { apt-get -q update >/dev/null && install "$@"; } ||
 	echo "need.sh: could not install $*; no network?" >&2
 	exit 1
 }
-command -v "$program" >/dev/null 2>&1
+have
