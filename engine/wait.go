@@ -91,7 +91,10 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 			n = d.takeUpTo(dst)
 		}
 		if v == reached && n == 0 {
-			v = goOn // a CQ that had promised a completion did not have it
+			// A CQ that had promised a completion did not have it: of a
+			// hwcq.ThreadBound, its owner is about to bring it in.
+			v = goOn
+			atom.Spin()
 		}
 	}
 	if w.timer != nil {

@@ -74,7 +74,7 @@ const (
 // arm asks for an event. The caller looks at the ring afterwards.
 func (n *notifier) arm() {
 	tail := n.cqTail.Load()
-	// armed first: a signal that comes as soon as the word is clear must find it. Also
+	// [U1] armed first: a signal that comes as soon as the word is clear must find it. Also
 	// before the caller's look: either that finds a completion or the owner, which has
 	// it shown before it looks at armed, finds the arm. Pairs with ownerEvent.
 	old := n.armed.Swap(armedBit | uint64(tail))
@@ -84,7 +84,7 @@ func (n *notifier) arm() {
 		}
 		return
 	}
-	// A full barrier before the caller's look: either that finds a completion or the
+	// [U2] A full barrier before the caller's look, [U3]: either that finds a completion or the
 	// kernel, which shows it before it reads the word, finds the word clear. Pairs with
 	// io_eventfd_signal.
 	n.cqFlags.Store(0)
@@ -92,8 +92,8 @@ func (n *notifier) arm() {
 
 // wake makes the waiter return.
 func (n *notifier) wake() {
-	// Before the look at parked; pairs with the owner's store of parked before its look
-	// at woken.
+	// [U0] Before the look at parked; pairs with [U7], the owner's store of parked before
+	// its look at woken.
 	if n.woken.Swap(1) != 0 {
 		return
 	}
@@ -106,6 +106,7 @@ func (n *notifier) wake() {
 
 // nudge has a sleeping owner look. What there is to see was stored before.
 func (n *notifier) nudge() {
+	// [U8] After what there is to see; pairs with [U7].
 	if n.parked.Load() == asleep && n.parked.CompareAndSwap(asleep, rung) {
 		_ = n.bell.ring() // fails only when closed
 	}
@@ -115,7 +116,7 @@ func (n *notifier) nudge() {
 func (n *notifier) wait() (event bool, err error) {
 	for {
 		if n.heard {
-			// Only now may a Wake ring again. One that came since is answered by
+			// [U0] Only now may a Wake ring again. One that came since is answered by
 			// this return.
 			n.heard = false
 			n.woken.Store(0)
@@ -151,11 +152,11 @@ func (n *notifier) signalled(count uint64) (event bool) {
 		if a != 0 && uint32(a) == n.cqTail.Load() {
 			return true // of an earlier arm: this one stays
 		}
-		n.cqFlags.Store(cqEventFDDisabled)
+		n.cqFlags.Store(cqEventFDDisabled) // [U4] before the arm is taken; pairs with [U1], [U2]
 		if n.armed.CompareAndSwap(a, 0) {
 			return event
 		}
-		// An arm came between, and is disabled. A completion that was not signalled
+		// [U5] An arm came between, and is disabled. A completion that was not signalled
 		// since is found by the look at the tail.
 		n.cqFlags.Store(0)
 	}
@@ -172,9 +173,9 @@ func (n *notifier) ownerWait(c crew) (event, leave bool, err error) {
 	if event, leave, out := n.ownerLook(); out {
 		return event, leave, nil
 	}
-	n.cqFlags.Store(0)
+	n.cqFlags.Store(0) // [U6] before the call; pairs with the kernel's queueing of task work
 	for {
-		// Before everything that is looked at below; pairs with nudge.
+		// [U7] Before everything that is looked at below; pairs with [U8].
 		n.parked.Store(asleep)
 		// After the word was cleared, and always: task work queued before that has
 		// signalled nothing.
@@ -228,6 +229,6 @@ func (n *notifier) ownerEvent() bool {
 	if a == 0 || uint32(a) == n.cqTail.Load() {
 		return false
 	}
-	n.armed.CompareAndSwap(a, 0) // an arm that came since stays
+	n.armed.CompareAndSwap(a, 0) // [U9] pairs with [U1]: an arm that came since stays
 	return true
 }

@@ -155,7 +155,7 @@ func (r *Ring) Arm(solicitedOnly bool) (missed bool, err error) {
 		return false, errArmCorrupt
 	}
 	r.note.arm()
-	// After the arm; pairs with what arm says.
+	// [U3] After the arm: pairs with [U1] and [U2]. Not at the tail alone: see Pending.
 	missed = r.cqTail.Load() != r.cqHead.Load() || r.sqFlags.Load()&(sqCQOverflow|sqTaskrun) != 0 || r.state.Load()&stStash != 0
 	runtime.KeepAlive(r)
 	return missed, nil

@@ -49,9 +49,16 @@ var (
 	pmComment = regexp.MustCompile(`(?s)/\*.*?\*/`)
 )
 
-// The transitions of the engine and those of the model have the same labels.
+// The transitions of the engine, with those of the io_uring driver, and those of the
+// model have the same labels.
 func TestLabelsOfModel(t *testing.T) {
 	code := labels(t, goComment, "engine", "*.go")
+	driver := labels(t, goComment, "hwcq", "uring", "*.go")
+	require.NotEmpty(t, driver)
+	for label := range driver {
+		require.NotContains(t, code, label, "a label of the engine's is one of hwcq/uring's")
+	}
+	maps.Copy(code, driver)
 	model := labels(t, pmComment, "model", "*.pml")
 	require.Greater(t, len(code), 30)
 	require.Equal(t, slices.Sorted(maps.Keys(code)), slices.Sorted(maps.Keys(model)))

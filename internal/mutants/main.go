@@ -1,5 +1,5 @@
 // Command mutants shows that the explorer's scenarios would notice a mistake:
-// it builds the ring, the engine and the mock CQ with one clause of the
+// it builds the ring, the engine, the mock CQ and io_uring's with one clause of the
 // protocol taken out, for each clause in turn, and demands that a scenario
 // fails, one that passes without the mistake.
 //
