@@ -30,7 +30,7 @@ REFERENCE := ibverbs-utils,ibverbs-providers
 # Packages whose tests also run in a guest: those that ask for a soft-RoCE
 # device, and the engine, which meets another scheduler and clock there.
 GUEST   := $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
-STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test guest-binaries:rxe-test+rxe-test-6.1
+STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -148,13 +148,14 @@ nested: bin/testlog ## the modules kept apart from the root one
 guest-test: bin/testlog ## the guest machinery itself: output, status, time limit, panic
 	@$(GO) test -json -tags guest -run Guest -count=1 -timeout 15m ./internal/vm | bin/testlog -noskip
 
-.PHONY: rxe-test rxe-test-6.1
+.PHONY: rxe-test
 rxe-test: guest-binaries ## the soft-RoCE tests in a guest, on kernel KERNEL=6.12; nothing may be skipped
-rxe-test-6.1: guest-binaries ## the same on kernel 6.1
-rxe-test-6.1: override KERNEL := 6.1
-rxe-test rxe-test-6.1:
 	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 20m -env EVD_RXE_REQUIRED=1 -- \
 		bash scripts/guest-tests.sh bin/guest/test2json $(foreach p,$(GUEST),bin/guest/$(subst /,-,$(p)).test=$(p)) | bin/testlog -noskip
+
+.PHONY: rxe-test-6.1
+rxe-test-6.1: ## the same on kernel 6.1
+	@$(MAKE) --no-print-directory rxe-test KERNEL=6.1
 
 .PHONY: guest-binaries
 guest-binaries: bin/evdvm bin/testlog
