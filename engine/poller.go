@@ -87,6 +87,7 @@ func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *lin
 	}
 	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq)}
 	l.poll.ctl.Store(uint32(mode))
+	l.poll.r.tied = l.poll.bond != nil
 	return l
 }
 

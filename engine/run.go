@@ -20,6 +20,18 @@ type runner struct {
 	// stays: the goroutine has nothing else to serve, so that at the end of
 	// its budget it yields the CPU and goes on instead of handing over.
 	stays bool
+
+	// tied: it is locked to its thread, where to yield is to switch threads, twice:
+	// so it does that now and then only. (The runtime interrupts it after 10 ms anyway.)
+	tied  bool
+	turns uint8 // owner: the goroutine; budgets used up since it yielded
+}
+
+// yield lets other goroutines run.
+func (r *runner) yield() {
+	if r.turns++; !r.tied || r.turns == 0 {
+		atom.Spin()
+	}
 }
 
 func (r *runner) batch(n int) []Event {
@@ -95,7 +107,7 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			}
 			left = int(d.budget)
 			if r.stays {
-				atom.Spin()
+				r.yield()
 			} else if d.handOver() {
 				return moved
 			}

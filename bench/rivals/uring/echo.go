@@ -72,7 +72,7 @@ func echoMain() error {
 	defer e.Close()
 	if _, err = e.NewEVD(engine.EVDConfig{
 		CQs: []hwcq.CQ{ring}, Mode: engine.ModeEvent, Dispatch: engine.DispatchInline,
-		Policy: engine.SingleInstance, Batch: 128, Budget: budget, Upcall: s.upcall,
+		Policy: engine.SingleInstance, Batch: 128, Upcall: s.upcall,
 	}); err != nil {
 		return err
 	}

@@ -11,11 +11,6 @@ import (
 	"github.com/evdengine/evd/hwcq/uring"
 )
 
-// budget is EVDConfig.Budget: after so many events the poller lets others run. That of a
-// ring with an owner is tied to its thread, and this costs a switch between two threads,
-// some microseconds.
-const budget = 1 << 16
-
 // nops puts count NOPs through an EVD, batch after batch, and returns how many that
 // were a second. The upcall submits the next batch when it has all of the last.
 func nops(shape uring.Shape, batch, count int) (rate float64, err error) {
@@ -41,7 +36,7 @@ func nops(shape uring.Shape, batch, count int) (rate float64, err error) {
 	)
 	d, err := e.NewEVD(engine.EVDConfig{
 		CQs: []hwcq.CQ{ring}, Mode: engine.ModeEvent, Dispatch: engine.DispatchInline,
-		Policy: engine.SingleInstance, Batch: 128, Budget: budget,
+		Policy: engine.SingleInstance, Batch: 128,
 		Upcall: func(u *engine.Upcall) {
 			evs := u.Events()
 			for i := range evs {
