@@ -58,8 +58,8 @@ type crew interface {
 	// fetch hands unfetched requests to the kernel and has it show what it holds
 	// back, if there is any of that, or always.
 	fetchFor(always bool) error
-	// unfetched is how many requests the kernel has not fetched.
-	unfetched() uint32
+	// busy tells whether there is more for fetchFor to do than it did at once.
+	busy() bool
 }
 
 const (
@@ -186,7 +186,7 @@ func (n *notifier) ownerWait(c crew) (event, leave bool, err error) {
 		if event, leave, out = n.ownerLook(); out {
 			break
 		}
-		if c.unfetched() == 0 {
+		if !c.busy() {
 			if _, err = n.bell.wait(); err != nil {
 				break
 			}

@@ -140,6 +140,10 @@ func (r *Ring) ownerTry() (event bool, err error) {
 	return r.note.ownerTry(r)
 }
 
+// busy is the notifier's; see crew. The kernel runs only so much task work in a call,
+// and signals nothing of the rest.
+func (r *Ring) busy() bool { return r.unfetched() != 0 || r.sqFlags.Load()&sqTaskrun != 0 }
+
 // fetchFor is the notifier's; see crew.
 func (r *Ring) fetchFor(always bool) error {
 	e := r.fetch(always)

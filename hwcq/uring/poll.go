@@ -52,10 +52,16 @@ func (r *Ring) poll(dst []hwcq.WC) int {
 		return r.pollOdd(dst)
 	}
 	n := r.take(dst)
-	if n == 0 && len(dst) > 0 && r.fetch(false) == 0 {
-		n = r.take(dst)
+	if n > 0 || len(dst) == 0 {
+		return n
 	}
-	return n
+	if r.fetch(false) != 0 {
+		// Elsewhere than on the owner's thread; he may be asleep over it: of an
+		// overflow the kernel signals nothing.
+		r.note.nudge()
+		return 0
+	}
+	return r.take(dst)
 }
 
 // fetch has the kernel fetch what is unfetched and show what it holds back, if there is
