@@ -53,7 +53,7 @@ func (o *openRings) remove(r *Ring) {
 // that were not polled are gone. It is idempotent and safe beside every other method.
 //
 // The owner of a bound ring does the part of it that is his: in his Wait, which returns,
-// or Unbind; or in Close if he calls it.
+// in a Poll that finds nothing, or Unbind; or in Close if he calls it.
 //
 // If a request does not end within seconds, or the owner neither waits nor unbinds, the
 // error matches [hwcq.ErrBusy]: the memory stays, nothing can be submitted any more, Poll

@@ -330,3 +330,32 @@ func TestCloseUnderAFlood(t *testing.T) {
 	f.complete(cqe{userData: r.sqe(0).userData})
 	require.NoError(t, r.Close())
 }
+
+// An owner that only polls does his part of Close in Poll.
+func TestCloseBesideAPollingOwner(t *testing.T) {
+	limit := settleLimit
+	settleLimit = 20 * time.Second
+	defer func() { settleLimit = limit }()
+	r, err := Open(Config{Shape: Owner})
+	require.NoError(t, err)
+	bound, stop, done := make(chan error, 1), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		bound <- r.Bind()
+		for dst := make([]hwcq.WC, 8); ; r.Poll(dst) {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	require.NoError(t, <-bound)
+	a, _ := pair(t)
+	submit(t, r, Recv(a, make([]byte, 8), 0))
+	require.NoError(t, r.Close())
+	close(stop)
+	<-done
+}

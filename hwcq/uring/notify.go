@@ -38,7 +38,7 @@ type notifier struct {
 	owed    atom.Uint32 // 1: an earlier arm's event is due. Writers: arm, the owner.
 	woken   atom.Uint32 // 1: a Wake is owed. Writers: wake, the waiter.
 	parked  atom.Uint32 // see below. Writers: the owner, nudge.
-	closing atom.Uint32 // 1: the owner is to leave. Writer: close.
+	closing atom.Uint32 // 1: the owner is to leave. Writers: close; the owner, when it has.
 
 	heard bool // owner: the waiter; the Wake that is owed was in the bell
 }

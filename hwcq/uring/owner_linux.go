@@ -96,6 +96,7 @@ func (r *Ring) leave() bool {
 	r.mu.Lock()
 	r.owner.bound = false
 	r.mu.Unlock()
+	r.note.closing.Store(0) // done; what is there can be polled
 	select {
 	case r.owner.left <- struct{}{}:
 	default:

@@ -19,6 +19,9 @@ func (r *Ring) Poll(dst []hwcq.WC) int {
 	if r.Pending() && r.slots.lock() {
 		n = r.poll(dst)
 		r.slots.unlock()
+		if n == 0 && r.note.closing.Load() != 0 && r.isOwner() {
+			r.leave() // Close waits for it, and who only polls is never in Wait
+		}
 	}
 	runtime.KeepAlive(r) // the rings outlive every use of them
 	return n
@@ -40,7 +43,7 @@ func (r *Ring) Pending() bool {
 // pendingOdd is Pending of a ring that is not just open.
 func (r *Ring) pendingOdd() bool {
 	s := r.state.Load()
-	return s&stClosed == 0 && (s&stStash != 0 || s&stCorrupt == 0 && r.cqTail.Load() != r.cqHead.Load())
+	return s&stClosed == 0 && (s&stStash != 0 || r.note.closing.Load() != 0 || s&stCorrupt == 0 && r.cqTail.Load() != r.cqHead.Load())
 }
 
 // unfetched is how many entries of the submission queue the kernel has not fetched.
