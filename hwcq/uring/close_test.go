@@ -282,21 +282,8 @@ func TestCloseSeesThatTheOwnerIsGone(t *testing.T) {
 	defer func() { settleLimit = limit }()
 	r, err := Open(Config{Shape: Owner})
 	require.NoError(t, err)
-	bound, kept := make(chan error), make(chan struct{})
-	defer close(kept)
-	var own func()
-	own = func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() { // which the runtime keeps
-			defer runtime.UnlockOSThread()
-			go own()
-			<-kept
-			return
-		}
-		bound <- r.Bind() // never unlocked: the thread ends
-	}
-	go own()
-	require.NoError(t, <-bound)
+	onADyingThread(func() { err = r.Bind() })
+	require.NoError(t, err)
 	closed := make(chan error, 1)
 	go func() { closed <- r.Close() }()
 	select {
