@@ -53,7 +53,7 @@ func (o *openRings) remove(r *Ring) {
 // that were not polled are gone. It is idempotent and safe beside every other method.
 //
 // The owner of a bound ring does the part of it that is his: in his Wait, which returns,
-// or Unbind; or in Close if he calls it.
+// in a Poll that finds nothing, or Unbind; or in Close if he calls it.
 //
 // If a request does not end within seconds, or the owner neither waits nor unbinds, the
 // error matches [hwcq.ErrBusy]: the memory stays, nothing can be submitted any more, Poll
@@ -81,14 +81,14 @@ func (r *Ring) finish() error {
 	o := r.owner
 	r.mu.Unlock()
 	switch {
-	case !r.owned || o.bound && o.tid == unix.Gettid():
-		if !r.settle() {
-			return fmt.Errorf("%w: %d requests do not end", errCloseBusy, r.Stats().InFlight)
-		}
-	case o.bound:
+	case r.owned && !o.bound:
+		return nil // settled by Unbind, or never bound
+	case r.owned && o.tid != unix.Gettid():
 		return r.askOwner(o)
+	case r.owned && r.leave(), !r.owned && r.settle():
+		return nil
 	}
-	return nil // of an owner's ring: settled by Unbind, or never bound
+	return fmt.Errorf("%w: %d requests do not end", errCloseBusy, r.Stats().InFlight)
 }
 
 // askOwner has the owner settle the ring.
@@ -96,17 +96,22 @@ func (r *Ring) askOwner(o owner) error {
 	// Before the look at parked; pairs with the owner's store of it.
 	r.note.closing.Store(1)
 	r.note.nudge()
-	t := time.NewTimer(settleLimit + settleLimit/5) // which he may take himself
-	defer t.Stop()
-	select {
-	case <-o.left:
-		return nil
-	case <-t.C:
+	limit := settleLimit + settleLimit/5 // settleLimit he may take himself
+	look := time.NewTicker(settleAgain)
+	defer look.Stop()
+	for end := time.Now().Add(limit); ; {
+		select {
+		case <-o.left:
+			return nil
+		case <-look.C:
+		}
+		if unix.Tgkill(unix.Getpid(), o.tid, 0) == unix.ESRCH {
+			return nil // its thread is gone: the kernel has cancelled and ended everything
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: thread %d owns the ring and neither waits nor unbinds", errCloseBusy, o.tid)
+		}
 	}
-	if unix.Tgkill(unix.Getpid(), o.tid, 0) == unix.ESRCH {
-		return nil // its thread is gone: the kernel has cancelled and ended everything
-	}
-	return fmt.Errorf("%w: thread %d owns the ring and neither waits nor unbinds", errCloseBusy, o.tid)
 }
 
 // settle cancels whatever is in flight and takes the completions into the stash, until
@@ -123,14 +128,15 @@ func (r *Ring) settle() bool {
 		if r.state.Load()&stCorrupt != 0 || r.slots.busy() == 0 {
 			return true
 		}
-		if found {
-			continue
-		}
 		if time.Now().After(end) {
 			return false
 		}
+		// Also where something was found: more may come for ever.
 		arg := syncCancel{fd: -1, flags: cancelAll | cancelAny}
-		_ = sysRingRegister(r.fd, registerSyncCancel, &arg, 1) // asked for again below
+		_ = sysRingRegister(r.fd, registerSyncCancel, &arg, 1) // asked for again
+		if found {
+			continue
+		}
 		if _ = r.fetch(true); r.reap() {
 			continue
 		}

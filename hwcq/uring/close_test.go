@@ -255,3 +255,94 @@ func holds(t testing.TB, addr uint64, mark string) bool {
 	_, err = mem.ReadAt(b, int64(addr))
 	return err == nil && string(b) == mark
 }
+
+// The owner may close his ring himself: what he does with it afterwards ends at once.
+func TestCloseByTheOwner(t *testing.T) {
+	a, _ := pair(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r, err := Open(Config{Shape: Owner})
+	require.NoError(t, err)
+	require.NoError(t, r.Bind())
+	submit(t, r, Recv(a, make([]byte, 8), 0))
+	require.Zero(t, r.Poll(make([]hwcq.WC, 1)))
+	require.NoError(t, r.Close())
+	_, err = r.Events().Wait()
+	require.ErrorIs(t, err, hwcq.ErrClosed)
+	_, err = r.Events().TryWait()
+	require.ErrorIs(t, err, hwcq.ErrClosed)
+	require.NoError(t, r.Unbind())
+	require.ErrorIs(t, r.Bind(), hwcq.ErrClosed)
+}
+
+// Close does not wait for an owner whose thread is gone.
+func TestCloseSeesThatTheOwnerIsGone(t *testing.T) {
+	limit := settleLimit
+	settleLimit = time.Hour
+	defer func() { settleLimit = limit }()
+	r, err := Open(Config{Shape: Owner})
+	require.NoError(t, err)
+	onADyingThread(func() { err = r.Bind() })
+	require.NoError(t, err)
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close() }()
+	select {
+	case err = <-closed:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for the dead")
+	}
+}
+
+// Completions that come and come do not keep Close from cancelling, nor from its end.
+func TestCloseUnderAFlood(t *testing.T) {
+	limit := settleLimit
+	settleLimit = 10 * time.Millisecond
+	defer func() { settleLimit = limit }()
+	r, f := openFake(t, Config{Entries: 4})
+	submit(t, r, nop(1))
+	r.fake = func(uint32, uint32) (uint32, unix.Errno) {
+		f.complete(cqe{userData: messageBit | 5})
+		return 0, 0
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close() }()
+	select {
+	case err := <-closed:
+		require.ErrorIs(t, err, hwcq.ErrBusy)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on for ever")
+	}
+	r.fake = f.enter
+	f.complete(cqe{userData: r.sqe(0).userData})
+	require.NoError(t, r.Close())
+}
+
+// An owner that only polls does his part of Close in Poll.
+func TestCloseBesideAPollingOwner(t *testing.T) {
+	limit := settleLimit
+	settleLimit = 20 * time.Second
+	defer func() { settleLimit = limit }()
+	r, err := Open(Config{Shape: Owner})
+	require.NoError(t, err)
+	bound, stop, done := make(chan error, 1), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		bound <- r.Bind()
+		for dst := make([]hwcq.WC, 8); ; r.Poll(dst) {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	require.NoError(t, <-bound)
+	a, _ := pair(t)
+	submit(t, r, Recv(a, make([]byte, 8), 0))
+	require.NoError(t, r.Close())
+	close(stop)
+	<-done
+}

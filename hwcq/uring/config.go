@@ -75,8 +75,8 @@ func (c Config) Validate() error {
 	var errs []error
 	if c.Entries < 0 || c.Entries > MaxEntries {
 		errs = append(errs, param.Invalid(op, "Entries", c.Entries, fmt.Sprintf("0 (default %d) or 1..%d", DefaultEntries, MaxEntries)))
-	} else if c.Depth != 0 && (c.Depth < c.entries() || c.Depth > MaxDepth) {
-		errs = append(errs, param.Invalid(op, "Depth", c.Depth, fmt.Sprintf("0 (twice Entries) or %d..%d", c.entries(), MaxDepth)))
+	} else if c.Depth != 0 && (c.Depth < 1 || c.Depth > MaxDepth || c.depth() < c.entries()) {
+		errs = append(errs, param.Invalid(op, "Depth", c.Depth, fmt.Sprintf("0 (twice Entries) or %d..%d", c.entries()/2+1, MaxDepth)))
 	}
 	if c.Shape > Owner {
 		errs = append(errs, param.Invalid(op, "Shape", c.Shape, "Portable or Owner"))

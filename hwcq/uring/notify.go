@@ -38,7 +38,7 @@ type notifier struct {
 	owed    atom.Uint32 // 1: an earlier arm's event is due. Writers: arm, the owner.
 	woken   atom.Uint32 // 1: a Wake is owed. Writers: wake, the waiter.
 	parked  atom.Uint32 // see below. Writers: the owner, nudge.
-	closing atom.Uint32 // 1: the owner is to leave. Writer: close.
+	closing atom.Uint32 // 1: the owner is to leave. Writers: close; the owner, when it has.
 
 	heard bool // owner: the waiter; the Wake that is owed was in the bell
 }
@@ -58,8 +58,8 @@ type crew interface {
 	// fetch hands unfetched requests to the kernel and has it show what it holds
 	// back, if there is any of that, or always.
 	fetchFor(always bool) error
-	// unfetched is how many requests the kernel has not fetched.
-	unfetched() uint32
+	// busy tells whether there is more for fetchFor to do than it did at once.
+	busy() bool
 }
 
 const (
@@ -186,7 +186,7 @@ func (n *notifier) ownerWait(c crew) (event, leave bool, err error) {
 		if event, leave, out = n.ownerLook(); out {
 			break
 		}
-		if c.unfetched() == 0 {
+		if !c.busy() {
 			if _, err = n.bell.wait(); err != nil {
 				break
 			}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -108,13 +109,16 @@ func tryWait(t *testing.T, r *Ring) bool {
 // One event an arm, none for what was there before.
 func TestArmIsOneShot(t *testing.T) {
 	shapes(t, Config{}, func(t *testing.T, r *Ring) {
-		if r.conf.SQPoll {
-			t.Skip("completions come when the kernel's thread likes: see TestWaitHearsOthers")
+		if r.conf.SQPoll { // whose thread is to go to sleep soon
+			r = open(t, Config{SQPoll: true, SQPollIdle: time.Millisecond})
 		}
 		step := func(n int) {
 			for range n {
 				submit(t, r, nop(1))
 				collect(t, r, 1)
+			}
+			for r.conf.SQPoll && r.sqFlags.Load()&sqNeedWakeup == 0 {
+				runtime.Gosched() // it signals a moment after the completion is there
 			}
 		}
 		step(3)
@@ -222,4 +226,53 @@ func TestWaitHearsOthers(t *testing.T) {
 			require.Equal(t, 1, n, "%x", id)
 		}
 	})
+}
+
+// The kernel runs only so much task work in one call (20 pieces, since 6.13), and
+// signals nothing of the rest: the owner does not go to sleep over it. What is in the way
+// here are receives that were woken for data which somebody else has taken.
+func TestOwnerRunsAllTaskWork(t *testing.T) {
+	r := open(t, Config{Shape: Owner})
+	a, b := pair(t)
+	c, d := pair(t)
+	heard := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := r.Bind(); err != nil {
+			heard <- err
+			return
+		}
+		defer func() {
+			if err := r.Unbind(); err != nil {
+				t.Error(err)
+			}
+		}()
+		for range 100 {
+			submitOne(t, r, Recv(a, make([]byte, 1), 0))
+		}
+		submitOne(t, r, PollAdd(c, unix.POLLIN))
+		r.Poll(make([]hwcq.WC, 1)) // they are at the kernel
+		_, _ = unix.Write(b, []byte{1})
+		_, _ = unix.Read(a, make([]byte, 1))
+		_, _ = unix.Write(d, []byte{1})
+		_, err := r.Arm(false)
+		if err == nil {
+			_, err = r.Events().Wait()
+		}
+		heard <- err
+	}()
+	select {
+	case err := <-heard:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		r.Events().Wake()
+		t.Fatal("it sleeps over task work")
+	}
+}
+
+func submitOne(t *testing.T, r *Ring, q Request) {
+	if _, err := r.Submit([]Request{q}); err != nil {
+		t.Error(err)
+	}
 }

@@ -3,7 +3,9 @@
 package uring
 
 import (
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,4 +56,45 @@ func must(q Request, err error) Request {
 		panic(err)
 	}
 	return q
+}
+
+// The kernel holds back what does not fit and signals nothing of it: who has made room
+// tells the owner.
+func TestOverflowWithAnIdleOwner(t *testing.T) {
+	r := ownedElsewhere(t, Config{Entries: 4, Depth: 4})
+	from := open(t, Config{Entries: 64})
+	const messages = 20
+	for i := range messages {
+		q, err := MsgRing(r, uint64(i), 0)
+		require.NoError(t, err)
+		submit(t, from, q)
+	}
+	collect(t, from, messages)
+	eventually(t, r, messages)
+}
+
+// ownedElsewhere is an Owner ring whose owner does nothing but wait.
+func ownedElsewhere(t *testing.T, c Config) *Ring {
+	t.Helper()
+	c.Shape = Owner
+	r := open(t, c)
+	bound := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		bound <- r.Bind()
+		for err := error(nil); err == nil; {
+			_, err = r.Events().Wait()
+		}
+	}()
+	require.NoError(t, <-bound)
+	return r
+}
+
+// eventually polls until it has n completions, or for long enough.
+func eventually(t *testing.T, r *Ring, n int) {
+	t.Helper()
+	got, dst := 0, make([]hwcq.WC, 8)
+	require.Eventually(t, func() bool { got += r.Poll(dst); return got >= n }, 20*time.Second, 10*time.Microsecond, "some never come")
+	require.Equal(t, n, got)
 }

@@ -96,6 +96,7 @@ func (r *Ring) leave() bool {
 	r.mu.Lock()
 	r.owner.bound = false
 	r.mu.Unlock()
+	r.note.closing.Store(0) // done; what is there can be polled
 	select {
 	case r.owner.left <- struct{}{}:
 	default:
@@ -139,6 +140,10 @@ func (r *Ring) ownerTry() (event bool, err error) {
 	}
 	return r.note.ownerTry(r)
 }
+
+// busy is the notifier's; see crew. The kernel runs only so much task work in a call,
+// and signals nothing of the rest.
+func (r *Ring) busy() bool { return r.unfetched() != 0 || r.sqFlags.Load()&sqTaskrun != 0 }
 
 // fetchFor is the notifier's; see crew.
 func (r *Ring) fetchFor(always bool) error {

@@ -25,6 +25,9 @@ func (r *Ring) Poll(dst []hwcq.WC) int {
 	if r.slots.lock() {
 		n = r.poll(dst)
 		r.slots.unlock()
+		if n == 0 && r.note.closing.Load() != 0 && r.isOwner() {
+			r.leave() // Close waits for it, and who only polls is never in Wait
+		}
 	}
 	runtime.KeepAlive(r) // the rings outlive every use of them
 	return n
@@ -46,7 +49,7 @@ func (r *Ring) Pending() bool {
 // pendingOdd is Pending of a ring that is not just open.
 func (r *Ring) pendingOdd() bool {
 	s := r.state.Load()
-	return s&stClosed == 0 && (s&(stStash|stFull) != 0 || s&stCorrupt == 0 && r.cqTail.Load() != r.cqHead.Load())
+	return s&stClosed == 0 && (s&(stStash|stFull) != 0 || r.note.closing.Load() != 0 || s&stCorrupt == 0 && r.cqTail.Load() != r.cqHead.Load())
 }
 
 // unfetched is how many entries of the submission queue the kernel has not fetched.
@@ -58,10 +61,16 @@ func (r *Ring) poll(dst []hwcq.WC) int {
 		return r.pollOdd(dst)
 	}
 	n := r.take(dst)
-	if n == 0 && len(dst) > 0 && r.fetch(false) == 0 {
-		n = r.take(dst)
+	if n > 0 || len(dst) == 0 {
+		return n
 	}
-	return n
+	if r.fetch(false) != 0 {
+		// Elsewhere than on the owner's thread; he may be asleep over it: of an
+		// overflow the kernel signals nothing.
+		r.note.nudge()
+		return 0
+	}
+	return r.take(dst)
 }
 
 // fetch has the kernel fetch what is unfetched and show what it holds back, if there is

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/param"
 )
 
 // open is a ring that is closed at the end of the test.
@@ -77,12 +78,20 @@ func collect(t testing.TB, r *Ring, n int) []hwcq.WC {
 }
 
 func TestOpenShapes(t *testing.T) {
-	for _, c := range []Config{{}, {Shape: Owner}, {SQPoll: true}, {CoopTaskrun: true}, {Entries: 1}, {Entries: MaxEntries, Depth: MaxDepth}} {
+	for _, c := range []Config{{}, {Shape: Owner}, {SQPoll: true}, {CoopTaskrun: true}, {Entries: 1}, {Entries: MaxEntries, Depth: MaxDepth}, {Entries: 17, Depth: 17}} {
 		r, err := Open(c)
 		require.NoError(t, err, "%+v", c)
 		require.Equal(t, c.depth(), r.Capabilities().Depth)
 		require.NoError(t, r.Close())
 		require.NoError(t, r.Close())
+	}
+}
+
+func TestDepthIsComparedRounded(t *testing.T) {
+	for _, depth := range []int{-1, 16, MaxDepth + 1} {
+		_, err := Open(Config{Entries: 17, Depth: depth})
+		require.ErrorIs(t, err, param.ErrInvalid, "%d", depth)
+		require.ErrorContains(t, err, "or 17..65536")
 	}
 }
 

@@ -53,15 +53,18 @@ type slots struct {
 	top   int      // owner: the submitter
 	_     pad.Line // submitter block ends
 
-	// state is returned<<1 | busyBit. Writers: the consumer. Readers: submitters,
-	// Stats, who wants to consume.
+	// state is returned<<shift | scanBit | busyBit. Writers: the consumer. Readers:
+	// submitters, Stats, who wants to consume.
 	state atom.Uint64
 	next  uint64 // owner: the consumer; returned, before it is published
 	_     pad.Line
 }
 
-// busyBit: somebody consumes.
-const busyBit = 1
+const (
+	busyBit = 1 << iota // somebody consumes
+	scanBit             // it is find, and over in a moment
+	shift   = iota
+)
 
 func (s *slots) init(depth int) {
 	s.table, s.held = make([]slot, depth), make([]held, depth)
@@ -71,27 +74,39 @@ func (s *slots) init(depth int) {
 		s.table[i].userData = noSlot
 	}
 	s.top, s.seen, s.next = depth, uint64(depth), uint64(depth)
-	s.state.Store(s.next << 1)
+	s.state.Store(s.next << shift)
 }
 
-// lock makes the caller the consumer, if there is none.
-func (s *slots) lock() bool {
-	// Acquire: the previous consumer's writes; pairs with the Store in unlock.
-	v := s.state.Load()
-	return v&busyBit == 0 && s.state.CompareAndSwap(v, v|busyBit)
+// lock makes the caller the consumer, if there is none. It waits for a find: a Poll that
+// came back from one with nothing would have its caller sleep over what is there.
+func (s *slots) lock() bool { return s.lockAs(busyBit) }
+
+func (s *slots) lockAs(bits uint64) bool {
+	for {
+		// Acquire: the previous consumer's writes; pairs with the Store in unlock.
+		v := s.state.Load()
+		switch {
+		case v&scanBit != 0:
+			runtime.Gosched()
+		case v&busyBit != 0:
+			return false
+		case s.state.CompareAndSwap(v, v|bits):
+			return true
+		}
+	}
 }
 
 // unlock ends what lock began, and gives the slots that were freed to the submitters.
 func (s *slots) unlock() {
 	// Release: slots and entries of ring before returned; pairs with the Loads in
 	// available and lock.
-	s.state.Store(s.next << 1)
+	s.state.Store(s.next << shift)
 }
 
 // available is how many slots can be taken.
 func (s *slots) available() int {
 	// Acquire: the slots, and the entries of ring before returned; pairs with unlock.
-	for returned := s.state.Load() >> 1; s.seen != returned; s.seen++ {
+	for returned := s.state.Load() >> shift; s.seen != returned; s.seen++ {
 		s.stack[s.top] = s.ring[s.seen&uint64(len(s.ring)-1)]
 		s.top++
 	}
@@ -135,12 +150,13 @@ func (s *slots) putBack(n int) {
 // find returns the user_data of a request in flight with this WRID, or one that is
 // nobody's. For a submitter; there must be no consumer that holds on for long.
 func (s *slots) find(wrid uint64) uint64 {
-	for !s.lock() {
+	for !s.lockAs(busyBit | scanBit) {
 		runtime.Gosched()
 	}
 	defer s.unlock()
 	for i := range s.table {
-		if t := &s.table[i]; t.wrid == wrid && uint32(t.userData) == uint32(i) {
+		// No OpAsyncCancel: the one that asks has often the same WRID.
+		if t := &s.table[i]; t.wrid == wrid && uint32(t.userData) == uint32(i) && t.op != OpAsyncCancel {
 			return t.userData
 		}
 	}
@@ -182,7 +198,7 @@ func (s *slots) drop(t *slot) {
 }
 
 // inFlight is how many requests are in flight; for the submitter.
-func (s *slots) inFlight() int { return len(s.table) - int(s.state.Load()>>1-s.taken) }
+func (s *slots) inFlight() int { return len(s.table) - int(s.state.Load()>>shift-s.taken) }
 
 // busy is how many requests are in flight; for the consumer, while nothing is taken.
 func (s *slots) busy() int { return len(s.table) - int(s.next-s.taken) }

@@ -21,14 +21,12 @@ func (r *Ring) pollOdd(dst []hwcq.WC) int {
 	return n
 }
 
-// reap takes everything from the completion queue into the stash, for the consumer.
+// reap takes what is in the completion queue into the stash, for the consumer; what
+// comes meanwhile is for the next time, so that it ends.
 func (r *Ring) reap() (found bool) {
 	var wcs [64]hwcq.WC
-	for r.state.Load()&stCorrupt == 0 {
+	for tail := r.cqTail.Load(); r.state.Load()&stCorrupt == 0 && int32(tail-r.cqHead.Load()) > 0; {
 		n := r.take(wcs[:])
-		if n == 0 && r.cqTail.Load() == r.cqHead.Load() {
-			break
-		}
 		r.stash.wcs = append(r.stash.wcs, wcs[:n]...)
 		found = found || n > 0
 	}

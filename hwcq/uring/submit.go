@@ -38,7 +38,8 @@ var (
 // A chain of linked requests is taken whole or not at all; only where the kernel runs out
 // of memory on the way is one cut, and n tells where. With n < len(reqs) the error
 // says why it is not more: ErrFull names the limit (Depth requests in flight, or Entries
-// that the kernel has not fetched yet) and goes away with completions; ErrClosed after
+// that the kernel has not fetched yet) and goes away with completions, the latter of SQPoll
+// a moment after them; ErrClosed after
 // Close or Unbind; an errno of io_uring_enter, such as EAGAIN where the kernel lacks
 // memory; a *param.Error about a request, of which nothing from its chain on was taken.
 func (r *Ring) Submit(reqs []Request) (n int, err error) {

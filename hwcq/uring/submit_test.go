@@ -4,6 +4,7 @@ package uring
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -169,6 +170,57 @@ func TestDepthIsTheLimit(t *testing.T) {
 			}
 			require.Equal(t, 16, r.Stats().InFlight)
 			require.Len(t, collect(t, r, 16), 16)
+		}
+	})
+}
+
+// A Poll that meets a search for a request to cancel does not come back with nothing:
+// its caller would go to sleep over what is there.
+func TestPollBesideCancel(t *testing.T) {
+	r := open(t, Config{Entries: 4, Depth: MaxDepth})
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				r.mu.Lock()
+				r.slots.find(1 << 40)
+				r.mu.Unlock()
+			}
+		}
+	}()
+	for i := range 2000 {
+		submit(t, r, nop(uint64(i))) // it completes here
+		if r.Poll(make([]hwcq.WC, 1)) != 1 {
+			t.Errorf("%d: there, and not found", i)
+			break
+		}
+	}
+	close(stop)
+	<-done
+	for r.Stats().InFlight > 0 {
+		r.Poll(make([]hwcq.WC, 1))
+	}
+}
+
+// A Cancel of the same WRID as what it is for does not find itself, nor an earlier one.
+func TestCancelDoesNotFindItself(t *testing.T) {
+	shapes(t, Config{}, func(t *testing.T, r *Ring) {
+		target := Timeout(time.Hour)
+		target.WRID = 7
+		submit(t, r, nop(1), target) // in slots 0 and 1
+		collect(t, r, 1)
+		q := Cancel(7)
+		q.WRID = 7
+		submit(t, r, q)
+		for _, wc := range collect(t, r, 2) {
+			require.EqualValues(t, 7, wc.WRID)
+			if OpOf(wc) == OpAsyncCancel {
+				require.Equal(t, hwcq.StatusSuccess, wc.Status, "errno %d", wc.VendorErr)
+			}
 		}
 	})
 }

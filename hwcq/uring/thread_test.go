@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/evdengine/evd/hwcq"
 )
@@ -21,6 +22,26 @@ func elsewhere(f func()) {
 		defer runtime.UnlockOSThread()
 		f()
 	}()
+	<-done
+}
+
+// onADyingThread runs f on a thread that ends then. It is not the process's first one,
+// which the runtime keeps.
+func onADyingThread(f func()) {
+	done := make(chan struct{})
+	var try func()
+	try = func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			go try()
+			<-done
+			return
+		}
+		defer close(done)
+		f() // never unlocked
+	}
+	go try()
 	<-done
 }
 
@@ -169,10 +190,7 @@ func TestCloseAfterTheOwnerIsGone(t *testing.T) {
 	r, err := Open(Config{Shape: Owner})
 	require.NoError(t, err)
 	a, _ := pair(t)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends
+	onADyingThread(func() {
 		if err := r.Bind(); err != nil {
 			t.Error(err)
 		}
@@ -180,8 +198,7 @@ func TestCloseAfterTheOwnerIsGone(t *testing.T) {
 			t.Error(err)
 		}
 		r.Poll(make([]hwcq.WC, 1))
-	}()
-	<-done
+	})
 	require.Eventually(t, func() bool { return r.Close() == nil }, 30*time.Second, time.Millisecond)
 }
 
