@@ -57,7 +57,7 @@ func (r *Ring) NewBuffers(c BuffersConfig) (*Buffers, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.state.Load()&stClosing != 0:
+	case r.closing():
 		return nil, fmt.Errorf("uring: NewBuffers: %w", hwcq.ErrClosed)
 	case r.groups[c.Group] != nil:
 		return nil, fmt.Errorf("uring: NewBuffers: group %d exists: %w", c.Group, hwcq.ErrBusy)
@@ -89,6 +89,9 @@ func (r *Ring) NewBuffers(c BuffersConfig) (*Buffers, error) {
 	r.groups[c.Group] = b
 	return b, nil
 }
+
+// closing tells whether Close has begun.
+func (r *Ring) closing() bool { return r.state.Load()&stClosing != 0 }
 
 // Group is the number of the group.
 func (b *Buffers) Group() uint16 { return b.conf.Group }
