@@ -21,3 +21,5 @@ func (*Buffers) Return(...uint32) error { return errPlatform }
 func (*Buffers) Close() error { return errPlatform }
 
 func (r *Ring) closing() bool { return true }
+
+func (*Buffers) kernelGroup() uint16 { return 0 }

@@ -41,7 +41,7 @@ func RecvBuffer(fd int, b *Buffers, flags int) Request {
 		q.bad("b", "nil", "the Buffers of the ring")
 		return q
 	}
-	q.sqe.flags, q.sqe.bufIndex = sqeBufferSelect, b.Group()
+	q.sqe.flags, q.sqe.bufIndex = sqeBufferSelect, b.kernelGroup()
 	return q
 }
 
