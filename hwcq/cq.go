@@ -67,9 +67,11 @@ type CQ interface {
 	// there raise nothing. An armed "next" is not weakened by a later
 	// "solicited only".
 	//
-	// missed is a hint that completions were already visible when the arm
-	// took effect. A driver that cannot tell (see Capabilities.ReportsMissed)
-	// returns false, so a caller must look again in any case.
+	// missed tells that completions were already visible when the arm took
+	// effect. Only with Capabilities.ReportsMissed is it exact. Another driver
+	// may return true as a hint, when it happens to see that a Poll has
+	// something to do (as Pending has it), and false means nothing: so a caller
+	// looks again in any case.
 	Arm(solicitedOnly bool) (missed bool, err error)
 
 	// Events is where the armed CQ's events arrive. It returns the same
@@ -104,11 +106,11 @@ type EventSource interface {
 // Capabilities are the facts a driver declares about its CQ. Nothing beyond
 // them is assumed.
 type Capabilities struct {
-	Driver string // driver name: "mock", "rxe"
+	Driver string // driver name: "mock", "rxe", "uring"
 	Depth  int    // completions the CQ holds before it overruns
 
 	ArmIdempotent bool // arming an armed CQ is harmless
-	ReportsMissed bool // Arm's missed result is exact, not just "unknown"
+	ReportsMissed bool // Arm's missed result is exact, not a hint
 	Solicited     bool // solicited-only arming is honoured
 
 	Overrun OverrunKind // what happens when completions outrun Poll

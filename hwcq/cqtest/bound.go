@@ -37,7 +37,7 @@ func checkElsewhere(x *x) {
 	// Poll and Arm elsewhere, while the owner is in Wait: it makes visible what
 	// completes, and returns for the event.
 	dst := make([]hwcq.WC, 4)
-	for range 50 {
+	for range x.rounds(50) {
 		woke := make(chan struct{})
 		go func() {
 			defer close(woke)

@@ -127,7 +127,7 @@ func (x *x) ended(err chan error) {
 }
 
 func checkCloseBesideWait(x *x) {
-	for i := range 30 {
+	for i := range x.rounds(30) {
 		x.open(8)
 		if i%3 == 1 {
 			x.arm()
@@ -137,10 +137,10 @@ func checkCloseBesideWait(x *x) {
 			x.complete(1)
 		}
 		err := x.waiter()
-		switch {
-		case i < 5:
+		switch i / 3 % 3 { // each of these with each of those above
+		case 0:
 			time.Sleep(time.Millisecond) // it sleeps
-		case i%2 == 0:
+		case 1:
 			runtime.Gosched()
 		}
 		x.shutdown()
@@ -150,7 +150,7 @@ func checkCloseBesideWait(x *x) {
 }
 
 func checkClosesAtOnce(x *x) {
-	for range 20 {
+	for range x.rounds(20) {
 		x.open(8)
 		x.complete(2)
 		x.unbind()
@@ -175,7 +175,7 @@ func checkClosesAtOnce(x *x) {
 
 // A producer, a poller, a waiter, arms, looks and wakes, and then Close.
 func checkCloseUnderLoad(x *x) {
-	for range 20 {
+	for range x.rounds(20) {
 		x.open(16)
 		stop := make(chan struct{})
 		var wg sync.WaitGroup

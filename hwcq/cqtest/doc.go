@@ -8,8 +8,8 @@
 // asynchronous: what must happen is waited for with a generous deadline, what
 // must not happen is given a short while to happen.
 //
-// The tests of hwcq/mock, hwcq/rxe and hwcq/eventfd have a Driver each to begin
-// from.
+// The tests of hwcq/mock, hwcq/rxe, hwcq/uring, hwcq/eventfd and hwcq/timer have
+// a Driver each to begin from.
 //
 // An action that the bed lacks is a capability that the CQ lacks; if
 // Capabilities claims it all the same, the suite fails. What was not checked,

@@ -40,6 +40,12 @@ type Driver struct {
 	// Without it there is never a second.
 	GuardsWait bool
 
+	// Short makes a fifth of the rounds of whatever is repeated, for a CQ whose
+	// actions are slow, or a slow machine. Every property is checked all the
+	// same, every kind of round comes; races have fewer chances to show.
+	// testing.Short does the same.
+	Short bool
+
 	// Except lists the properties (names of subtests) that this CQ is known
 	// not to have, each with the reason. They are checked all the same, and a
 	// failure is logged with the reason; it is no failure of the test.
@@ -86,6 +92,17 @@ type Bed struct {
 
 	// Release frees what else the bed holds, after CQ.Close. nil: nothing.
 	Release func() error
+}
+
+// patient is the driver with its patience, or with little: what is known to
+// fail mostly does so by not happening, and a failure more or less is not
+// counted there.
+func (d Driver) patient(yes bool) Driver {
+	if !yes {
+		d = d.withDefaults()
+		d.Patience = min(d.Patience, max(50*d.Quiet, 200*time.Millisecond))
+	}
+	return d
 }
 
 func (d Driver) withDefaults() Driver {

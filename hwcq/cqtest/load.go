@@ -143,7 +143,7 @@ func (x *x) serve() {
 func checkStress(x *x) {
 	for seed := range uint64(3) {
 		x.open(64)
-		x.stress(rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2)), 5000)
+		x.stress(rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2)), x.rounds(5000))
 	}
 }
 

@@ -106,14 +106,14 @@ func checkDepth(x *x) {
 // Many times round a small ring.
 func checkWrap(x *x) {
 	x.open(4)
-	for i := range 200 {
+	for i := range x.rounds(200) {
 		x.expect(x.complete(1+i%4), 1+i%3)
 	}
 }
 
 func checkPending(x *x) {
 	x.open(8)
-	for range 20 {
+	for range x.rounds(20) {
 		x.empty() // Pending is false
 		ids := x.complete(2)
 		for range 3 {

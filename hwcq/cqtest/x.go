@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/evdengine/evd/hwcq"
@@ -49,6 +50,15 @@ func verify(d Driver, p property) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return slices.Clone(x.msgs)
+}
+
+// rounds is how often something is repeated: n times, or a fifth of that. The
+// kinds of rounds are to be told apart by less than that.
+func (x *x) rounds(n int) int {
+	if x.d.Short || testing.Short() {
+		return max(1, n/5)
+	}
+	return n
 }
 
 func (x *x) errorf(format string, args ...any) {

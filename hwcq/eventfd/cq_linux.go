@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,6 +40,7 @@ type CQ struct {
 	conn syscall.RawConn
 	read func(fd uintptr) // absorb, bound once: a closure a call would allocate
 
+	out    signaller
 	count  atom.Uint64 // signals not polled. Writers: absorb, Poll
 	closed atom.Bool   // Writer: Close
 	src    source
@@ -65,7 +67,7 @@ func New(cfg Config) (*CQ, error) {
 	}
 	c := &CQ{cfg: cfg, f: os.NewFile(uintptr(fd), "eventfd")}
 	c.src.cq = c
-	c.read = c.absorb
+	c.read, c.out.write = c.absorb, c.out.writeTo
 	if c.conn, err = c.f.SyscallConn(); err == nil {
 		err = c.f.SetDeadline(time.Time{}) // that it is in the runtime's poller
 	}
@@ -123,16 +125,8 @@ func (c *CQ) Signal(n uint64) error {
 	if n == 1<<64-1 {
 		return errFull
 	}
-	var b [8]byte
-	binary.NativeEndian.PutUint64(b[:], n)
-	var err error
-	if c.conn.Control(func(fd uintptr) {
-		for {
-			if _, err = unix.Write(int(fd), b[:]); err != unix.EINTR {
-				return
-			}
-		}
-	}) != nil {
+	closed, err := c.out.add(c.conn, n)
+	if closed {
 		return errClosed
 	}
 	switch err {
@@ -142,6 +136,37 @@ func (c *CQ) Signal(n uint64) error {
 		return errFull
 	}
 	return fmt.Errorf("eventfd: signal: %w", os.NewSyscallError("write", err))
+}
+
+// signaller writes to the counter without an allocation: a closure for each
+// call would be one.
+//
+// Concurrency: mu guards all but write. It is held for one system call, which
+// does not block.
+type signaller struct {
+	mu    sync.Mutex
+	write func(fd uintptr) // writeTo, bound once
+	buf   [8]byte
+	err   error
+}
+
+// add adds n to the counter.
+func (s *signaller) add(conn syscall.RawConn, n uint64) (closed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	binary.NativeEndian.PutUint64(s.buf[:], n)
+	if conn.Control(s.write) != nil {
+		return true, nil
+	}
+	return false, s.err
+}
+
+func (s *signaller) writeTo(fd uintptr) {
+	for {
+		if _, s.err = unix.Write(int(fd), s.buf[:]); s.err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // absorb moves what the counter has to count.

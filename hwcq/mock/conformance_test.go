@@ -75,6 +75,7 @@ func TestConformanceWithFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := driver(mock.Config{Faults: f})
+			d.Short = true
 			if name == "late" {
 				d.Quiet = 0
 			} else {

@@ -5,6 +5,7 @@ package uring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,7 @@ import (
 type Buffers struct {
 	ring *Ring
 	conf BuffersConfig
+	id   uint16 // the group's number for the kernel
 	data mapped.Pages
 
 	// out says whose a buffer is. Writers: the ring's consumer stores 1, who gives
@@ -57,12 +59,16 @@ func (r *Ring) NewBuffers(c BuffersConfig) (*Buffers, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.state.Load()&stClosing != 0:
+	case r.closing():
 		return nil, fmt.Errorf("uring: NewBuffers: %w", hwcq.ErrClosed)
 	case r.groups[c.Group] != nil:
 		return nil, fmt.Errorf("uring: NewBuffers: group %d exists: %w", c.Group, hwcq.ErrBusy)
 	}
-	b := &Buffers{ring: r, conf: c, out: make([]atom.Uint32, c.Count)}
+	id, err := r.freeGroup()
+	if err != nil {
+		return nil, err
+	}
+	b := &Buffers{ring: r, conf: c, id: id, out: make([]atom.Uint32, c.Count)}
 	entries := powerOfTwo(c.Count)
 	ring, err := mapped.Anon(uintptr(entries) * bufEntrySize)
 	if err == nil {
@@ -77,7 +83,7 @@ func (r *Ring) NewBuffers(c BuffersConfig) (*Buffers, error) {
 		b.put(uint32(id))
 	}
 	b.avail.publish()
-	reg := bufReg{addr: ring.Addr(), entries: uint32(entries), group: c.Group}
+	reg := bufReg{addr: ring.Addr(), entries: uint32(entries), group: b.id}
 	if e := sysRingRegister(r.fd, registerPbufRing, &reg, 1); e != 0 {
 		return nil, errors.Join(r.buffersFailed("NewBuffers", e, ring.Size), ring.Unmap(), b.data.Unmap())
 	}
@@ -90,8 +96,32 @@ func (r *Ring) NewBuffers(c BuffersConfig) (*Buffers, error) {
 	return b, nil
 }
 
+// closing tells whether Close has begun.
+func (r *Ring) closing() bool { return r.state.Load()&stClosing != 0 }
+
+// firstGroup is the least number that a group has for the kernel. Linux 6.1 keeps what it
+// knows of lower ones (io_uring/kbuf.c: BGID_ARRAY) when they are unregistered: a new
+// group of the number would begin where the old one was, and find no buffers.
+const firstGroup = 64
+
+// freeGroup is a number that no group has. Under the ring's lock.
+func (r *Ring) freeGroup() (uint16, error) {
+	used := make(map[uint16]bool, len(r.groups))
+	for _, b := range r.groups {
+		used[b.id] = true
+	}
+	for id := firstGroup; id <= math.MaxUint16; id++ {
+		if !used[uint16(id)] {
+			return uint16(id), nil
+		}
+	}
+	return 0, fmt.Errorf("uring: NewBuffers: %w: the ring has %d groups of buffers", hwcq.ErrFull, len(used))
+}
+
 // Group is the number of the group.
 func (b *Buffers) Group() uint16 { return b.conf.Group }
+
+func (b *Buffers) kernelGroup() uint16 { return b.id }
 
 // Bytes is the first n bytes of a buffer: n is the completion's ByteLen. It is nil if
 // there is no buffer of this id, or it is shorter. Nobody may use the bytes after
@@ -181,7 +211,7 @@ func (b *Buffers) Close() error {
 	if r.groups[b.conf.Group] != b {
 		return nil
 	}
-	reg := bufReg{group: b.conf.Group}
+	reg := bufReg{group: b.id}
 	if e := sysRingRegister(r.fd, unregisterPbufRing, &reg, 1); e != 0 {
 		return r.buffersFailed("Buffers.Close", e, 0)
 	}

@@ -19,3 +19,7 @@ func (*Buffers) Return(...uint32) error { return errPlatform }
 
 // Close is not reached: there are no Buffers.
 func (*Buffers) Close() error { return errPlatform }
+
+func (r *Ring) closing() bool { return true }
+
+func (*Buffers) kernelGroup() uint16 { return 0 }

@@ -86,6 +86,7 @@ func TestConformance(t *testing.T) {
 			cqtest.Run(t, cqtest.Driver{
 				GuardsPoll: true,
 				GuardsWait: true,
+				Short:      c.SQPoll, // the kernel's thread takes a CPU from all else
 				Open:       func(depth int) (*cqtest.Bed, error) { return conformant(c, depth) },
 			})
 		})

@@ -27,6 +27,13 @@
 // ring is closed. The contents belong to the kernel meanwhile: not reading or writing
 // them is the caller's part.
 //
+// # Closing
+//
+// The EVDs first, then the engine, then the ring ([Ring.Close]), which cancels what is in
+// flight and takes its memory with it. The file of a request is closed after its
+// last completion. Completions that were not polled are gone, and with them the
+// descriptors that an accept brought: end it and poll before.
+//
 // # Platforms
 //
 // Linux 6.1 and later on amd64 and arm64. [Probe] says what this kernel has. Elsewhere

@@ -364,3 +364,12 @@ func TestMsgRingToUnboundOwner(t *testing.T) {
 	}
 	isFailure(t, wc, unix.EBADFD, hwcq.StatusGeneralErr)
 }
+
+func TestMsgRingToClosed(t *testing.T) {
+	to, err := Open(Config{Entries: 1})
+	require.NoError(t, err)
+	require.NoError(t, to.Close())
+	_, err = MsgRing(to, 1, 0)
+	require.ErrorIs(t, err, hwcq.ErrClosed)
+	require.ErrorContains(t, err, "MsgRing")
+}

@@ -1,9 +1,11 @@
 package uring
 
 import (
+	"fmt"
 	"math"
 	"time"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/param"
 )
 
@@ -104,12 +106,15 @@ func CancelAll() Request {
 // with this wrid, opcode OpMsgRing, ByteLen n and QPNum 0. wrid is less than 2^63, n at
 // most 2^31-1. This request completes with 0 once it is there, with EOVERFLOW or ENOMEM
 // if the kernel could not store it, with EBADFD (Linux 6.2 and later) if the other is an
-// owner's ring that nobody has bound. The other ring must stay open until then; it may be the same. Its
-// Depth does not count messages: many at once overflow into the kernel's memory.
+// owner's ring that nobody has bound. The other ring must stay open until then; it may be
+// the same. Its Depth does not count messages: many at once overflow into the kernel's
+// memory. The error matches param.ErrInvalid, or hwcq.ErrClosed if to is closed.
 func MsgRing(to *Ring, wrid uint64, n uint32) (Request, error) {
 	switch {
 	case to == nil:
 		return Request{}, param.Invalid("uring: MsgRing", "to", "nil", "an open Ring")
+	case to.closing(): // its descriptor may be another ring's by now
+		return Request{}, fmt.Errorf("uring: MsgRing: to: %w", hwcq.ErrClosed)
 	case wrid >= messageBit:
 		return Request{}, param.Invalid("uring: MsgRing", "wrid", wrid, "less than 2^63")
 	case n > math.MaxInt32:

@@ -41,7 +41,7 @@ func RecvBuffer(fd int, b *Buffers, flags int) Request {
 		q.bad("b", "nil", "the Buffers of the ring")
 		return q
 	}
-	q.sqe.flags, q.sqe.bufIndex = sqeBufferSelect, b.Group()
+	q.sqe.flags, q.sqe.bufIndex = sqeBufferSelect, b.kernelGroup()
 	return q
 }
 
@@ -61,7 +61,9 @@ func RecvMulti(fd int, b *Buffers, flags int) Request {
 
 // Accept takes one connection from a listening socket (IORING_OP_ACCEPT, Linux 5.5;
 // accept4(2)). flags are SOCK_CLOEXEC and SOCK_NONBLOCK. The result is the new file
-// descriptor, which is the receiver's to close.
+// descriptor, which is the receiver's to close. Close of the ring does not close those
+// whose completions were not polled: end an accept ([Cancel], or [Shutdown] of the listener)
+// and poll its last completion first.
 func Accept(fd, flags int) Request {
 	q := request(OpAccept, fd)
 	q.opFlags(flags)
