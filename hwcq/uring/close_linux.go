@@ -162,7 +162,7 @@ func (r *Ring) teardown() error {
 	if r.fd >= 0 {
 		errs = append(errs, os.NewSyscallError("close", unix.Close(r.fd)))
 	}
-	r.stash.wcs = nil
+	r.stash.closeAccepted()
 	if r.state.Load()&stCorrupt != 0 && r.slots.busy() > 0 {
 		return errors.Join(append(errs, errCloseCorrupt)...)
 	}

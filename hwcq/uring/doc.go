@@ -31,8 +31,8 @@
 //
 // The EVDs first, then the engine, then the ring ([Ring.Close]), which cancels what is in
 // flight and takes its memory with it. The file of a request is closed after its
-// last completion. Completions that were not polled are gone, and with them the
-// descriptors that an accept brought: end it and poll before.
+// last completion. Completions that were not polled are gone; connections that were
+// accepted by them are closed.
 //
 // # Platforms
 //

@@ -61,9 +61,8 @@ func RecvMulti(fd int, b *Buffers, flags int) Request {
 
 // Accept takes one connection from a listening socket (IORING_OP_ACCEPT, Linux 5.5;
 // accept4(2)). flags are SOCK_CLOEXEC and SOCK_NONBLOCK. The result is the new file
-// descriptor, which is the receiver's to close. Close of the ring does not close those
-// whose completions were not polled: end an accept ([Cancel], or [Shutdown] of the listener)
-// and poll its last completion first.
+// descriptor, which is the receiver's to close; the ring's Close closes those whose
+// completions nobody has polled.
 func Accept(fd, flags int) Request {
 	q := request(OpAccept, fd)
 	q.opFlags(flags)

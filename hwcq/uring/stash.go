@@ -2,11 +2,26 @@
 
 package uring
 
-import "github.com/evdengine/evd/hwcq"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/evdengine/evd/hwcq"
+)
 
 // stash holds completions that were taken out of the rings before anybody polled: at
 // Unbind and Close, when the kernel must be rid of all requests. The consumer's.
 type stash struct{ wcs []hwcq.WC }
+
+// closeAccepted forgets the completions, and closes the connections that were accepted:
+// nobody knows of them, nor ever will.
+func (s *stash) closeAccepted() {
+	for i := range s.wcs {
+		if wc := &s.wcs[i]; wc.Opcode == OpAccept.Opcode() && wc.Status == hwcq.StatusSuccess {
+			_ = unix.Close(int(wc.ByteLen))
+		}
+	}
+	s.wcs = nil
+}
 
 // pollOdd is poll of a ring that is corrupt or has a stash, which goes first.
 func (r *Ring) pollOdd(dst []hwcq.WC) int {
