@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # stages.sh TARGET...: makes every target in turn, each as a stage, whether or
 # not the ones before it failed; ends with one line a stage and the count.
+# One at a time, though a guest leaves half a machine idle: of two guests that were
+# booted side by side on a loaded machine, one had a clock that ran seven times too
+# fast, and its tests timed out.
 set -uo pipefail
 report=()
 failed=0
