@@ -184,7 +184,10 @@ func resources(t *testing.T) (fds, maps, goroutines int) {
 
 // A thousand rings under traffic leave nothing behind.
 func TestOpenAndCloseLeakNothing(t *testing.T) {
-	const cycles = 1000
+	cycles := 1000
+	if testing.Short() {
+		cycles = 100
+	}
 	a, b := pair(t)
 	cycle := func(i int) {
 		c := []Config{{Entries: 8}, {Entries: 8, Shape: Owner}, {Entries: 8, CoopTaskrun: true}}[i%3]
@@ -345,4 +348,20 @@ func TestCloseBesideAPollingOwner(t *testing.T) {
 	require.NoError(t, r.Close())
 	close(stop)
 	<-done
+}
+
+// A connection that was accepted, and that nobody has polled, is closed with the ring.
+func TestCloseClosesWhatWasAccepted(t *testing.T) {
+	shapes(t, Config{}, func(t *testing.T, r *Ring) {
+		listener, addr := localhost(t)
+		client := socket(t, unix.AF_INET)
+		require.Equal(t, 0, succeeds(t, r, connecting(t, client, addr)))
+		submit(t, r, AcceptMulti(listener, unix.SOCK_CLOEXEC))
+		if r.ThreadBound() {
+			require.NoError(t, r.Unbind())
+		}
+		require.NoError(t, r.Close())
+		n, err := unix.Read(client, make([]byte, 1)) // the end, or a reset; or it would block for ever
+		require.True(t, err == unix.ECONNRESET || err == nil && n == 0, "%d %v", n, err)
+	})
 }

@@ -3,6 +3,7 @@
 package uring
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"time"
