@@ -308,7 +308,7 @@ var brokens = []broken{
 		}
 	}},
 	{name: "loses a wake now and then", finds: "arm/no lost wake", spoil: func(r *rig) {
-		lost := every(17)
+		lost := every(5)
 		r.arm = func(s bool) (bool, error) {
 			if lost() {
 				return false, nil

@@ -20,7 +20,7 @@ func BenchmarkNop(b *testing.B) {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
 				r, err := Open(Config{Shape: shape})
-				require.NoError(b, err)
+				need(b, err)
 				require.NoError(b, r.Bind())
 				var cq hwcq.CQ = r
 				reqs, dst := nops(batch), make([]hwcq.WC, batch)

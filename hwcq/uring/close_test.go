@@ -66,7 +66,7 @@ func TestCloseBesideWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 50 {
 				r, err := Open(c)
-				require.NoError(t, err)
+				need(t, err)
 				var wg sync.WaitGroup
 				<-serve(t, &wg, r, func([]hwcq.WC) {})
 				require.NoError(t, r.Close())
@@ -107,7 +107,7 @@ func TestCloseUnderLoad(t *testing.T) {
 
 func closeUnderLoad(t *testing.T, c Config, round int) {
 	r, err := Open(c)
-	require.NoError(t, err)
+	need(t, err)
 	a, b := pair(t)
 	var (
 		wg        sync.WaitGroup
@@ -192,7 +192,7 @@ func TestOpenAndCloseLeakNothing(t *testing.T) {
 	cycle := func(i int) {
 		c := []Config{{Entries: 8}, {Entries: 8, Shape: Owner}, {Entries: 8, CoopTaskrun: true}}[i%3]
 		r, err := Open(c)
-		require.NoError(t, err)
+		need(t, err)
 		mem, err := r.Alloc(1 << 16)
 		require.NoError(t, err)
 		if c.Shape == Owner {
@@ -233,7 +233,7 @@ func TestOpenAndCloseLeakNothing(t *testing.T) {
 // The address range of a closed ring stays for a late look, and goes with the ring.
 func TestRangeOfAClosedRing(t *testing.T) {
 	r, err := Open(Config{})
-	require.NoError(t, err)
+	need(t, err)
 	addr := r.pages[0].Addr()
 	require.NoError(t, r.Close())
 	copy(r.pages[0].Bytes(), "still there")
@@ -265,7 +265,7 @@ func TestCloseByTheOwner(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	r, err := Open(Config{Shape: Owner})
-	require.NoError(t, err)
+	need(t, err)
 	require.NoError(t, r.Bind())
 	submit(t, r, Recv(a, make([]byte, 8), 0))
 	require.Zero(t, r.Poll(make([]hwcq.WC, 1)))
@@ -284,7 +284,7 @@ func TestCloseSeesThatTheOwnerIsGone(t *testing.T) {
 	settleLimit = time.Hour
 	defer func() { settleLimit = limit }()
 	r, err := Open(Config{Shape: Owner})
-	require.NoError(t, err)
+	need(t, err)
 	onADyingThread(func() { err = r.Bind() })
 	require.NoError(t, err)
 	closed := make(chan error, 1)
@@ -327,7 +327,7 @@ func TestCloseBesideAPollingOwner(t *testing.T) {
 	settleLimit = 20 * time.Second
 	defer func() { settleLimit = limit }()
 	r, err := Open(Config{Shape: Owner})
-	require.NoError(t, err)
+	need(t, err)
 	bound, stop, done := make(chan error, 1), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -83,6 +83,9 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, c.Validate())
+			r, err := Open(c)
+			need(t, err)
+			require.NoError(t, r.Close())
 			cqtest.Run(t, cqtest.Driver{
 				GuardsPoll: true,
 				GuardsWait: true,

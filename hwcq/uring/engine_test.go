@@ -20,7 +20,7 @@ func TestTakenElsewhere(t *testing.T) {
 	for _, mode := range []engine.Mode{engine.ModeEvent, engine.ModeAdaptive, engine.ModeSpin} {
 		t.Run(mode.String(), func(t *testing.T) {
 			ring, err := uring.Open(uring.Config{Shape: uring.Owner})
-			require.NoError(t, err)
+			uring.Need(t, err)
 			e, err := engine.New(engine.Config{Watchdog: engine.NoWatchdog})
 			require.NoError(t, err)
 			d, err := e.NewEVD(engine.EVDConfig{CQs: []hwcq.CQ{ring}, Mode: mode})

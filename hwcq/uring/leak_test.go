@@ -75,7 +75,7 @@ func TestUringLeaksNothing(t *testing.T) {
 // leakCycle is the life of a ring: with an EVD or a shared CQ, of both shapes.
 func leakCycle(t *testing.T, e *engine.Engine, i int) {
 	ring, err := uring.Open(uring.Config{Entries: 32, Shape: uring.Shape(i % 2)})
-	require.NoError(t, err)
+	uring.Need(t, err)
 	memory, err := ring.Alloc(8192)
 	require.NoError(t, err)
 	bufs, err := ring.NewBuffers(uring.BuffersConfig{Group: 3, Count: 8, Size: 512})

@@ -367,7 +367,7 @@ func TestMsgRingToUnboundOwner(t *testing.T) {
 
 func TestMsgRingToClosed(t *testing.T) {
 	to, err := Open(Config{Entries: 1})
-	require.NoError(t, err)
+	need(t, err)
 	require.NoError(t, to.Close())
 	_, err = MsgRing(to, 1, 0)
 	require.ErrorIs(t, err, hwcq.ErrClosed)

@@ -37,6 +37,7 @@ func TestRestricted(t *testing.T) {
 	if name := os.Getenv(restrictedEnv); name != "" {
 		inRestriction(restrictions[name])
 	}
+	haveRing(t)
 	for name, c := range map[string]struct {
 		kind string
 		want []string
@@ -59,6 +60,7 @@ func TestRestricted(t *testing.T) {
 // Which kernels charge rings to RLIMIT_MEMLOCK differs (before 5.12, and since 6.14), so
 // a ring or this error.
 func TestNoLockedMemory(t *testing.T) {
+	haveRing(t)
 	for name, c := range map[string]struct{ where, now string }{
 		"memlock":     {"unavailable: uring: open: hwcq: unavailable: no memory for about 28 KiB of rings", "(now 0)"},
 		"memlock 64K": {"unavailable: uring: NewBuffers: hwcq: unavailable: no memory for about 64 KiB of rings", "(now 65536)"},

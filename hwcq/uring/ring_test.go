@@ -18,7 +18,7 @@ import (
 func open(t testing.TB, c Config) *Ring {
 	t.Helper()
 	r, err := Open(c)
-	require.NoError(t, err)
+	need(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r
 }
@@ -80,7 +80,7 @@ func collect(t testing.TB, r *Ring, n int) []hwcq.WC {
 func TestOpenShapes(t *testing.T) {
 	for _, c := range []Config{{}, {Shape: Owner}, {SQPoll: true}, {CoopTaskrun: true}, {Entries: 1}, {Entries: MaxEntries, Depth: MaxDepth}, {Entries: 17, Depth: 17}} {
 		r, err := Open(c)
-		require.NoError(t, err, "%+v", c)
+		need(t, err)
 		require.Equal(t, c.depth(), r.Capabilities().Depth)
 		require.NoError(t, r.Close())
 		require.NoError(t, r.Close())

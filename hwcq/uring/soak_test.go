@@ -46,6 +46,7 @@ func soakNumber(t *testing.T, name string, otherwise uint64) uint64 {
 // Leftovers, or from the ring after the EVD is gone. EVD_SOAK is how many requests,
 // EVD_SEED repeats a run as far as the scheduler does.
 func TestUringSoak(t *testing.T) {
+	uring.HaveRing(t)
 	total := uint64(soakTotal)
 	if testing.Short() {
 		total /= 20
@@ -119,7 +120,7 @@ func newSoak(t *testing.T, g *rand.Rand, sum *soakCount) *soak {
 	cfg.CoopTaskrun = s.shape == uring.Portable && g.IntN(3) == 0
 	var err error
 	s.ring, err = uring.Open(cfg)
-	require.NoError(t, err)
+	uring.Need(t, err)
 	// Nobody looks for lost interrupts: what is not told of stays where it is, and
 	// the soak hangs.
 	s.e, err = engine.New(engine.Config{Workers: 1 + g.IntN(3), Watchdog: engine.NoWatchdog})

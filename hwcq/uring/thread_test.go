@@ -155,7 +155,7 @@ func TestCloseOfABoundRing(t *testing.T) {
 	settleLimit = 50 * time.Millisecond
 	defer func() { settleLimit = limit }()
 	r, err := Open(Config{Shape: Owner})
-	require.NoError(t, err)
+	need(t, err)
 	a, _ := pair(t)
 	bound, wait, waited, end := make(chan struct{}), make(chan struct{}), make(chan error), make(chan struct{})
 	go func() {
@@ -188,7 +188,7 @@ func TestCloseAfterTheOwnerIsGone(t *testing.T) {
 	settleLimit = 0
 	defer func() { settleLimit = limit }()
 	r, err := Open(Config{Shape: Owner})
-	require.NoError(t, err)
+	need(t, err)
 	a, _ := pair(t)
 	onADyingThread(func() {
 		if err := r.Bind(); err != nil {

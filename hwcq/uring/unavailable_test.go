@@ -102,6 +102,7 @@ func TestSeccompStatusIsThere(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
+	haveRing(t)
 	f := Probe()
 	for _, x := range AllFeatures() {
 		require.NotEqual(t, Unknown, f.Has(x), "%v: %v", x, f.Err(x))
@@ -124,6 +125,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestProbeOfOtherKernels(t *testing.T) {
+	haveRing(t)
 	t.Run("without DEFER_TASKRUN", func(t *testing.T) {
 		f := fakeHost(nil, setupDeferTaskrun, unix.EINVAL).probe()
 		require.Equal(t, No, f.Has(FeatureDeferTaskrun))

@@ -51,7 +51,7 @@ var uringEdits = []edit{
 	{"hwcq/uring/notify.go", `		if err = c.fetchFor(true); err != nil {
 			break
 		}
-`, `		if mutant("Ur7") && c.unfetched() == 0 {
+`, `		if mutant("Ur7") && !c.busy() {
 			err = nil
 		} else if err = c.fetchFor(true); err != nil {
 			break
@@ -60,11 +60,11 @@ var uringEdits = []edit{
 			n.cqFlags.Store(0)
 		}
 `},
-	{"hwcq/uring/notify.go", `		if c.unfetched() == 0 {
+	{"hwcq/uring/notify.go", `		if !c.busy() {
 			if`, `		if mutant("Ur10") {
 			n.parked.Store(asleep)
 		}
-		if c.unfetched() == 0 {
+		if !c.busy() {
 			if`},
 	{"hwcq/uring/notify.go", `	if a == 0 || uint32(a) == n.cqTail.Load() {`, `	if a == 0 || uint32(a) == n.cqTail.Load() && !mutant("Ur9") {`},
 	{"hwcq/uring/notify.go", `	if n.woken.Swap(1) != 0 {`, `	if mutant("Ur12") && n.owned {
