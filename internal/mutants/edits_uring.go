@@ -51,7 +51,7 @@ var uringEdits = []edit{
 	{"hwcq/uring/notify.go", `		if err = c.fetchFor(true); err != nil {
 			break
 		}
-`, `		if mutant("Ur7") && !c.busy() {
+`, `		if mutant("Ur7") && c.(*Ring).unfetched() == 0 {
 			err = nil
 		} else if err = c.fetchFor(true); err != nil {
 			break
@@ -64,7 +64,11 @@ var uringEdits = []edit{
 			if`, `		if mutant("Ur10") {
 			n.parked.Store(asleep)
 		}
-		if !c.busy() {
+		busy := c.busy()
+		if mutant("Ur7") || mutant("Ur8") {
+			busy = c.(*Ring).unfetched() != 0
+		}
+		if !busy {
 			if`},
 	{"hwcq/uring/notify.go", `	if a == 0 || uint32(a) == n.cqTail.Load() {`, `	if a == 0 || uint32(a) == n.cqTail.Load() && !mutant("Ur9") {`},
 	{"hwcq/uring/notify.go", `	if n.woken.Swap(1) != 0 {`, `	if mutant("Ur12") && n.owned {
