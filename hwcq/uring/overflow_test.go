@@ -47,7 +47,9 @@ func TestOverflowIsHeldAndFlushed(t *testing.T) {
 		require.NotZero(t, s.Overflows)
 		require.Zero(t, s.Lost)
 		require.Zero(t, s.Strange)
-		require.False(t, r.Pending())
+		for r.Pending() { // a sweep's NOP, of which the kernel's thread is late
+			require.Zero(t, r.Poll(dst))
+		}
 	})
 }
 
