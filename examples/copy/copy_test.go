@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/evdengine/evd/examples/internal/need"
 )
 
 // contents are n random bytes.
@@ -37,7 +39,7 @@ func write(t *testing.T, b []byte) (name string) {
 }
 
 func TestCopy(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	for _, o := range []Options{{}, {Depth: 1, Block: 4096}, {Depth: 3, Block: 1000}, {Depth: 64, Block: 4096}} {
 		for _, size := range []int{0, 1, 999, 1000, 1001, 4095, 4096, 4097, 123_457, DefaultBlock, DefaultDepth*DefaultBlock + 1, 5<<20 + 13} {
 			if o.Block == 1000 && size > 1<<20 {
@@ -59,7 +61,7 @@ func TestCopy(t *testing.T) {
 
 // TestCopyOne has every read and write be one byte.
 func TestCopyOne(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	want := contents(777)
 	src, dst := write(t, want), filepath.Join(t.TempDir(), "copy")
 	n, err := Copy(t.Context(), dst, src, Options{Depth: 5, Block: 1})
@@ -72,7 +74,7 @@ func TestCopyOne(t *testing.T) {
 
 // TestCopyReplaces: a longer file at the destination leaves nothing behind.
 func TestCopyReplaces(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	src, dst := write(t, []byte("short")), filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.WriteFile(dst, contents(100_000), 0o600))
 	_, err := Copy(t.Context(), dst, src, Options{})
@@ -83,7 +85,7 @@ func TestCopyReplaces(t *testing.T) {
 }
 
 func TestCopyErrors(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	src, dst := write(t, contents(3<<20)), filepath.Join(t.TempDir(), "copy")
 	for name, c := range map[string]struct {
 		dst, src string
@@ -122,7 +124,7 @@ func TestCopyErrors(t *testing.T) {
 
 // TestCopyUnreadable: the source can be opened, and not be read.
 func TestCopyUnreadable(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	src, dst := write(t, contents(100)), filepath.Join(t.TempDir(), "copy")
 	in, err := os.OpenFile(src, os.O_WRONLY, 0)
 	require.NoError(t, err)
@@ -137,7 +139,7 @@ func TestCopyUnreadable(t *testing.T) {
 
 // TestCopyShrinks: the source has become shorter than it was.
 func TestCopyShrinks(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	src, dst := write(t, contents(95)), filepath.Join(t.TempDir(), "copy")
 	in, err := os.Open(src)
 	require.NoError(t, err)
@@ -160,7 +162,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 
 // TestCopyShort: reads and writes that do a part only, which pipes are good at.
 func TestCopyShort(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	want := contents(1 << 20)
 	t.Run("reads", func(t *testing.T) {
 		in, w := pipe(t)
@@ -202,7 +204,7 @@ func TestCopyShort(t *testing.T) {
 }
 
 func TestCopyCancelled(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	src, dst := write(t, contents(1<<20)), filepath.Join(t.TempDir(), "copy")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -229,7 +231,7 @@ func TestCopyCancelled(t *testing.T) {
 // TestCopyLeaksNothing: files, rings and goroutines are gone after a copy, and after one that has
 // failed.
 func TestCopyLeaksNothing(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	src, dst := write(t, contents(1<<20)), filepath.Join(t.TempDir(), "copy")
 	cycle := func() {
 		_, err := Copy(t.Context(), dst, src, Options{})

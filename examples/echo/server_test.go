@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/evdengine/evd/examples/internal/need"
 	"github.com/evdengine/evd/hwcq/uring"
 )
 
@@ -128,7 +129,7 @@ func each(t *testing.T, s *Server, n int, f func(c *net.TCPConn, g *rand.Rand, i
 }
 
 func TestManyConnections(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	shapes(t, Config{}, func(t *testing.T, s *Server) {
 		each(t, s, 200, func(c *net.TCPConn, g *rand.Rand, _ int) error {
 			return errors.Join(echoes(c, g, 20, 10_000), ends(c))
@@ -139,7 +140,7 @@ func TestManyConnections(t *testing.T) {
 // TestAbruptCloses: most connections end in the middle of something, the others do not
 // notice it.
 func TestAbruptCloses(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	shapes(t, Config{}, func(t *testing.T, s *Server) {
 		for range 5 {
 			each(t, s, 60, func(c *net.TCPConn, g *rand.Rand, i int) error {
@@ -166,7 +167,7 @@ func TestAbruptCloses(t *testing.T) {
 
 // TestFewBuffers: more connections than buffers, and messages larger than them.
 func TestFewBuffers(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	shapes(t, Config{Buffers: 2, BufferSize: 100}, func(t *testing.T, s *Server) {
 		each(t, s, 40, func(c *net.TCPConn, g *rand.Rand, _ int) error {
 			return errors.Join(echoes(c, g, 10, 1500), ends(c))
@@ -176,7 +177,7 @@ func TestFewBuffers(t *testing.T) {
 
 // TestStarving: a connection that finds no buffer gets one when it is given back.
 func TestStarving(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	shapes(t, Config{Buffers: 1, BufferSize: 8 << 20}, func(t *testing.T, s *Server) {
 		greedy, hungry := dial(t, s), dial(t, s)
 		echo := make(chan error, 1)
@@ -246,7 +247,7 @@ func clog(t *testing.T, s *Server, c *net.TCPConn) {
 
 // TestSlowReader: who reads late gets everything, in order.
 func TestSlowReader(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	shapes(t, Config{BufferSize: 1 << 20}, func(t *testing.T, s *Server) {
 		c := dial(t, s)
 		out := make([]byte, 8<<20)
@@ -266,7 +267,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestTooManyConnections(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	shapes(t, Config{Conns: 2}, func(t *testing.T, s *Server) {
 		a, b := dial(t, s), dial(t, s)
 		g := rand.New(rand.NewPCG(1, 1))
@@ -287,7 +288,7 @@ func TestTooManyConnections(t *testing.T) {
 
 // TestTooManyFiles: the server goes on when there are descriptors again.
 func TestTooManyFiles(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	// The limit that counts is the one at the time of the request.
 	var old unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
@@ -331,7 +332,7 @@ func TestTooManyFiles(t *testing.T) {
 
 // TestCloseUnderTraffic: whatever the connections do, Close ends it all.
 func TestCloseUnderTraffic(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	for range 3 {
 		var clients sync.WaitGroup
 		shapes(t, Config{Buffers: 4, BufferSize: 1000}, func(t *testing.T, s *Server) {
@@ -356,7 +357,7 @@ func TestCloseUnderTraffic(t *testing.T) {
 }
 
 func TestBadConfig(t *testing.T) {
-	need(t)
+	need.Ring(t)
 	for _, c := range []struct {
 		cfg  Config
 		text string
