@@ -146,6 +146,26 @@ func TestThreadBound(t *testing.T) {
 	}
 }
 
+// A poller yields at the end of each budget, but one that is tied to a thread seldom.
+func TestThreadBoundYields(t *testing.T) {
+	e := newTestEngine(t, Config{})
+	free, err := mock.New(mock.Config{})
+	require.NoError(t, err)
+	d, err := e.NewEVD(EVDConfig{Streams: DTO, CQs: []hwcq.CQ{newBoundCQ(t), free}})
+	require.NoError(t, err)
+	for i, want := range []int{4, 1024} {
+		r, n := &runner{tied: d.links()[i].poll.r.tied}, 0
+		for range 1024 {
+			if r.yields() {
+				n++
+			}
+		}
+		require.Equal(t, want, n)
+	}
+	require.NoError(t, d.Close())
+	require.NoError(t, free.Close())
+}
+
 // Whoever looks from elsewhere, at a Pending that a Poll of his cannot make good, neither
 // hangs nor takes it for an event.
 func TestThreadBoundElsewhere(t *testing.T) {

@@ -27,11 +27,10 @@ type runner struct {
 	turns uint8 // owner: the goroutine; budgets used up since it yielded
 }
 
-// yield lets other goroutines run.
-func (r *runner) yield() {
-	if r.turns++; !r.tied || r.turns == 0 {
-		atom.Spin()
-	}
+// yields tells, at the end of a budget, whether others are let run.
+func (r *runner) yields() bool {
+	r.turns++
+	return !r.tied || r.turns == 0
 }
 
 func (r *runner) batch(n int) []Event {
@@ -107,7 +106,9 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			}
 			left = int(d.budget)
 			if r.stays {
-				r.yield()
+				if r.yields() {
+					atom.Spin()
+				}
 			} else if d.handOver() {
 				return moved
 			}

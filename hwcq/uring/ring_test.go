@@ -95,6 +95,11 @@ func TestDepthIsComparedRounded(t *testing.T) {
 	}
 }
 
+// A sweep's NOP alone must not fill the queue.
+func TestLeastDepth(t *testing.T) {
+	require.Equal(t, 2, open(t, Config{Entries: 1, Depth: 1}).Capabilities().Depth)
+}
+
 func TestNopsComplete(t *testing.T) {
 	shapes(t, Config{Entries: 8}, func(t *testing.T, r *Ring) {
 		for round := range 40 {
