@@ -37,10 +37,14 @@ func (r *Ring) sweep() {
 		}
 		flags = enterSQWakeup
 	}
+	over := r.conf.SQPoll && r.sqFlags.Load()&sqCQOverflow != 0
 	r.submits++
 	if got, e := r.enter(1, flags, 1); (got == 0 || e != 0) && !r.conf.SQPoll {
 		r.tail--
 		r.sqTail.Store(r.tail)
 		r.setState(stFull) // the kernel lacks memory: next time
+	}
+	if over && r.sqFlags.Load()&sqCQOverflow == 0 {
+		r.overflows.Add(1) // Linux 6.1 fetches what it held back in every call with SQPoll
 	}
 }
