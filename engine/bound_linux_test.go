@@ -29,6 +29,7 @@ type boundCQ struct {
 	unbinds atomic.Int64
 	wrong   atomic.Int64 // calls on the wrong thread
 	held    atomic.Int64 // completions of the hardware that the owner has yet to bring in
+	veil    atomic.Int32 // 1: only the owner sees what has completed, 2: nobody does
 }
 
 func newBoundCQ(t testing.TB) *boundCQ {
@@ -82,7 +83,12 @@ func (c *boundCQ) Poll(dst []hwcq.WC) int {
 }
 
 // Pending says that there is work to do first, wherever it is asked.
-func (c *boundCQ) Pending() bool { return c.held.Load() > 0 || c.CQ.Pending() }
+func (c *boundCQ) Pending() bool {
+	if v := c.veil.Load(); v == 2 || v == 1 && c.owner.Load() != int64(unix.Gettid()) {
+		return false
+	}
+	return c.held.Load() > 0 || c.CQ.Pending()
+}
 
 func (c *boundCQ) Events() hwcq.EventSource { return boundSource{c.CQ.Events(), c} }
 
@@ -101,6 +107,55 @@ func (s boundSource) Wait() (bool, error) {
 	s.c.mine()
 	s.c.bring()
 	return s.EventSource.Wait()
+}
+
+// The event of an arm that a poller meets while it polls, and another goroutine takes,
+// uses the arm up for everybody: who waits next arms again.
+func TestThreadBoundEventWhilePolling(t *testing.T) {
+	cq := newBoundCQ(t)
+	e := newTestEngine(t, Config{Watchdog: -1})
+	d, err := e.NewEVD(EVDConfig{Streams: DTO, CQs: []hwcq.CQ{cq}, Mode: ModeEvent})
+	require.NoError(t, err)
+	l := d.links()[0]
+	soon := func(what string, is func() bool) {
+		t.Helper()
+		require.Eventually(t, is, 20*time.Second, 100*time.Microsecond, what)
+	}
+	wait := func() <-chan error {
+		ended := make(chan error, 1)
+		go func() {
+			_, _, err := d.Wait(t.Context(), 1, make([]Event, 1))
+			ended <- err
+		}()
+		soon("the waiter sleeps", func() bool { return d.load()&bWAIT != 0 })
+		return ended
+	}
+	ends := func(ended <-chan error) {
+		t.Helper()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody told the waiter")
+		}
+	}
+	first := wait()
+	soon("the arm", func() bool { return l.state.Load() == lARMED|lHW })
+	require.NoError(t, d.SetMode(ModeSpin))
+	soon("it polls", func() bool { return l.state.Load()&lWATCH != 0 })
+	cq.veil.Store(2) // so that the event is there when the poller sees the completion,
+	cq.Complete(hwcq.WC{}, false)
+	cq.veil.Store(1) // and the poller sees it first
+	soon("the event", func() bool { return l.stats.events.Load() == 1 && l.state.Load()&lHW == 0 })
+	cq.veil.Store(0)
+	ends(first)
+	require.NoError(t, d.SetMode(ModeEvent))
+	second := wait()
+	soon("the poller sleeps", func() bool { return l.state.Load()&lWATCH == 0 && l.stats.sleeps.Load() > 0 })
+	time.Sleep(time.Millisecond) // or is about to
+	cq.Complete(hwcq.WC{}, false)
+	ends(second)
+	require.Zero(t, cq.wrong.Load())
 }
 
 // The poller of a CQ that belongs to a thread binds it before anything else, waits and
@@ -248,6 +303,7 @@ func TestThreadBoundUnbindFails(t *testing.T) {
 		tid = int(cq.owner.Load())
 		require.NoError(t, d.Close())
 		require.EqualValues(t, 1, cq.unbinds.Load())
+		require.EqualValues(t, 1, d.Stats().WaitErrs, "it is told")
 	}
 	require.Eventually(t, func() bool { return unix.Tgkill(unix.Getpid(), tid, 0) == unix.ESRCH },
 		10*time.Second, time.Millisecond, "its thread goes on")

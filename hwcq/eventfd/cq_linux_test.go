@@ -175,7 +175,7 @@ func TestParameters(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, null.Close()) }()
 	for fd, want := range map[int]string{
-		-1: "FD = -1", 1 << 20: "open eventfd", blocking: "EFD_NONBLOCK", int(null.Fd()): "must be an eventfd",
+		-1: "FD = -1", 1 << 20: "open eventfd", blocking: "EFD_NONBLOCK", int(null.Fd()): "(/dev/null)",
 	} {
 		_, err := New(Config{FD: fd})
 		require.ErrorIs(t, err, param.ErrInvalid)

@@ -116,7 +116,9 @@ func TestEveryCoalesces(t *testing.T) {
 		require.True(t, c.Stop(id))
 		require.False(t, c.Stop(id))
 		pass(time.Minute)
+		require.Len(t, c.free, 1, "its place too")
 		require.Equal(t, [][2]uint64{{9, 1}}, polled(c), "what had completed stays")
+		require.Len(t, c.free, 2)
 		require.False(t, c.Stop(id))
 	})
 }
@@ -131,6 +133,14 @@ func TestLateEvery(t *testing.T) {
 	c.mu.Unlock()
 	require.Equal(t, [][2]uint64{{1, 5}}, polled(c))
 	require.InDelta(t, 6*time.Hour, time.Until(c.slots[c.due[0]].when), float64(time.Minute))
+	for range 2 { // more than ByteLen counts
+		c.mu.Lock()
+		c.slots[c.due[0]].expired = 1<<32 - 3
+		c.ready.push(c.due[0])
+		c.expire(c.slots[c.due[0]].when.Add(5*time.Hour + time.Minute))
+		c.mu.Unlock()
+		require.Equal(t, [][2]uint64{{1, 1<<32 - 1}}, polled(c))
+	}
 }
 
 func TestStop(t *testing.T) {
