@@ -31,7 +31,7 @@ var ringMutants = []mutant{
 	{"r27", "C1", "a word of an older lap counts for a fast pop", "singles|tries", ""},
 	{"r28", "C3", "a fast pop gives the slot back before it reads", "singles|full", ""},
 	{"r29", "TryPop", "the credit of fast pops stays with the consumer", "full|singles", ""},
-	{"r30", "P2", "TryReserve takes one too many", "^TestModel$", ""},
-	{"r31", "TryReserve", "TryReserve takes what never fits", "^TestModel$", ""},
+	{"r30", "P2", "TryReserve takes one too many", "^TestTryReserve$", ""},
+	{"r31", "TryReserve", "TryReserve takes what never fits", "^TestTryReserve$", ""},
 	{"r32", "C1", "what was known to be committed counts behind head", "tries|singles", ""},
 }
