@@ -197,6 +197,13 @@ func TestLaneCredit(t *testing.T) {
 		require.False(t, l.Idle())
 		require.Equal(t, Empty, l.Look())
 		require.True(t, l.Idle())
+		require.Equal(t, OK, l.PushN(make([]int, 5)))
+		require.Equal(t, 3, l.PopN(make([]int, 3)))
+		require.Equal(t, 5, l.Held())
+		for n := len(l.Ready(1)); n > 0; n = 0 {
+			l.Advance(n)
+		}
+		require.Equal(t, 1, l.Held(), "more than the slack was due")
 	})
 }
 
