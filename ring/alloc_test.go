@@ -72,3 +72,67 @@ func TestNoAllocations(t *testing.T) {
 		})
 	}
 }
+
+func TestTryNoAllocations(t *testing.T) {
+	for _, capacity := range []int{64, 50} {
+		r, c, l := newAt[event56](t, capacity, 0), newChain[event56](t, capacity), newLaneAt[event56](t, capacity, 0)
+		var v event56
+		batch := make([]event56, 32)
+		in, out := 0, 0
+		check := func(name string, fn func()) {
+			t.Helper()
+			require.Zero(t, testing.AllocsPerRun(100, fn), "capacity %d, %s", capacity, name)
+			require.Equal(t, in, out, "%s: pushed and popped", name)
+			require.NotZero(t, in, name)
+			in, out = 0, 0
+		}
+		count := func(n *int, ok bool) {
+			if ok {
+				*n++
+			}
+		}
+		check("ring", func() {
+			count(&in, r.TryPush(&v))
+			count(&out, r.TryPop(&v))
+		})
+		check("ring, in place", func() {
+			if k, ok := r.TryReserve(1); ok {
+				r.Slots(k, 0)[0] = v
+				r.Commit(k)
+				in++
+			}
+			if p := r.TryPeek(); p != nil {
+				r.Advance(1)
+				out++
+			}
+		})
+		check("chain", func() {
+			count(&in, c.TryPush(&v))
+			count(&out, c.TryPop(&v))
+			count(&in, c.In().TryPush(&v))
+			count(&out, c.Out().TryPop(&v))
+		})
+		check("lane", func() {
+			count(&in, l.TryPush(&v))
+			count(&out, l.TryPop(&v))
+			count(&in, l.Push(&v) == OK)
+			count(&out, l.Pop(&v) == Event)
+		})
+		check("lane, in place", func() {
+			if k, ok := l.TryReserve(1); ok {
+				l.Slots(k, 0)[0] = v
+				l.CommitRelease(k)
+				in++
+			}
+			if p := l.TryPeek(); p != nil {
+				l.Advance(1)
+				out++
+			}
+		})
+		check("lane, batch", func() {
+			count(&in, l.PushN(batch) == OK)
+			count(&out, l.PopN(batch) == len(batch))
+			l.Return()
+		})
+	}
+}

@@ -10,10 +10,15 @@ import (
 	"github.com/evdengine/evd/internal/pad"
 )
 
-// The benchmarks run on one goroutine: they measure the path, not the traffic
+// The benchmarks of this file run on one goroutine: they measure the path, not the traffic
 // between cores. U1 pushes one event and pops it, Batch pushes and pops 32 of
 // them; both report ns/event. The first word of an event is a running number,
 // and the consumer's sum of these is checked.
+//
+// impl=mpsc and chain are Push and Pop, PushN and PopN; try is the fast paths,
+// try-inplace the same in the slot, try-chain those of a chain's ends; lane has the full
+// fence of TryPush and Commit, lane-release the plain store, in the slot; slots is a
+// claim written as a slice. Those of two goroutines are in bench_pair_linux_test.go.
 //
 // BenchmarkLimit is what the hardware takes for the least that a push and pop
 // can do: a compare-and-swap and an exchange. Ratios hold only within one run;
@@ -122,6 +127,82 @@ func benchU1[T any](b *testing.B) {
 			}
 			y.report(b, 1)
 		})
+		b.Run(name("try", capacity), func(b *testing.B) {
+			r, _ := New[T](capacity)
+			var in, out T
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				y.n++
+				*number(&in) = y.n
+				if r.TryPush(&in) && r.TryPop(&out) {
+					y.sum += *number(&out)
+				}
+			}
+			y.report(b, 1)
+		})
+		b.Run(name("try-inplace", capacity), func(b *testing.B) {
+			r, _ := New[T](capacity)
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				y.n++
+				if c, ok := r.TryReserve(1); ok {
+					*number(r.Slot(c, 0)) = y.n
+					r.Commit(c)
+				}
+				if p := r.TryPeek(); p != nil {
+					y.sum += *number(p)
+					r.Advance(1)
+				}
+			}
+			y.report(b, 1)
+		})
+		b.Run(name("try-chain", capacity), func(b *testing.B) {
+			r, _ := NewChain[T](capacity)
+			var in, out T
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				y.n++
+				*number(&in) = y.n
+				if r.In().TryPush(&in) && r.Out().TryPop(&out) {
+					y.sum += *number(&out)
+				}
+			}
+			y.report(b, 1)
+		})
+		b.Run(name("lane", capacity), func(b *testing.B) {
+			r, _ := NewLane[T](capacity)
+			var in, out T
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				y.n++
+				*number(&in) = y.n
+				if r.TryPush(&in) && r.TryPop(&out) {
+					y.sum += *number(&out)
+				}
+			}
+			y.report(b, 1)
+		})
+		b.Run(name("lane-release", capacity), func(b *testing.B) {
+			r, _ := NewLane[T](capacity)
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				y.n++
+				if c, ok := r.TryReserve(1); ok {
+					*number(r.Slot(c, 0)) = y.n
+					r.CommitRelease(c)
+				}
+				if p := r.TryPeek(); p != nil {
+					y.sum += *number(p)
+					r.Advance(1)
+				}
+			}
+			y.report(b, 1)
+		})
 		b.Run(name("inplace", capacity), func(b *testing.B) {
 			r, _ := New[T](capacity)
 			var y tally
@@ -220,6 +301,56 @@ func benchBatches[T any](b *testing.B) {
 				fill(in, &y)
 				r.PushN(in)
 				add(out[:r.PopN(out)], &y)
+			}
+			y.report(b, benchBatch)
+		})
+		b.Run(name("slots", capacity), func(b *testing.B) {
+			r, _ := New[T](capacity)
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				c, _ := r.TryReserve(benchBatch)
+				for n := 0; n < c.Len(); {
+					s := r.Slots(c, n)
+					fill(s, &y)
+					n += len(s)
+				}
+				r.Commit(c)
+				for s := r.Ready(benchBatch); len(s) > 0; s = r.Ready(benchBatch) {
+					add(s, &y)
+					r.Advance(len(s))
+				}
+			}
+			y.report(b, benchBatch)
+		})
+		b.Run(name("lane", capacity), func(b *testing.B) {
+			r, _ := NewLane[T](capacity)
+			in, out := make([]T, benchBatch), make([]T, benchBatch)
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				fill(in, &y)
+				r.PushN(in)
+				add(out[:r.PopN(out)], &y)
+			}
+			y.report(b, benchBatch)
+		})
+		b.Run(name("lane-release", capacity), func(b *testing.B) {
+			r, _ := NewLane[T](capacity)
+			var y tally
+			b.ReportAllocs()
+			for b.Loop() {
+				c, _ := r.TryReserve(benchBatch)
+				for n := 0; n < c.Len(); {
+					s := r.Slots(c, n)
+					fill(s, &y)
+					n += len(s)
+				}
+				r.CommitRelease(c)
+				for s := r.Ready(benchBatch); len(s) > 0; s = r.Ready(benchBatch) {
+					add(s, &y)
+					r.Advance(len(s))
+				}
 			}
 			y.report(b, benchBatch)
 		})

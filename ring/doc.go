@@ -7,7 +7,12 @@
 // exchange. The consumer either copies events out ([MPSC.Pop], [MPSC.PopN])
 // or reads them where they are ([MPSC.Ready], [MPSC.Advance]).
 //
-// [Chain] is the same with a Resize, at any time and beside everybody.
+// [Chain] is the same with a Resize, at any time and beside everybody. [Lane] is for
+// one producer.
+//
+// The methods whose names begin with Try are the fast paths, and for callers who count
+// nanoseconds: the compiler puts them into the caller. What they answer when it is not
+// yes says nothing; the method without Try does.
 //
 // A slot that a producer reserved and has not committed yet is "in flight".
 // It is neither an event nor the end of the queue, and an empty look that

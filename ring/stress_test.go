@@ -36,6 +36,10 @@ func producer(r *MPSC[stamp], by, total uint64) uint64 {
 		switch way := (by + g.Uint64N(2)) % 4; way {
 		case 0:
 			v := stampOf(by, n)
+			if k > 4 && r.TryPush(&v) {
+				n++
+				continue
+			}
 			if st = r.Push(&v); st == OK {
 				n++
 			}
@@ -93,7 +97,13 @@ func consumer(t *testing.T, r *MPSC[stamp], producers int, closed func() bool) [
 			t.Errorf("%d events in %d slots", before, r.size)
 		}
 		n := 0
-		switch g.IntN(3) {
+		switch g.IntN(4) {
+		case 3:
+			var v stamp
+			if r.TryPop(&v) {
+				take(v)
+				n = 1
+			}
 		case 0:
 			var v stamp
 			if r.Pop(&v) == Event {
