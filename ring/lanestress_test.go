@@ -116,7 +116,7 @@ func TestLaneStress(t *testing.T) {
 				runtime.GOMAXPROCS(procs)
 				l := newLaneAt[stamp](t, capacity, 1<<32-1000)
 				start := l.Accepted()
-				total := uint64(min(4000*capacity, 40000)) // small ones switch at every event
+				total := uint64(min(500*capacity, 4000)) // small ones switch at every event
 				stop := make(chan struct{})
 				var all sync.WaitGroup
 				all.Go(func() { laneProducer(l, total) })
@@ -130,8 +130,8 @@ func TestLaneStress(t *testing.T) {
 						if a := l.Accepted(); l.Idle() && l.freed.Load() < a {
 							t.Errorf("Idle, but %d accepted before it are not consumed", a-l.freed.Load())
 						}
-						if h := l.Held(); h < 0 || h > int(l.size) {
-							t.Errorf("%d held in %d slots", h, l.size)
+						if h := l.Held(); h < 0 { // it may be outdated, and too large then
+							t.Errorf("%d held", h)
 						}
 						runtime.Gosched()
 					}
