@@ -59,7 +59,7 @@ func (d *EVD) Post(ev Event) error {
 	// The direct hand-off of one event. All of it is here, the containment of a panic
 	// too (as in call): its two exchanges leave little time for anything else.
 	s := d.load()
-	if !d.idle(s) || !d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as [T]
+	if !d.free(s) || !d.ring.Idle() || !d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as [T]
 		return d.queue(&ev)
 	}
 	o := d.ownRunner()
@@ -80,9 +80,9 @@ func (d *EVD) Post(ev Event) error {
 	return nil
 }
 
-// idle is the look of transition [X1], where a direct hand-off begins: s is the word of
-// an idle EVD, whose upcall then gets the poster's own events, without the ring.
-// What follows is the exchange that takes the slot, the upcall, and then [X2].
+// free is the first look of transition [X1], where a direct hand-off begins: the word s
+// and the flags are those of an idle EVD. What follows is the look at the ring, the
+// exchange that takes the slot, the upcall with the poster's own events, and then [X2].
 //
 // TAKE is not needed: the slot is held, and the event never was in the ring.
 // FIFO holds because the ring was seen idle, reserved slots included, after
@@ -91,8 +91,8 @@ func (d *EVD) Post(ev Event) error {
 // already queued. For the same reason it does not go ahead of what
 // ModifyUpcallNew left on a CQ (fKept): that comes with the first new event. Nor
 // ahead of the list behind the ring (fSpilled) or of connection events (fUrgent).
-func (d *EVD) idle(s word) bool {
-	return s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0 && d.ring.Idle()
+func (d *EVD) free(s word) bool {
+	return s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0
 }
 
 // mayHandOff tells whether posts may be direct hand-offs at all.

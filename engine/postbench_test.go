@@ -110,7 +110,7 @@ func postWays(b *testing.B, burst int) (ways []func(n int), check func(want uint
 		return func(n int) {
 			for ; n > 0; n -= burst {
 				for i := range evs {
-					evs[i] = Event{WRID: 1}
+					evs[i].WRID = 1
 				}
 				for left := evs; len(left) > 0; {
 					k := post(left)

@@ -49,7 +49,7 @@ func (u *Upcall) PostN(evs []Event) (n int, err error) {
 func (d *EVD) postN(evs []Event, op string) (n int, err error) {
 	if len(evs) > 0 && d.mayHandOff() {
 		s := d.load()
-		if d.idle(s) && d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as in Post
+		if d.free(s) && d.ring.Idle() && d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as in Post
 			return d.handOff(evs, op)
 		}
 	}
@@ -92,8 +92,9 @@ func (d *EVD) handOff(evs []Event, op string) (n int, err error) {
 func (d *EVD) deliverDirect(r *runner, evs []Event) {
 	for i := range evs {
 		ev := &evs[i]
-		ev.Stream = Software
-		ev.EVD = d.id
+		if ev.Stream != Software || ev.EVD != d.id { // a slice that is used again is stamped already
+			ev.Stream, ev.EVD = Software, d.id
+		}
 		if ev.Number == 0 {
 			ev.Number = SoftwareEvent
 		}
