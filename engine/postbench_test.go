@@ -29,21 +29,13 @@ func postWays(b *testing.B, burst int) (ways []func(n int), check func(want uint
 	sums := make([]uint64, 8*len(postImpls)) // each on its own line
 	add := func(i int) func(evs []Event) {
 		sum := &sums[8*i]
-		return func(evs []Event) {
-			for i := range evs {
-				*sum += evs[i].WRID
-			}
-		}
+		return func(evs []Event) { *sum += sumOf(evs) }
 	}
 	e := newTestEngine(b, Config{})
 	sum := &sums[8*5]
 	d, err := e.NewEVD(EVDConfig{
 		Capacity: postRing, Batch: postBatch, Dispatch: DispatchInline, Policy: SingleInstance,
-		Upcall: func(u *Upcall) {
-			for evs, i := u.Events(), 0; i < len(evs); i++ {
-				*sum += evs[i].WRID
-			}
-		},
+		Upcall: func(u *Upcall) { *sum += sumOf(u.Events()) },
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -136,6 +128,14 @@ func postWays(b *testing.B, burst int) (ways []func(n int), check func(want uint
 			return n
 		}),
 	}, checkPosts(b, sums)
+}
+
+// sumOf is what every upcall does.
+func sumOf(evs []Event) (n uint64) {
+	for i := range evs {
+		n += evs[i].WRID
+	}
+	return n
 }
 
 func checkPosts(b *testing.B, sums []uint64) func(want uint64) {

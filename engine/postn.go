@@ -22,6 +22,19 @@ func (d *EVD) PostN(evs []Event) (n int, err error) {
 	if err := d.valid(op); err != nil {
 		return 0, err
 	}
+	if len(evs) > 0 && len(evs) <= int(d.once) {
+		s := d.load()
+		if d.free(s) && d.ring.Idle() && d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as in Post
+			o := d.ownRunner()
+			d.stamp(evs)
+			d.countBurst(len(evs))
+			d.call(&o.runner, evs)
+			if s&(bMISS|bARM|bQUIET) != bARM || !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
+				d.leave(&o.runner)
+			}
+			return len(evs), nil
+		}
+	}
 	n, err = d.postN(evs, op)
 	if d.e.tracing&TraceAPI != 0 {
 		d.e.traceAPI(err, "evd_post_n", "evd", d, "events", len(evs), "accepted", n)
@@ -90,18 +103,8 @@ func (d *EVD) handOff(evs []Event, op string) (n int, err error) {
 
 // deliverDirect is an upcall with events that do not come from the ring. The slot is held.
 func (d *EVD) deliverDirect(r *runner, evs []Event) {
-	for i := range evs {
-		ev := &evs[i]
-		if ev.Stream != Software || ev.EVD != d.id { // a slice that is used again is stamped already
-			ev.Stream, ev.EVD = Software, d.id
-		}
-		if ev.Number == 0 {
-			ev.Number = SoftwareEvent
-		}
-	}
-	b := made(&d.stats.bursts)
-	b.events.Add(uint64(len(evs)))
-	b.sizes[bucket(len(evs))].Add(1)
+	d.stamp(evs)
+	d.countBurst(len(evs))
 	if d.traced {
 		d.tracedCall(r, evs)
 	} else {
@@ -142,4 +145,26 @@ func (d *EVD) pushN(evs []Event, op string) (n int, err error) {
 		st = ring.Full
 	}
 	return n, d.pushErr(op, st, len(evs)-n)
+}
+
+// stamp sets the fields that are not the poster's. A slice that is used again has them
+// already.
+func (d *EVD) stamp(evs []Event) {
+	i, id := 0, d.id
+	for i < len(evs) && evs[i].Stream == Software && evs[i].EVD == id && evs[i].Number != 0 {
+		i++
+	}
+	for evs = evs[i:]; len(evs) > 0; evs = evs[1:] {
+		ev := &evs[0]
+		ev.Stream, ev.EVD = Software, id
+		if ev.Number == 0 {
+			ev.Number = SoftwareEvent
+		}
+	}
+}
+
+func (d *EVD) countBurst(n int) {
+	b := made(&d.stats.bursts)
+	b.events.Add(uint64(n))
+	b.sizes[bucket(n)].Add(1)
 }
