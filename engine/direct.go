@@ -74,15 +74,16 @@ func (d *EVD) Post(ev Event) error {
 	atom.PlainRead(unsafe.Pointer(&d.fn))
 	d.fn(&o.one)
 	o.one.live = false
-	if s&(bMISS|bARM|bQUIET) != bARM || !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
+	if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
 		d.leave(&o.runner)
 	}
 	return nil
 }
 
 // free is the first look of transition [X1], where a direct hand-off begins: the word s
-// and the flags are those of an idle EVD. What follows is the look at the ring, the
-// exchange that takes the slot, the upcall with the poster's own events, and then [X2].
+// and the flags are those of an idle EVD, which the holder of the slot may leave as it
+// is. What follows is the look at the ring, the exchange that takes the slot, the upcall
+// with the poster's own events, and then [X2].
 //
 // TAKE is not needed: the slot is held, and the event never was in the ring.
 // FIFO holds because the ring was seen idle, reserved slots included, after
@@ -92,7 +93,7 @@ func (d *EVD) Post(ev Event) error {
 // ModifyUpcallNew left on a CQ (fKept): that comes with the first new event. Nor
 // ahead of the list behind the ring (fSpilled) or of connection events (fUrgent).
 func (d *EVD) free(s word) bool {
-	return s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0
+	return s&(levelMask|runMask|bMISS|bARM|bQUIET) == runsOne|bARM && d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0
 }
 
 // mayHandOff tells whether posts may be direct hand-offs at all.

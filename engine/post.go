@@ -77,9 +77,11 @@ func (d *EVD) fill(dst, ev *Event) {
 	dst.WRID = ev.WRID
 	dst.Stream = Software
 	dst.CQ = ev.CQ
-	if dst.Number = ev.Number; ev.Number == 0 {
-		dst.Number = SoftwareEvent
+	n := ev.Number
+	if n == 0 {
+		n = SoftwareEvent
 	}
+	dst.Number = n
 	dst.Status = ev.Status
 	dst.Opcode = ev.Opcode
 	dst.VendorErr = ev.VendorErr

@@ -29,7 +29,7 @@ func (d *EVD) PostN(evs []Event) (n int, err error) {
 			d.stamp(evs)
 			d.countBurst(len(evs))
 			d.call(&o.runner, evs)
-			if s&(bMISS|bARM|bQUIET) != bARM || !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
+			if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
 				d.leave(&o.runner)
 			}
 			return len(evs), nil
