@@ -67,8 +67,8 @@ func (d *EVD) Post(ev Event) error {
 	d.stats.direct.Add(1)
 	o.one.live = true
 	defer func() {
-		if d := o.one.evd; o.one.live && d.cutShort(&o.one, recover()) {
-			d.leave(&o.runner)
+		if o.one.live && o.one.evd.cutShort(&o.one, recover()) {
+			o.one.evd.leave(&o.runner)
 		}
 	}()
 	atom.PlainRead(unsafe.Pointer(&d.fn))
