@@ -49,7 +49,6 @@ type EVD struct {
 	repanic    bool
 	traced     bool // Post is traced
 	quick      bool // Post may be a direct hand-off, and is not traced
-	once int32
 	dead       bool // guarded by closer
 	prio       bool // connection events of PostCM go ahead
 
@@ -124,9 +123,6 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		fn:         cfg.Upcall,
 	}
 	d.quick = d.mayHandOff() && !d.traced
-	if d.quick {
-		d.once = min(d.batch, d.budget)
-	}
 	if err := d.ring.Init(cfg.Capacity); err != nil {
 		return nil, fmt.Errorf("engine: NewEVD: Capacity: %w", err)
 	}

@@ -3,37 +3,24 @@ package engine
 import "github.com/evdengine/evd/ring"
 
 // PostN queues software events, in order, as many of evs as there is room for, and
-// answers how many: those are queued as if by n calls of Post. If n < len(evs) the
-// error says why evs[n] was not; the others were not tried.
+// answers how many: as if they were given to Post one by one, up to the first that is
+// refused. If n < len(evs) the error says why that one was.
 //
 // It costs what a Post costs: one reservation and one publication, and somebody is told
 // once. With DispatchInline, SingleInstance and an idle EVD the upcall runs on
-// the caller's stack and gets evs itself, Batch by Batch, without a copy. After the
-// EVD's Budget, or when upcalls are disabled meanwhile, the others are queued.
+// the caller's stack before PostN returns, and gets the events where they are, without
+// the ring and without a copy: the first Batch of evs. The others are queued behind them.
 //
-// Ownership: evs is the engine's and the upcall's until PostN returns, and their writes
-// show then: Stream, EVD and Number may have been set in it. Afterwards it is
+// Ownership: evs is the engine's and the upcall's until PostN returns, and what they write
+// shows then: Stream, EVD and Number may have been set in it. Afterwards it is
 // the caller's again. Keep it and use it again: a slice made for each call is an allocation.
 //
 // Errors: as Post. None for no events.
-// Concurrency, progress: as Post.
+// Concurrency, progress: as Post. Inside this EVD's own upcall use Upcall.PostN.
 func (d *EVD) PostN(evs []Event) (n int, err error) {
 	const op = "engine: PostN"
 	if err := d.valid(op); err != nil {
 		return 0, err
-	}
-	if len(evs) > 0 && len(evs) <= int(d.once) {
-		s := d.load()
-		if d.free(s) && d.ring.Idle() && d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as in Post
-			o := d.ownRunner()
-			d.stamp(evs)
-			d.countBurst(len(evs))
-			d.call(&o.runner, evs)
-			if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
-				d.leave(&o.runner)
-			}
-			return len(evs), nil
-		}
 	}
 	n, err = d.postN(evs, op)
 	if d.e.tracing&TraceAPI != 0 {
@@ -49,7 +36,9 @@ func (u *Upcall) PostN(evs []Event) (n int, err error) {
 		return 0, ErrUpcallOver
 	}
 	d := u.evd
-	n, err = d.pushN(evs, "engine: PostN")
+	if len(evs) > 0 {
+		n, err = d.pushN(evs, "engine: PostN")
+	}
 	if n > 0 {
 		d.trigger(srcInside)
 	}
@@ -60,7 +49,10 @@ func (u *Upcall) PostN(evs []Event) (n int, err error) {
 }
 
 func (d *EVD) postN(evs []Event, op string) (n int, err error) {
-	if len(evs) > 0 && d.mayHandOff() {
+	if len(evs) == 0 {
+		return 0, nil
+	}
+	if d.mayHandOff() {
 		s := d.load()
 		if d.free(s) && d.ring.Idle() && d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as in Post
 			return d.handOff(evs, op)
@@ -73,38 +65,31 @@ func (d *EVD) postN(evs []Event, op string) (n int, err error) {
 	return n, err
 }
 
-// handOff delivers events with the slot that [X1] has taken, and gives the slot
-// back. The policy is looked at before each upcall, as in runSlot; what it then forbids, and
-// what is beyond the budget, goes through the ring.
-//
-// That others have queued something meanwhile is no reason to stop: all of evs came
-// when the EVD was idle.
+// handOff is a direct hand-off of as many events as an upcall gets, with the slot that
+// [X1] has taken. The others are in the ring before it: nothing that comes meanwhile,
+// from the upcall itself for example, goes ahead of them, and what becomes of them is runSlot's
+// affair, as ever.
 func (d *EVD) handOff(evs []Event, op string) (n int, err error) {
-	o := d.ownRunner()
-	for {
-		k := min(len(evs)-n, int(d.batch), int(d.budget)-n)
-		d.deliverDirect(&o.runner, evs[n:n+k])
-		if n += k; n == len(evs) {
-			d.leave(&o.runner)
-			return n, nil
-		}
-		if n == int(d.budget) || d.load()&(levelMask|runMask) != runsOne|runOne {
-			break
-		}
+	now := min(len(evs), int(d.batch), int(d.budget))
+	if now < len(evs) {
+		n, err = d.pushN(evs[now:], op)
 	}
-	// The slot is held until the others are in the ring: nobody comes between
-	// who would leave them there.
-	k, err := d.pushN(evs[n:], op)
-	if n != int(d.budget) || !d.handOver() {
-		d.runSlot(&o.runner)
+	r := &d.ownRunner().runner
+	d.deliverDirect(r, evs[:now])
+	if n > 0 {
+		d.runSlot(r)
+	} else {
+		d.leave(r)
 	}
-	return n + k, err
+	return now + n, err
 }
 
 // deliverDirect is an upcall with events that do not come from the ring. The slot is held.
 func (d *EVD) deliverDirect(r *runner, evs []Event) {
 	d.stamp(evs)
-	d.countBurst(len(evs))
+	b := made(&d.stats.bursts)
+	b.events.Add(uint64(len(evs)))
+	b.sizes[bucket(len(evs))].Add(1)
 	if d.traced {
 		d.tracedCall(r, evs)
 	} else {
@@ -115,7 +100,7 @@ func (d *EVD) deliverDirect(r *runner, evs []Event) {
 // pushN queues as many events as fit and triggers nobody.
 func (d *EVD) pushN(evs []Event, op string) (n int, err error) {
 	f, err := d.openForPost(op)
-	if err != nil || len(evs) == 0 {
+	if err != nil {
 		return 0, err
 	}
 	st := ring.Full
@@ -161,10 +146,4 @@ func (d *EVD) stamp(evs []Event) {
 			ev.Number = SoftwareEvent
 		}
 	}
-}
-
-func (d *EVD) countBurst(n int) {
-	b := made(&d.stats.bursts)
-	b.events.Add(uint64(n))
-	b.sizes[bucket(n)].Add(1)
 }
