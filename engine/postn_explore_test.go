@@ -7,6 +7,7 @@ import (
 
 	"github.com/evdengine/evd/hwcq/mock"
 	"github.com/evdengine/evd/internal/explore"
+	"github.com/evdengine/evd/ring"
 )
 
 // posterN posts events 1..n of producer p, burst at once, giving up on what is refused.
@@ -61,25 +62,29 @@ func TestExplorePostNInside(t *testing.T) {
 	})
 }
 
-// A hand-off does not overtake what a run has left in the ring because a Dequeue was
-// taking: as TestExploreDirectBesideDequeue.
-func TestExplorePostNDirectBesideDequeue(t *testing.T) {
-	run(t, func(x *explore.X) {
-		s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline}, mock.Config{})
-		s.unorder = true // two consumers at once, but among upcalls there is an order
-		last := uint64(0)
-		s.onUpcall = func(u *Upcall) {
-			for _, ev := range u.Events() {
-				if ev.WRID < last {
-					x.Failf("%x in an upcall after %x", ev.WRID, last)
-				}
-				last = ev.WRID
-			}
-		}
-		s.posterN(1, 2, 1)
-		x.Go("dequeuer", func() { s.dequeue(s.d.Dequeue) })
-		s.checkRest()
-	})
+// A direct hand-off does not overtake what its poster has queued to a worker: no run
+// has begun then, and nothing is marked.
+func TestExploreDirectBehindQueued(t *testing.T) {
+	for name, post := range map[string]func(d *EVD, ev Event) error{
+		"one":  (*EVD).Post,
+		"many": func(d *EVD, ev Event) error { _, err := d.PostN([]Event{ev}); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(x *explore.X) {
+				s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline}, mock.Config{})
+				x.Go("poster", func() {
+					ev := Event{WRID: 1<<8 | 1, Stream: Software, EVD: s.d.id}
+					if s.d.ring.Push(&ev) != ring.OK { // as PostCM
+						x.Failf("the ring is full")
+					}
+					s.d.trigger(srcPost)
+					s.must(post(s.d, Event{WRID: 1<<8 | 2}))
+					s.accepted += 2
+				})
+				s.checkRest()
+			})
+		})
+	}
 }
 
 // One trigger for all of them, after all of them.
