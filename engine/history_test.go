@@ -230,6 +230,7 @@ func (s *histState) close(op histStep) bool {
 // target is what the histories are of: an EVD, or a wrong one.
 type target interface {
 	Post(ev Event) error
+	PostN(evs []Event) (int, error)
 	Dequeue(dst []Event) (int, error)
 	ModifyUpcall(p Policy, fn UpcallFunc) error
 	look() (enabled, pending bool)
@@ -301,6 +302,26 @@ func valuesOf(evs []Event) string {
 func (h *history) post(client int, v byte) {
 	h.do(client, func() []histStep {
 		return []histStep{{op: hPost, vals: string([]byte{v}), ans: answerOf(h.d.Post(Event{WRID: uint64(v)}))}}
+	})
+}
+
+// postN records each event as a post of its own: what came before the answer was
+// accepted, and the one after it was refused.
+func (h *history) postN(client int, vs ...byte) {
+	h.do(client, func() (steps []histStep) {
+		evs := make([]Event, len(vs))
+		for i, v := range vs {
+			evs[i].WRID = uint64(v)
+		}
+		n, err := h.d.PostN(evs)
+		for i, v := range vs[:min(n+1, len(vs))] {
+			step := histStep{op: hPost, vals: string([]byte{v})}
+			if i == n {
+				step.ans = answerOf(err)
+			}
+			steps = append(steps, step)
+		}
+		return steps
 	})
 }
 

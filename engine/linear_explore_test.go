@@ -116,6 +116,10 @@ var linScens = []linScen{
 		x.Go("b", func() { h.post(1, 3); h.query(1) })
 		x.Go("consumer", func() { h.disable(2); h.dequeue(2, 2) })
 	}},
+	{"many at once", false, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline}, func(x *explore.X, h *history) {
+		x.Go("a", func() { h.postN(0, 1, 2) })
+		x.Go("consumer", func() { h.dequeue(2, 1); h.disable(2); h.dequeue(2, 2) })
+	}},
 	{"close", false, EVDConfig{}, func(x *explore.X, h *history) {
 		x.Go("a", func() { h.post(0, 1); h.post(0, 2) })
 		x.Go("consumer", func() { h.dequeue(1, 1); h.query(1); h.enable(1) })

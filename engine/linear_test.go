@@ -147,8 +147,14 @@ func linearHistory(t *testing.T, c linearCase, seed uint64, wrong func(queried) 
 	}
 	for p := range 2 {
 		launch(func() {
-			for i := range 4 {
-				h.post(p, byte(8*p+i+1))
+			v := byte(8*p + 1)
+			if seed>>p&1 != 0 {
+				h.postN(p, v, v+1, v+2)
+				h.post(p, v+3)
+				return
+			}
+			for i := range byte(4) {
+				h.post(p, v+i)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ func (s *seq) upcall(u *Upcall) {
 	}
 	if s.inside > 0 {
 		s.inside--
-		switch rapid.IntRange(0, 5).Draw(s.t, "inside") {
+		switch rapid.IntRange(0, 6).Draw(s.t, "inside") {
 		case 0:
 			s.dequeue(u.Dequeue)
 		case 1:
@@ -143,6 +144,8 @@ func (s *seq) upcall(u *Upcall) {
 			if s.cq != nil {
 				s.complete()
 			}
+		case 5:
+			s.postN(u.PostN)
 		}
 	}
 	s.depth--
@@ -181,6 +184,38 @@ func (s *seq) post(post func(Event) error) {
 		return
 	}
 	s.soft = s.soft[:len(s.soft)-1]
+}
+
+// postN posts some events at once, of which the last ones may find no room: but not
+// where upcalls run before the answer, since the model would not know of which.
+func (s *seq) postN(postN func([]Event) (int, error)) {
+	most := 7
+	if s.d.postInline && s.depth == 0 && s.policy != Disable {
+		most = max(0, s.d.Capacity()-len(s.soft))
+	}
+	evs := make([]Event, rapid.IntRange(0, most).Draw(s.t, "events"))
+	was, before := len(s.soft), s.kept
+	for i := range evs {
+		evs[i].WRID = s.next * 2
+		s.next++
+	}
+	s.soft = append(s.soft, cookies(evs)...)
+	if len(evs) > 0 {
+		s.fresh(false)
+	}
+	ids := cookies(evs)
+	n, err := postN(evs)
+	switch {
+	case n == len(evs) && err == nil && (!s.closed || n == 0) && was+n <= int(s.d.ring.Cap())*2+int(s.d.batch):
+		return
+	case s.closed && n == 0 && errors.Is(err, ErrClosed):
+	case s.closed || n >= len(evs) || !errors.Is(err, ErrFull) || was+n < s.d.Capacity():
+		s.t.Fatalf("post of %d: %d, %v with %d pending", len(evs), n, err, was)
+	}
+	if n == 0 && before != keptAll { // as in post
+		s.kept = before
+	}
+	s.soft = slices.DeleteFunc(s.soft, func(id uint64) bool { return slices.Contains(ids[n:], id) })
 }
 
 func (s *seq) complete() {
@@ -424,6 +459,7 @@ func TestSequential(t *testing.T) {
 				"":         func(*rapid.T) { s.check() },
 				"post":     post,
 				"post too": post, "complete": complete, "complete too": complete,
+				"post many":  func(*rapid.T) { s.postN(s.d.PostN) },
 				"dequeue":    func(*rapid.T) { s.dequeue(s.d.Dequeue) },
 				"disable":    func(*rapid.T) { s.modify(Disable, s.d.ModifyUpcall) },
 				"enable":     func(*rapid.T) { s.enable() },

@@ -63,9 +63,7 @@ var capacityEdits = []edit{
 		n := d.ring.PopN(buf)
 		hand(n)
 `},
-	{"engine/post.go", `	if f&fSpilled == 0 {
-		st = d.ring.Push(ev)`, `	if f&fSpilled == 0 || mutant("O3") {
-		st = d.ring.Push(ev)`},
+	{"engine/post.go", `	if f&fSpilled == 0 { // [O3]`, `	if f&fSpilled == 0 || mutant("O3") {`},
 	{"engine/classes.go", `		if t.passed[c] >= inARow && t.passed[turn] < inARow {`, `		if t.passed[c] >= inARow && t.passed[turn] < inARow && !mutant("O21") {`},
 	{"engine/classes.go", `	case !priority || s&Async != 0:`, `	case !priority || s&Async != 0 || mutant("O20"):`},
 	{"engine/evd.go", `int32(cfg.Budget * cfg.Weight)`, `int32(cfg.Budget * pick(mutant("O22"), 1, cfg.Weight))`},

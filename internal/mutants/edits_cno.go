@@ -81,7 +81,7 @@ var engineEditsCNO = []edit{
 	{"engine/cno_evd.go", `		case s&bOWN != 0:
 			err = d.waiterErr(op)`, `		case s&bOWN != 0 && !mutant("K4c"):
 			err = d.waiterErr(op)`},
-	{"engine/post.go", `	if s&(levelMask|runMask) == runsOne`, `	if s&(levelMask&^pick(mutant("KX"), bCNO, 0)|runMask) == runsOne`},
+	{"engine/direct.go", `	return s&(levelMask|runMask|`, `	return s&(levelMask&^pick(mutant("KX"), bCNO, 0)|runMask|`},
 	{"engine/cno_evd.go", `	if d.cno.Load() == nil { // [K5]`, `	if d.cno.Load() == nil || mutant("K5") { //`},
 	{"engine/cno_evd.go", `		if d.settle(bTAKE) {`, `		if d.settle(bTAKE) || mutant("K7b") && d.cas(d.load(), (d.load()-runOne)&^bTAKE) {`},
 	{"engine/cno_evd.go", `			if d.cas(s, (s-runOne)|bMISS) { // [R2]`, `			if d.cas(s, (s-runOne)|pick(mutant("KR2"), 0, bMISS)) { //`},

@@ -5,15 +5,15 @@ var engineEdits = []edit{
 	{"engine/post.go", `	if err := d.push(ev); err != nil {
 		return err
 	}
-	d.trigger(srcPost)
+	d.triggerPost()
 `, `	if mutant("T1") {
-		d.trigger(srcPost)
+		d.triggerPost()
 		return d.push(ev)
 	}
 	if err := d.push(ev); err != nil {
 		return err
 	}
-	d.trigger(srcPost)
+	d.triggerPost()
 `},
 	{"engine/trigger.go", `		if src.intr() {
 			n &^= bARM`, `		if src.intr() && !mutant("T2") {

@@ -61,11 +61,38 @@ var engineEditsMore = []edit{
 			return 0, d.waiterErr(op)
 		}
 		if s&bTAKE != 0 && !mutant("D2") && !(mutant("D1") && s&bOWN != 0) {`},
-	{"engine/post.go", `d.ring.Idle() &&
-		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`, `(d.ring.Idle() || mutant("X1")) &&
-		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`},
-	{"engine/post.go", `		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||`, `		if s.run() > s.lim() || s&bMISS != 0 && !mutant("X2") || s&bARM == 0 ||`},
-	{"engine/post.go", `d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0 &&`, `d.flags.Load()&^pick(mutant("X3"), fKept, 0)&^pick(mutant("O9"), fSpilled, 0)&^pick(mutant("O24"), fUrgent, 0)&(fSealed|fKept|fSpilled|fUrgent) == 0 &&`},
+	{"engine/direct.go", `!d.ring.Idle() || !d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`, `!d.ring.Idle() && !mutant("X1") || !d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1]`},
+	{"engine/direct.go", `	if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2]`, `	for n := d.load(); mutant("X2"); n = d.load() {
+		if d.cas(n, n-runOne) {
+			return nil
+		}
+	}
+	if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2]`},
+	{"engine/direct.go", `	if s&(limMask|runMask|bMISS|bARM|bQUIET) != runsOne`, `	if s&^pick(mutant("X2b"), bMISS, 0)&(limMask|runMask|bMISS|bARM|bQUIET) != runsOne`},
+	{"engine/direct.go", `d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0`, `d.flags.Load()&^pick(mutant("X3"), fKept, 0)&^pick(mutant("O9"), fSpilled, 0)&^pick(mutant("O24"), fUrgent, 0)&(fSealed|fKept|fSpilled|fUrgent) == 0`},
+	{"engine/postn.go", `d.ring.Idle() && d.word.CompareAndSwap`, `(d.ring.Idle() || mutant("X1b")) && d.word.CompareAndSwap`},
+	{"engine/postn.go", `	if now < len(evs) {
+		n, err = d.pushN(evs[now:], op)
+	}
+	r := &d.ownRunner().runner
+	d.deliverDirect(r, evs[:now])
+	if n > 0 {`, `	if now < len(evs) && !mutant("X5") {
+		n, err = d.pushN(evs[now:], op)
+	}
+	r := &d.ownRunner().runner
+	d.deliverDirect(r, evs[:now])
+	if now < len(evs) && mutant("X5") {
+		n, err = d.pushN(evs[now:], op)
+	}
+	if n > 0 && !mutant("X6") {`},
+	{"engine/postn.go", `	n, err = d.pushN(evs, op)
+	if n > 0 {`, `	if mutant("T1b") {
+		d.triggerPost()
+		return d.pushN(evs, op)
+	}
+	n, err = d.pushN(evs, op)
+	if n > 0 && !(mutant("T9") && err != nil) {`},
+	{"engine/postn.go", `	if f&fSpilled == 0 { // [O3]`, `	if f&fSpilled == 0 || mutant("O3b") {`},
 	{"engine/pump.go", `	if p.link.failed.Load() != 0 {
 		p.d.wake`, `	if p.link.failed.Load() != 0 && !mutant("V9") {
 		p.d.wake`},

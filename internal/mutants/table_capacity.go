@@ -11,6 +11,7 @@ var engineCapacityMutants = []mutant{
 	{"O2c", "O2", "the mark falls before the last is taken", "Spill|SpillInside", "mo03"},
 	{"O2d", "O2", "the drain hands the list out before the ring", "SpillClose", "mo10"},
 	{"O3", "O3", "a producer puts an event into the ring, past those in the list", "Spill|SpillInside", "mo04"},
+	{"O3b", "O3", "and so does one of many", "PostNSpill", ""},
 	{"O4", "O4", "completions keep the ring filled, and the list waits", "SpillPump", "mo07"},
 	{"O4b", "O4", "after STALL the pump looks at the ring only: nobody starts it", "SpillPump", "mo08"},
 	{"O9", "X1", "a direct hand-off goes ahead of the list", "SpillDirect", "mo09"},
