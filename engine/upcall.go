@@ -38,6 +38,9 @@ func (u *Upcall) Dequeue(dst []Event) (int, error) {
 	if u.evd == nil {
 		return 0, ErrUpcallOver
 	}
+	if u.evd.exclusive {
+		return u.evd.dequeueInside(dst)
+	}
 	return u.evd.dequeue(dst, false)
 }
 
