@@ -104,30 +104,19 @@ type linger struct {
 	tally  tally
 }
 
-// linger is transition [J2], if r is a poller's and may stay: it polls and calls the
-// upcall until something is asked of the runner, in the word or in the poller's
-// orders, or it has found nothing for as long as the mode allows. It answers whether
-// it delivered anything. What is to be done then, settle and the loop know.
-func (d *EVD) linger(r *runner, batch []Event) (moved bool) {
+// linger is transition [J2] of a poller that may stay: it polls and calls the upcall
+// until something is asked of the runner, in the word or in the poller's orders, or it
+// has found nothing for as long as the mode allows. some says whether it delivered
+// anything, on that the word has changed: then it may come back. Otherwise the loop
+// takes, which looks at everything, and settles.
+func (d *EVD) linger(r *runner, batch []Event) (some, on bool) {
 	p := r.lingers
-	if p == nil || p.ctl.Load() != p.pass || Mode(p.pass&cMode) == ModeEvent {
-		return false
+	if p.ctl.Load() != p.pass || Mode(p.pass&cMode) == ModeEvent {
+		return false, false
 	}
-	// [J2] Loaded after the caller's look, which found nothing. MISS=0: nobody has
-	// triggered since MISS was cleared, before that look; and whoever does from now on
-	// changes the word. Pairs with [T], [D], [C], [Q1].
-	s := d.load()
-	if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 {
-		return false
-	}
-	// After the word, which seal changes after the flag: then no EVD is left to a
-	// poller that stays for ever.
-	f := d.flags.Load()
-	if f&fSealed != 0 {
-		return false
-	}
-	if f&fKept != 0 {
-		d.flags.And(^fKept) // as at [R3]: before the looks
+	s, ok := d.beginLinger()
+	if !ok {
+		return false, false
 	}
 	g := linger{d: d, p: p, s: s, left: int(d.budget)}
 	if Mode(p.pass&cMode) == ModeAdaptive {
@@ -137,19 +126,53 @@ func (d *EVD) linger(r *runner, batch []Event) (moved bool) {
 	for d.load() == s { // [J2] a plain load, and before each poll
 		n := d.takeOwn(&g.tally, p.link, batch)
 		if n > 0 {
-			moved = true
+			some = true
 			g.idle = 0
 			g.tally.upcall(n)
 			d.upcall(r, batch[:n])
 			if g.left -= n; g.left <= 0 && !g.turn(r) {
-				break
+				return some, false
 			}
 		} else if !g.rest() {
-			break
+			p.idled = g.idle
+			return some, false
 		}
 	}
-	p.idled = g.idle
-	return moved
+	return some, true
+}
+
+// beginLinger is the arm and the look: it returns the word in which nothing is asked of
+// the runner but to poll, if it can be had.
+func (d *EVD) beginLinger() (s word, ok bool) {
+	s = d.load()
+	if s.run() > s.lim() {
+		return s, false
+	}
+	if n := s&^bMISS | bARM; n != s {
+		// [J2] as [R5]: whoever clears MISS or sets ARM looks afterwards.
+		if !d.word.CompareAndSwap(uint64(s), uint64(n)) {
+			return s, false
+		}
+		if s&bARM == 0 && d.arm() != nil {
+			d.clearARM() // [R8] the loop looks, and then leaves or arms again
+			return s, false
+		}
+		s = n
+	}
+	// [J2] The look, after the word with MISS=0: what is published after it is
+	// announced by a trigger, which changes the word. Pairs with [T]. Also of a flag
+	// that seal raises before it triggers: after that no poller stays.
+	f := d.flags.Load()
+	if f&(fSealed|fSpilled|fUrgent) != 0 || d.ring.Committed(1) > 0 {
+		return s, false
+	}
+	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
+		return s, false
+	}
+	if f&fKept != 0 {
+		d.flags.And(^fKept) // as at [R3]: before the looks
+	}
+	return s, true
 }
 
 // turn ends a budget of events: counters are shown, orders looked at, others let run.
@@ -185,10 +208,10 @@ func (g *linger) rest() bool {
 	return true
 }
 
-// takeOwn is take where the word says that the ring is empty: straight from the CQ,
-// but where there are connection events, whose order take knows.
+// takeOwn is take where the word says that nothing is but on the CQ: straight from
+// there, unless completions give rise to events among them, whose order take knows.
 func (d *EVD) takeOwn(t *tally, l *link, dst []Event) int {
-	if d.side.Load() != nil {
+	if d.merged {
 		return d.take(dst)
 	}
 	wcs := d.wcs[:len(dst)]

@@ -52,6 +52,7 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 	batch := r.batch(int(d.batch))
 	have := false // I hold TAKE
 	left := int(d.budget)
+	stay := r.lingers != nil
 	for {
 		s := d.load()
 		switch {
@@ -86,6 +87,13 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			}
 		}
 
+		if stay {
+			some, on := d.linger(r, batch)
+			moved = moved || some
+			if stay = on; on {
+				continue
+			}
+		}
 		n, found := 0, false
 		switch {
 		case s&(limMany|bCNO|bNOTE) == 0:
@@ -103,7 +111,7 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 				d.release(false)
 				have = false
 			}
-			moved = true
+			moved, stay = true, r.lingers != nil
 			d.deliver(r, batch[:n])
 			if left -= max(n, 1); left > 0 {
 				continue
@@ -119,9 +127,6 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			continue
 		}
 
-		if d.exclusive && d.linger(r, batch) { // poll on, and only then ..
-			moved = true
-		}
 		if d.settle(bTAKE) { // arm, then look again, then leave: see arm.go
 			return moved
 		}
