@@ -60,9 +60,9 @@ type EVD struct {
 
 	// Cold again, and then the rare counters: between the word and what the holder of
 	// TAKE writes there are pad.Size bytes at least.
-	places    places // what is reserved and joined
-	dog       evdDog // owner: the watchdog
-	slot, fed int32  // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
+	places    places       // what is reserved and joined
+	dog       evdDog       // owner: the watchdog
+	slot, fed int32        // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
 	beats     atom.Counter // Writer: who lingers, now and then: it is alive
 	stats     stats
 

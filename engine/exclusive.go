@@ -130,8 +130,8 @@ func (d *EVD) linger(r *runner, batch []Event) (some, on bool) {
 			g.idle = 0
 			g.tally.upcall(n)
 			d.upcall(r, batch[:n])
-			if g.left -= n; g.left <= 0 && !g.turn(r) {
-				return some, false
+			if g.left -= n; g.left <= 0 {
+				g.turn(r)
 			}
 		} else if !g.rest() {
 			p.idled = g.idle
@@ -175,18 +175,14 @@ func (d *EVD) beginLinger() (s word, ok bool) {
 	return s, true
 }
 
-// turn ends a budget of events: counters are shown, orders looked at, others let run.
-// It answers whether to go on.
-func (g *linger) turn(r *runner) bool {
+// turn ends a budget of events: counters are shown, others let run. (Orders are for
+// when the CQ is empty, as in any run.)
+func (g *linger) turn(r *runner) {
 	g.left = int(g.d.budget)
 	g.tally.flush(g.d, g.p.link)
-	if g.p.ctl.Load() != g.p.pass {
-		return false
-	}
 	if r.yields() {
 		atom.Spin()
 	}
-	return true
 }
 
 // rest is an idle turn, as in poller.watch. It answers whether to go on.

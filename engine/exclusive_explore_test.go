@@ -57,16 +57,16 @@ func (s *scen) completeOne(i int) {
 
 var polling = []Mode{ModeSpin, ModeAdaptive}
 
-// own explores with one preemption: with two most of these take minutes, since a
+// ownOnce explores with one preemption: with two most of these take minutes, since a
 // poller that spins goes on after every write. Those that have two are small.
-func own(t *testing.T, body func(x *explore.X)) {
+func ownOnce(t *testing.T, body func(x *explore.X)) {
 	t.Helper()
 	explore.Test(t, explore.Options{Preemptions: 1}, body)
 }
 
 func eachPolling(t *testing.T, body func(x *explore.X, m Mode)) {
 	for _, m := range polling {
-		t.Run(m.String(), func(t *testing.T) { own(t, func(x *explore.X) { body(x, m) }) })
+		t.Run(m.String(), func(t *testing.T) { ownOnce(t, func(x *explore.X) { body(x, m) }) })
 	}
 }
 
@@ -159,6 +159,18 @@ func TestExploreOwnModifyInside(t *testing.T) {
 	})
 }
 
+// A worker runs it while the poller sleeps, and hands the rest on: TAKE is free between
+// the two.
+func TestExploreOwnBudget(t *testing.T) {
+	ownOnce(t, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeEvent, Exclusive: true, Batch: 1, Budget: 1}, mock.Config{})
+		primed(s.d)
+		s.completeOne(1)
+		s.poster(1, 2)
+		s.checkOwn()
+	})
+}
+
 // Close ends it, with what is left to Leftovers.
 func TestExploreOwnClose(t *testing.T) {
 	eachPolling(t, func(x *explore.X, m Mode) {
@@ -187,7 +199,7 @@ func TestExploreOwnClose(t *testing.T) {
 
 // Shutdown waits for nobody who lingers.
 func TestExploreOwnShutdown(t *testing.T) {
-	own(t, func(x *explore.X) {
+	ownOnce(t, func(x *explore.X) {
 		s := exclusive(x, ModeSpin)
 		s.hardware(0, 1)
 		x.Go("sealer", func() {
@@ -206,7 +218,7 @@ func TestExploreOwnShutdown(t *testing.T) {
 func TestExploreOwnMode(t *testing.T) {
 	for _, m := range [][2]Mode{{ModeSpin, ModeEvent}, {ModeAdaptive, ModeSpin}, {ModeEvent, ModeSpin}} {
 		t.Run(m[0].String()+"-"+m[1].String(), func(t *testing.T) {
-			own(t, func(x *explore.X) {
+			ownOnce(t, func(x *explore.X) {
 				s := exclusive(x, m[0])
 				s.hardware(0, 2)
 				x.Go("switcher", func() { s.must(s.d.SetMode(m[1])) })
@@ -220,7 +232,7 @@ func TestExploreOwnMode(t *testing.T) {
 // However many completions come one after the other to a poller that lingers, nobody
 // writes to the state word: whoever looks, whenever he does, sees the same.
 func TestExploreOwnNoLockedOps(t *testing.T) {
-	own(t, func(x *explore.X) {
+	ownOnce(t, func(x *explore.X) {
 		s := exclusive(x, ModeSpin)
 		x.Go("hw", func() {
 			s.completeOne(1)

@@ -109,6 +109,7 @@ const (
 func (p *poller) loop() {
 	if !p.started {
 		p.started = true
+		p.pass = p.ctl.Load()
 		p.start(srcWatch) // what was there before us, and the first arm
 	}
 	l := p.link

@@ -67,8 +67,11 @@ func (d *EVD) drained(ctx context.Context) error {
 // left over.)
 func (d *EVD) seal() {
 	d.flags.Or(fSealed) // before the word: pairs with the look of enableNew, and of a waiter after [W2]
-	if d.load().lim() > 0 && (d.exclusive || d.pending()) {
-		d.trigger(srcPost) // who lingers does so no more, and goes
+	if d.load().lim() > 0 && d.pending() {
+		d.trigger(srcPost)
+	}
+	if d.exclusive && d.load().run() > 0 {
+		d.trigger(srcPost) // who lingers looks at the flag, and goes
 	}
 	d.wakeWaiter()
 }

@@ -153,8 +153,8 @@ bit dis, td, tk, tdbeg, super, tdret, fin, newok;
 byte budget = BUDGET, upost = UPOST, udeq = UDEQ, umod = UMOD, pan = PANIC, armf = ARMFAIL, retry, again, lostb = LOST, lost, wd = WD;
 
 #ifdef EXCL
-#define LDECL short ls; bit lg, lo;
-#define LCLR ls=0; lg=0; lo=0;
+#define LDECL short ls; bit lg, lo, ml;
+#define LCLR ls=0; lg=0; lo=0; ml=0;
 #else
 #define LDECL
 #define LCLR
@@ -370,7 +370,7 @@ inline release(outside) {
 }
 /* [Q] Dequeue. st: 0 busy, 1 got something, 2 empty, 3 ErrWaiter, 4 closed */
 inline dequeue(outside) {
-#if defined(EXCL) && !defined(M_X_INSIDE_CAS)
+#ifdef EXCL
   if
   :: !(outside) ->                                    /* [J3] TAKE is the run's, upcalls included */
      take(1);
@@ -617,14 +617,10 @@ inline upcall() {
 }
 
 #if defined(EXCL) && LINGER>0
-/* [J2] A longer look before the end of a run: from a word in which nothing is asked of
- * the runner, for as long as it is that word, it polls the CQ and calls the upcall, and
- * changes nothing. What is left to do is settle's. */
-#ifdef M_X_OVER_MISS
-#define LINGERS(w) (RUN(w) <= LIM(w) && (w & F_ARM))
-#else
-#define LINGERS(w) (RUN(w) <= LIM(w) && (w & F_ARM) && !(w & F_MISS))
-#endif
+/* [J2] A poller that stays in its run: it clears MISS and arms, looks at all but the
+ * CQ, and from then on, for as long as the word is exactly that, polls the CQ and calls
+ * the upcall, and changes nothing. lg falls when it leaves of itself: then the loop takes
+ * and settles. */
 #ifdef M_X_LIM_ONLY
 #define SAMEWORD(a,b) (LIM(a) == LIM(b))
 #elif defined(M_X_MISS_ONLY)
@@ -633,13 +629,31 @@ inline upcall() {
 #define SAMEWORD(a,b) ((a) == (b))
 #endif
 inline linger() {
-  ls = W;
-  if :: LINGERS(ls) -> lo = 1 :: else -> skip fi;
+  d_step { s = W; lo = (RUN(s) <= LIM(s)); n = (s | F_ARM) & NOT(F_MISS);
+#ifdef M_X_OVER_MISS
+    n = s | F_ARM
+#endif
+  };
+  if
+  :: lo && n != s ->
+     CAS(s,n);
+     if
+     :: ok && !(s & F_ARM) -> ls = n; arm(); if :: arc -> clearARM(); lo = 0 :: else -> skip fi
+     :: ok && (s & F_ARM) -> ls = n
+     :: else -> lo = 0
+     fi
+  :: else -> ls = s
+  fi;
+#ifndef M_X_NO_LOOK
+  if :: lo && ring > 0 -> lo = 0 :: else -> skip fi;
+  if :: lo && stash + nl > 0 -> lo = 0 :: else -> skip fi;
+#endif
+  lg = 0;
   do
   :: !lo -> break
   :: else ->
      if
-     :: !SAMEWORD(W,ls) -> lo = 0
+     :: !SAMEWORD(W,ls) -> lo = 0; lg = 1
      :: else ->
         d_step { assert(!tk); tk = 1; got = 0 };
         d_step { do :: got < BATCH && q[0] > 0 -> q[0]--; got++ :: else -> break od };
@@ -657,8 +671,7 @@ inline linger() {
            lingers = 0
         fi
      fi
-  od;
-  skip
+  od
 }
 #endif
 /* ---------------- [R] ---------------- */
@@ -696,6 +709,12 @@ inline runner() {
 #ifdef S_NEW
            if :: st == 3 -> kept = 0 :: else -> skip fi;
 #endif
+#if defined(EXCL) && LINGER>0
+           if :: lg -> linger() :: else -> skip fi;
+           if
+           :: lg -> skip                                      /* asked in the word: by the policy first */
+           :: else ->
+#endif
 #ifdef NOTE
            got = 0; nx = (PENDING > 0);
 #else
@@ -703,6 +722,9 @@ inline runner() {
 #endif
            if
            :: got + nx > 0 ->
+#if defined(EXCL) && LINGER>0
+              lg = ml;
+#endif
 #ifndef NOTE
               hand++;
 #endif
@@ -747,9 +769,6 @@ inline runner() {
            :: else ->
 #ifdef M_RELEASE_EMPTY
               release(0); have = 0;              /* TAKE given up between the empty look and the end */
-#endif
-#if defined(EXCL) && LINGER>0
-              if :: lg -> linger() :: else -> skip fi;
 #endif
               d_step { s = W; wq = 0;
                  if
@@ -802,6 +821,9 @@ inline runner() {
 #endif
               fi
            fi
+#if defined(EXCL) && LINGER>0
+           fi
+#endif
         fi
      fi
   od;
@@ -929,7 +951,7 @@ inline wait(t, mayleave) {
 #if NCQ>0
 #define NOTIFY(i) carm[i]=0; trigger(INTR,1)
 #ifdef EXCL
-#define LINGERER lg = 1
+#define LINGERER d_step { lg = 1; ml = 1 }
 #else
 #define LINGERER skip
 #endif
