@@ -163,11 +163,11 @@ func (d *EVD) beginLinger() (s word, ok bool) {
 	// announced by a trigger, which changes the word. Pairs with [T]. Also of a flag
 	// that seal raises before it triggers: after that no poller stays.
 	f := d.flags.Load()
-	if f&(fSealed|fSpilled|fUrgent) != 0 || d.ring.Committed(1) > 0 {
+	if f&fSealed != 0 || d.ring.Committed(1) > 0 {
 		return s, false
 	}
 	if sd := d.side.Load(); sd != nil && sd.n.Load() > 0 {
-		return s, false
+		return s, false // also what is behind the ring
 	}
 	if f&fKept != 0 {
 		d.flags.And(^fKept) // as at [R3]: before the looks

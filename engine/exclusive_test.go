@@ -119,13 +119,19 @@ func TestExclusiveDequeue(t *testing.T) {
 func TestExclusiveSpill(t *testing.T) {
 	e := newTestEngine(t, Config{Workers: 1})
 	var got atom.Uint64
-	d, cq := newExclusive(t, e, EVDConfig{Mode: ModeSpin, Capacity: 1, Overflow: OverflowSpill, SpillLimit: 8, Batch: 1}, func(u *Upcall) { got.Add(uint64(len(u.Events()))) })
-	for range 5 {
-		require.NoError(t, d.Post(Event{}))
-	}
+	var errs [5]error
+	_, cq := newExclusive(t, e, EVDConfig{
+		Policy: SingleInstance, Mode: ModeSpin, Capacity: 1, Overflow: OverflowSpill, SpillLimit: 8, Batch: 1,
+	}, func(u *Upcall) {
+		if got.Add(1) == 1 {
+			for i := range errs {
+				errs[i] = u.Post(Event{})
+			}
+		}
+	})
 	one(t, cq, 1)
-	require.NoError(t, d.ModifyUpcallAny(SingleInstance, Same))
 	waitFor(t, func() bool { return got.Load() == 6 })
+	require.Equal(t, [5]error{}, errs)
 }
 
 func TestExclusiveAside(t *testing.T) {
