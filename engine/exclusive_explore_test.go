@@ -159,6 +159,48 @@ func TestExploreOwnModifyInside(t *testing.T) {
 	})
 }
 
+// What its upcall has put behind the ring is found before it lingers.
+func TestExploreOwnSpill(t *testing.T) {
+	ownOnce(t, func(x *explore.X) {
+		s := newScen(x, 1, EVDConfig{
+			Policy: SingleInstance, Mode: ModeSpin, Exclusive: true, Capacity: 1, Overflow: OverflowSpill, SpillLimit: 4, Batch: 1,
+		}, mock.Config{})
+		primed(s.d)
+		s.onUpcall = func(u *Upcall) {
+			for i := 1; s.got == 1 && i <= 3; i++ {
+				s.must(u.Post(Event{WRID: 2<<8 | uint64(i)}))
+				s.accepted++
+			}
+		}
+		s.completeOne(1)
+		s.hardware(0, 1)
+		s.unorder = true
+		s.checkOwn()
+	})
+}
+
+// What ModifyUpcallNew leaves while a run goes on is not left for longer than that.
+func TestExploreOwnKept(t *testing.T) {
+	ownOnce(t, func(x *explore.X) {
+		s := exclusive(x, ModeSpin)
+		s.onUpcall = func(u *Upcall) {
+			if s.got == 1 {
+				s.must(u.ModifyUpcall(Disable, Same))
+				s.must(u.Post(Event{WRID: 2<<8 | 1}))
+				s.accepted++
+				s.must(u.ModifyUpcallNew(SingleInstance, Same))
+			}
+		}
+		s.hardware(0, 1)
+		s.checkOwn()
+		x.Check(func() {
+			if s.d.flags.Load()&fKept != 0 {
+				x.Failf("kept though delivered: word %x", s.d.load())
+			}
+		})
+	})
+}
+
 // A worker runs it while the poller sleeps, and hands the rest on: TAKE is free between
 // the two.
 func TestExploreOwnBudget(t *testing.T) {
