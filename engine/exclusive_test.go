@@ -167,18 +167,18 @@ func TestExclusiveKept(t *testing.T) {
 	require.Equal(t, [3]error{}, errs)
 }
 
-// polled counts the polls of a CQ.
-type polled struct {
+// polledCQ counts the polls of a CQ.
+type polledCQ struct {
 	hwcq.CQ
 	n atom.Uint64
 }
 
-func (c *polled) Poll(dst []hwcq.WC) int { c.n.Add(1); return c.CQ.Poll(dst) }
+func (c *polledCQ) Poll(dst []hwcq.WC) int { c.n.Add(1); return c.CQ.Poll(dst) }
 
 // A poller that lingers is no upcall that does not return; one that does not return is.
 func TestExclusiveIsNotStuck(t *testing.T) {
 	e := newTestEngine(t, Config{Workers: 1, Watchdog: time.Hour, StuckAfter: time.Hour})
-	cq := &polled{CQ: newTestCQ(t, mock.Config{})}
+	cq := &polledCQ{CQ: newTestCQ(t, mock.Config{})}
 	in, out := make(chan struct{}, 2), make(chan struct{}, 1)
 	d, err := e.NewEVD(EVDConfig{Exclusive: true, CQs: []hwcq.CQ{cq}, Mode: ModeSpin, Policy: SingleInstance, Upcall: func(*Upcall) { in <- struct{}{}; <-out }})
 	require.NoError(t, err)
