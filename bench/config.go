@@ -40,6 +40,10 @@ type Config struct {
 	// Dispatch is where upcalls run: "auto" (default), "inline", "queued".
 	Dispatch string `json:"dispatch"`
 
+	// Exclusive is that of the EVD: whoever runs upcalls has it to himself. Not with
+	// Dispatch "queued".
+	Exclusive bool `json:"exclusive"`
+
 	// Count ends the run after so many measured round trips (Lat) or events
 	// (BW). 0: no limit.
 	Count uint64 `json:"count"`
@@ -165,6 +169,7 @@ func (c Config) evd() engine.EVDConfig {
 	return engine.EVDConfig{
 		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
 		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
+		Exclusive: c.Exclusive,
 	}
 }
 
@@ -187,6 +192,9 @@ func (c Config) Validate() error {
 	v.in("cq", d.CQ, CQMock, CQRXE)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
+	if c.Exclusive && d.Dispatch == "queued" {
+		v.bad("exclusive", true, "left out where dispatch is queued")
+	}
 	v.dur("duration", c.Duration, 0, maxTime, "more than 0 and at most 720h")
 	v.dur("warmup", c.Warmup.Time, 0, maxTime, "0 to 720h, or a number of operations")
 	if d.CQ == CQRXE {

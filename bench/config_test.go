@@ -49,6 +49,7 @@ func TestValidateNamesTheParameter(t *testing.T) {
 		{Config{Workload: "x"}, `workload = "x": must be lat or bw`},
 		{Config{CQ: "x"}, `cq = "x": must be mock or rxe`},
 		{Config{Mode: "x"}, `mode = "x": must be spin, event or adaptive`},
+		{Config{Dispatch: "queued", Exclusive: true}, `exclusive = true: must be left out where dispatch is queued`},
 		{Config{Dispatch: "x"}, `dispatch = "x": must be auto, inline or queued`},
 		{Config{Duration: -1}, `duration = -1ns: must be more than 0 and at most 720h`},
 		{Config{Warmup: Span{Time: -1}}, `warmup = -1ns: must be 0 to 720h, or a number of operations`},

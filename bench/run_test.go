@@ -31,6 +31,7 @@ func everyMode(t *testing.T, f func(t *testing.T, cfg Config)) {
 		for _, dispatch := range []string{"auto", "inline", "queued"} {
 			t.Run(mode+"/"+dispatch, func(t *testing.T) { f(t, Config{Mode: mode, Dispatch: dispatch}) })
 		}
+		t.Run(mode+"/exclusive", func(t *testing.T) { f(t, Config{Mode: mode, Exclusive: true}) })
 	}
 }
 

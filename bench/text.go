@@ -39,9 +39,16 @@ func (t *texter) line(title, format string, args ...any) {
 	t.b.WriteByte('\n')
 }
 
+func (c *Config) exclusive() string {
+	if c.Exclusive {
+		return " exclusive"
+	}
+	return ""
+}
+
 func (t *texter) head(r *Report) {
 	c, e := &r.Config, &r.Env
-	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, c.load())
+	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, c.exclusive(), c.load())
 	t.line("config", "depth=%d capacity=%d batch=%d budget=%d %s", c.Depth, c.Capacity, c.Batch, c.Budget, c.limits())
 	t.line("host", "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s", e.CPU, e.CPUs, e.GOMAXPROCS, e.OS, e.Kernel, e.Arch, e.Go)
 	clock := fmt.Sprintf("%s %.3f GHz, %d ns a reading, %+.1f ppm against CLOCK_MONOTONIC",

@@ -81,3 +81,31 @@ func TestZeroAllocDequeue(t *testing.T) {
 		}
 	}))
 }
+
+// Nor where the poller lingers, nor for what it does not hear of on the CQ.
+func TestZeroAllocExclusive(t *testing.T) {
+	for _, mode := range []Mode{ModeSpin, ModeEvent, ModeAdaptive} {
+		t.Run(mode.String(), func(t *testing.T) {
+			e := newTestEngine(t, Config{Workers: 1})
+			var got atom.Counter
+			d, cq := newExclusive(t, e, EVDConfig{Mode: mode, Policy: SingleInstance}, func(u *Upcall) {
+				got.Add(uint64(len(u.Events())))
+			})
+			n := uint64(0)
+			require.Zero(t, testing.AllocsPerRun(1000, func() {
+				if _, err := cq.Complete(hwcq.WC{WRID: n}, false); err != nil {
+					t.Error(err)
+				}
+				if n%8 == 0 {
+					n++
+					if err := d.Post(Event{}); err != nil {
+						t.Error(err)
+					}
+				}
+				for n++; got.Load() != n; {
+					atom.Spin()
+				}
+			}))
+		})
+	}
+}

@@ -38,6 +38,11 @@ func (d *EVD) ModifyCNO(c *CNO) (err error) {
 	if d.e.tracing&TraceAPI != 0 {
 		defer func() { d.e.traceAPI(err, "evd_modify_cno", "evd", d, "cno", name) }()
 	}
+	if c != nil {
+		if err := d.notExclusive(op, "it can be on no CNO"); err != nil {
+			return err
+		}
+	}
 	d.admin.Lock()
 	defer d.admin.Unlock()
 	s, old := d.load(), d.cno.Load()

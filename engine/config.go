@@ -137,6 +137,20 @@ type EVDConfig struct {
 	// error raised, EVD.LastPanic set. Without it the panic ends there.
 	Repanic bool
 
+	// Exclusive gives the EVD to whoever runs its upcalls, for as long as he runs: a
+	// poller that polls then delivers completions without one locked operation for
+	// each, or for each batch. For an EVD of one CQ, whose upcall takes what comes.
+	//
+	// It needs exactly one CQ, DispatchAuto or DispatchInline (posts are queued in
+	// either, never run by the poster), and Policy SingleInstance or Disable; there
+	// is no CNO, and no Join. Posts, notices and connection events come as always.
+	// A Dequeue from outside gets ErrBusy while upcalls are enabled and their poller
+	// polls, and so do a Resize to less and, until the last upcall has ended, a Wait;
+	// Upcall.Dequeue is as ever. A poller in ModeSpin counts as running (Query) for as
+	// long as upcalls are enabled. Stats may be a Budget of events behind while the
+	// poller has something to do, and 32 polls when it has not.
+	Exclusive bool
+
 	// Leftovers gets the events that were accepted and not delivered when the
 	// EVD is closed, in batches, oldest first. The slice is valid during the
 	// call, which is made from Close: do not close the EVD from it.
@@ -225,6 +239,7 @@ func (c EVDConfig) Validate() error {
 	if c.Priority && d.Streams&Connection == 0 {
 		bad("Priority", true, "false, because Streams has no Connection")
 	}
+	c.checkExclusive(bad)
 	if d.Weight < 1 || d.Weight > maxWeight {
 		bad("Weight", c.Weight, fmt.Sprintf("0 (1) or 1..%d", maxWeight))
 	}

@@ -80,6 +80,9 @@ func (d *EVD) modify(p Policy, fn UpcallFunc, v verb) (err error) {
 	if err := p.check(op); err != nil {
 		return err
 	}
+	if err := d.checkPolicy(op, p); err != nil {
+		return err
+	}
 	if p == Teardown {
 		if err := d.teardown(context.Background(), op); err != nil {
 			return err

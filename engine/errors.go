@@ -28,7 +28,8 @@ var (
 	// upcalls are enabled or running, NewEVD and NewSharedCQ for a CQ that feeds
 	// something already, NewEndpoint, Join and Reserve for a QP number that is taken, closing a shared
 	// CQ that EVDs have joined, and closing or resizing the async EVD; ModifyCNO
-	// while an upcall still runs, closing a CNO that is in use, and a CNOWaiter that
+	// while an upcall still runs, Resize to less and Wait while a run has an exclusive
+	// EVD to itself, closing a CNO that is in use, and a CNOWaiter that
 	// another goroutine is using.
 	ErrBusy = errors.New("engine: busy")
 
@@ -72,6 +73,10 @@ var (
 	// ErrOnCNO is returned by Wait and by what would enable upcalls, or replace
 	// their function, while the EVD is on a CNO.
 	ErrOnCNO = errors.New("engine: the EVD is on a CNO")
+
+	// ErrExclusive is matched by the refusal of what an exclusive EVD cannot have: a
+	// CNO, a shared CQ, another enabling policy than SingleInstance.
+	ErrExclusive = errors.New("engine: the EVD is exclusive")
 
 	// ErrNotOwner is returned by CNOWaiter.Done for an EVD that the waiter does not
 	// have, or not any more.

@@ -51,6 +51,7 @@ type EVD struct {
 	quick      bool // Post may be a direct hand-off, and is not traced
 	dead       bool // guarded by closer
 	prio       bool // connection events of PostCM go ahead
+	exclusive  bool // one CQ, and who runs keeps TAKE; see exclusive.go
 
 	machine
 	side   atom.Pointer[side] // Writers: needSide, once. Readers: everybody
@@ -60,9 +61,10 @@ type EVD struct {
 
 	// Cold again, and then the rare counters: between the word and what the holder of
 	// TAKE writes there are pad.Size bytes at least.
-	places    places // what is reserved and joined
-	dog       evdDog // owner: the watchdog
-	slot, fed int32  // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
+	places    places       // what is reserved and joined
+	dog       evdDog       // owner: the watchdog
+	slot, fed int32        // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
+	beats     atom.Counter // Writer: who lingers, now and then: it is alive
 	stats     stats
 
 	// owner: the holder of TAKE
@@ -108,11 +110,12 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	cfg = cfg.withDefaults()
 	d := &EVD{
 		software:   cfg.Streams&Software != 0,
-		postInline: cfg.Dispatch == DispatchInline,
+		postInline: cfg.Dispatch == DispatchInline && !cfg.Exclusive,
 		bind:       cfg.Streams&Bind != 0,
 		merged:     cfg.Streams&Connection != 0 && cfg.Streams&(DTO|Bind) != 0,
 		repanic:    cfg.Repanic,
 		prio:       cfg.Priority,
+		exclusive:  cfg.Exclusive,
 		traced:     e.tracing&(TraceAPI|TraceEVD|TraceCompletion|traceRegions) != 0,
 		batch:      int32(cfg.Batch),
 		budget:     int32(cfg.Budget * cfg.Weight),
@@ -166,6 +169,9 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
 	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly)
 	l.index, l.poll.r.stays = index, true
+	if cfg.Exclusive {
+		l.poll.r.lingers = l.poll
+	}
 	src.links = append(src.links, l)
 	// Whoever enables arms and looks, so the poller need not begin with it.
 	l.poll.started = cfg.Policy == Disable

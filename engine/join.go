@@ -45,6 +45,9 @@ func (d *EVD) Join(s *SharedCQ, qp uint32, credits int) (*Credits, error) {
 	case credits > s.depth:
 		return nil, s.tooMany(op, credits, 0)
 	}
+	if err := d.notExclusive(op, "it has the CQ that it was made with, and no other"); err != nil {
+		return nil, err
+	}
 	d.places.mu.Lock()
 	defer d.places.mu.Unlock()
 	if d.places.left {

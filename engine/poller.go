@@ -69,6 +69,8 @@ type poller struct {
 
 	bond    *bond         // nil: any thread will do
 	started bool          // owner: serve; the first look has been, or is not needed
+	pass    uint32        // owner: serve; ctl as it was when this pass began
+	idled   int           // owner: serve; idle turns at the end of the last stay in a run
 	budget  int           // owner: serve; empty polls before ModeAdaptive sleeps, 0: not known yet
 	delay   time.Duration // owner: serve; the next back-off
 	r       runner
@@ -107,12 +109,14 @@ const (
 func (p *poller) loop() {
 	if !p.started {
 		p.started = true
+		p.pass = p.ctl.Load()
 		p.start(srcWatch) // what was there before us, and the first arm
 	}
 	l := p.link
 	p.delay = retryFirst
 	for {
 		c := p.ctl.Load() // [M2] the one of this pass; pairs with [M1]
+		p.pass = c
 		mode := Mode(c & cMode)
 		if c&cStop != 0 {
 			return
@@ -205,7 +209,7 @@ func (p *poller) watch(c uint32) bool {
 			}
 		}
 		if moved {
-			idle = 0
+			idle, p.idled = p.idled, 0
 			runs++
 		} else {
 			idle++

@@ -106,6 +106,9 @@ func (d *EVD) shrink(op string, n int) (taken bool, err error) {
 		if s&bOWN != 0 {
 			return false, d.waiterErr(op)
 		}
+		if d.inUpcall(s) {
+			return false, fmt.Errorf("%s: EVD %q: %w: its upcalls have it to themselves: tear them down first", op, d.name, ErrBusy)
+		}
 		if s&bTAKE != 0 {
 			atom.Spin() // a Dequeue, or a runner: a moment
 			continue

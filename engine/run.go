@@ -17,6 +17,8 @@ type runner struct {
 	labels context.Context
 	name   string
 
+	lingers *poller // whose goroutine may stay in a run of an exclusive EVD; nil: it may not
+
 	// stays: the goroutine has nothing else to serve, so that at the end of
 	// its budget it yields the CPU and goes on instead of handing over.
 	stays bool
@@ -50,6 +52,7 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 	batch := r.batch(int(d.batch))
 	have := false // I hold TAKE
 	left := int(d.budget)
+	stay := r.lingers != nil
 	for {
 		s := d.load()
 		switch {
@@ -84,6 +87,13 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			}
 		}
 
+		if stay {
+			some, on := d.linger(r, batch)
+			moved = moved || some
+			if stay = on; on {
+				continue
+			}
+		}
 		n, found := 0, false
 		switch {
 		case s&(limMany|bCNO|bNOTE) == 0:
@@ -97,9 +107,11 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 			n, found = d.takeOther(s, batch)
 		}
 		if found {
-			d.release(false)
-			have = false
-			moved = true
+			if !d.exclusive { // [J1] its TAKE stays: inside is nobody but the upcall
+				d.release(false)
+				have = false
+			}
+			moved, stay = true, r.lingers != nil
 			d.deliver(r, batch[:n])
 			if left -= max(n, 1); left > 0 {
 				continue
@@ -182,14 +194,14 @@ func (d *EVD) startPumps() {
 }
 
 // handOver is transition [R7]: the budget is used up, the slot goes to a
-// queued run. TAKE is not held. It answers false when the word changed; then
+// queued run. TAKE is not held, but of an exclusive EVD, which gives it back here. It answers false when the word changed; then
 // the caller goes on.
 func (d *EVD) handOver() bool {
 	s := d.load()
 	if s.run() > s.lim() {
 		return false // [R1] does it
 	}
-	if !d.cas(s, (s-runOne)|bQUED) { // [R7] pairs with [W]
+	if !d.cas(s, (s-runOne)&^d.keeps()|bQUED) { // [R7] pairs with [W]
 		return false
 	}
 	if s&bQUED == 0 {
@@ -215,7 +227,7 @@ func (d *EVD) abandon() {
 	for {
 		s := d.load()
 		if s.run() > s.lim() {
-			if d.cas(s, (s-runOne)|bMISS) { // [R1]
+			if d.cas(s, (s-runOne)&^d.keeps()|bMISS) { // [R1]
 				return
 			}
 		} else if d.handOver() {

@@ -70,6 +70,9 @@ func (d *EVD) seal() {
 	if d.load().lim() > 0 && d.pending() {
 		d.trigger(srcPost)
 	}
+	if d.exclusive && d.load().run() > 0 {
+		d.trigger(srcPost) // who lingers looks at the flag, and goes
+	}
 	d.wakeWaiter()
 }
 

@@ -145,6 +145,15 @@ func (st *stats) batch(n int) {
 	made(&st.larger)[i-len(st.small)].Add(1)
 }
 
+// upcallsOf counts k upcalls of bucket i.
+func (st *stats) upcallsOf(i int, k uint64) {
+	if i < len(st.small) {
+		st.small[i].Add(k)
+		return
+	}
+	made(&st.larger)[i-len(st.small)].Add(k)
+}
+
 // ended counts a Wait that ended with v.
 func (st *stats) ended(v verdict) { made(&st.ends)[v].Add(1) }
 

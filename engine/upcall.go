@@ -44,6 +44,9 @@ func (u *Upcall) Dequeue(dst []Event) (int, error) {
 	if !u.live {
 		return 0, ErrUpcallOver
 	}
+	if u.evd.exclusive {
+		return u.evd.dequeueInside(dst)
+	}
 	return u.evd.dequeue(dst, false)
 }
 

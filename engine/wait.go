@@ -182,6 +182,8 @@ func (d *EVD) beginWait(w *waiting) error {
 			return fmt.Errorf("%s: EVD %q: %w: disable them first", op, d.name, ErrEnabled)
 		case s&bOWN != 0:
 			return d.waiterErr(op)
+		case d.inUpcall(s):
+			return fmt.Errorf("%s: EVD %q: %w: its upcall runs and has it to itself: tear it down first", op, d.name, ErrBusy)
 		case s&bTAKE != 0:
 			atom.Spin() // a Dequeue, or a runner that leaves: a moment
 		case d.word.CompareAndSwap(uint64(s), uint64(s|bTAKE|bOWN)): // [W1] as [R3]

@@ -32,7 +32,7 @@ type linkDog struct {
 // evdDog is what it remembers of an EVD.
 type evdDog struct {
 	since   uint32 // the look at which the upcalls that run were first seen, with no new one since
-	upcalls uint32 // how many there had been, modulo 2^32
+	upcalls uint32 // how many there had been, modulo 2^32, and signs of life of a poller that lingers
 	told    bool
 }
 
@@ -190,7 +190,7 @@ func (d *EVD) lookAtUpcall() {
 		return
 	}
 	now := d.e.dog.ticks
-	if n := uint32(d.stats.upcalls() + d.stats.direct.Load()); n != d.dog.upcalls || d.dog.since == 0 {
+	if n := uint32(d.stats.upcalls() + d.stats.direct.Load() + d.beats.Load()); n != d.dog.upcalls || d.dog.since == 0 {
 		d.dog = evdDog{upcalls: n, since: now}
 		return
 	}

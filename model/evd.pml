@@ -69,6 +69,16 @@
 #define BATCH 1
 #endif
 
+#ifndef LINGER
+#define LINGER 0       /* with EXCL: the poller's run lingers: 1: and may leave, 2: for as long as the word lets it */
+#endif
+
+#ifdef POLLS
+#define POLLED 1       /* the poller polls the CQ, and arms are its promise to */
+#else
+#define POLLED 0
+#endif
+
 #define F_MISS  16
 #define F_ARM   32
 #define F_WAIT  64
@@ -107,7 +117,11 @@
 #define HWARMED (hwarm[0] && hwarm[1])
 #elif NCQ==1
 #define CQS (q[0])
-#define HWARMED (hwarm[0])
+#ifdef POLLS
+#define HWARMED 1      /* the poller sees it by itself */
+#else
+#define HWARMED (hwarm[0] || lingers)
+#endif
 #else
 #define CQS 0
 #define HWARMED 1
@@ -130,6 +144,7 @@ bit unw, woken;
 #ifdef S_NEW
 bit kept;                           /* enabled for what is new, with something left */
 #endif
+bit lingers;                        /* ghost: a poller does */
 byte qgen;                          /* the condition variable of sleepers for quiet */
 /* ghosts */
 byte acc, dlv, drained, hand, nacc, ndlv;
@@ -137,8 +152,15 @@ byte nup, met, late;
 bit dis, td, tk, tdbeg, super, tdret, fin, newok;
 byte budget = BUDGET, upost = UPOST, udeq = UDEQ, umod = UMOD, pan = PANIC, armf = ARMFAIL, retry, again, lostb = LOST, lost, wd = WD;
 
-#define DECL short s, n; bit ok, c, wk, wq, have, arc, nx; byte st, got, rc;
-#define CLR d_step { s=0; n=0; ok=0; c=0; wk=0; wq=0; have=0; arc=0; nx=0; st=0; got=0; rc=0 }
+#ifdef EXCL
+#define LDECL short ls; bit lg, lo, ml;
+#define LCLR ls=0; lg=0; lo=0; ml=0;
+#else
+#define LDECL
+#define LCLR
+#endif
+#define DECL LDECL short s, n; bit ok, c, wk, wq, have, arc, nx; byte st, got, rc;
+#define CLR d_step { LCLR s=0; n=0; ok=0; c=0; wk=0; wq=0; have=0; arc=0; nx=0; st=0; got=0; rc=0 }
 
 #if ENDS>0
 /* somebody has heard that the CQ has ended: a waiter may have nothing left to wait for */
@@ -176,7 +198,11 @@ inline arm1(i) {
 #if ENDS>0
      :: ended[i] -> d_step { arc = 1; carm[i] = 0; dead[i] = 1 }; fails()
 #endif
+#ifdef POLLS
+     :: else -> skip                                              /* [L1] its poller watches it */
+#else
      :: !(ENDS>0 && ended[i]) -> d_step { assert(IDEMP || (hwarm[i]==0 && intr[i]==0)); hwarm[i]=1 }
+#endif
      fi
   :: else -> skip
   fi
@@ -198,6 +224,8 @@ inline clearARM() {
 /* ---------------- [T] ---------------- */
 #define POST 0
 #define INTR 1
+#define WATCH 2        /* a poller that polls */
+#define BYPOLLER(src) ((src)==INTR || (src)==WATCH)
 inline trigger(src, mayclaim) {
   do
   :: d_step { s = W; n = s; c = 0; wk = 0; st = 0;
@@ -221,8 +249,8 @@ inline trigger(src, mayclaim) {
 #endif
        :: !st && !(s & F_WAIT) && RUN(s) < LIM(s) && ((mayclaim) || LIMIT>1) ->
           if
-          :: src==INTR && LIMIT==1 -> n = n + 1; c = 1             /* the caller runs */
-          :: !(src==INTR && LIMIT==1) && !(s & F_QUED) -> n = n | F_QUED; c = 1
+          :: BYPOLLER(src) && LIMIT==1 -> n = n + 1; c = 1         /* the caller runs */
+          :: !(BYPOLLER(src) && LIMIT==1) && !(s & F_QUED) -> n = n | F_QUED; c = 1
           :: else
           fi
        fi }
@@ -231,7 +259,7 @@ inline trigger(src, mayclaim) {
      :: else -> atomic { CAS(s,n); if :: ok -> break :: else -> skip fi }
      fi
   od;
-  if :: c && !(src==INTR && LIMIT==1) -> d_step { work++; assert(work<=1); c = 0 } :: else -> skip fi;
+  if :: c && !(BYPOLLER(src) && LIMIT==1) -> d_step { work++; assert(work<=1); c = 0 } :: else -> skip fi;
   if :: wk -> d_step { tok++; assert(tok<=1); wk = 0 } :: else -> skip fi
 }
 
@@ -342,6 +370,23 @@ inline release(outside) {
 }
 /* [Q] Dequeue. st: 0 busy, 1 got something, 2 empty, 3 ErrWaiter, 4 closed */
 inline dequeue(outside) {
+#ifdef EXCL
+  if
+  :: !(outside) ->                                    /* [J3] TAKE is the run's, upcalls included */
+     take(1);
+     dlv = dlv + got;
+     rc = (got + nx > 0 -> 1 : 2);
+#ifdef M_X_INSIDE_RELEASES
+     release(outside);
+#endif
+     st = rc
+  :: else -> dequeueOutside(outside)
+  fi
+#else
+  dequeueOutside(outside)
+#endif
+}
+inline dequeueOutside(outside) {
   do
   :: d_step { s = W; n = s | F_TAKE; st = 9;
        if
@@ -571,6 +616,64 @@ inline upcall() {
   d_step { assert(!td); nup-- }
 }
 
+#if defined(EXCL) && LINGER>0
+/* [J2] A poller that stays in its run: it clears MISS and arms, looks at all but the
+ * CQ, and from then on, for as long as the word is exactly that, polls the CQ and calls
+ * the upcall, and changes nothing. lg falls when it leaves of itself: then the loop takes
+ * and settles. */
+#ifdef M_X_LIM_ONLY
+#define SAMEWORD(a,b) (LIM(a) == LIM(b))
+#elif defined(M_X_MISS_ONLY)
+#define SAMEWORD(a,b) (((a) & F_MISS) == ((b) & F_MISS))
+#else
+#define SAMEWORD(a,b) ((a) == (b))
+#endif
+inline linger() {
+  d_step { s = W; lo = (RUN(s) <= LIM(s)); n = (s | F_ARM) & NOT(F_MISS);
+#ifdef M_X_OVER_MISS
+    n = s | F_ARM
+#endif
+  };
+  if
+  :: lo && n != s ->
+     CAS(s,n);
+     if
+     :: ok && !(s & F_ARM) -> ls = n; arm(); if :: arc -> clearARM(); lo = 0 :: else -> skip fi
+     :: ok && (s & F_ARM) -> ls = n
+     :: else -> lo = 0
+     fi
+  :: else -> ls = s
+  fi;
+#ifndef M_X_NO_LOOK
+  if :: lo && ring > 0 -> lo = 0 :: else -> skip fi;
+  if :: lo && stash + nl > 0 -> lo = 0 :: else -> skip fi;
+#endif
+  lg = 0;
+  do
+  :: !lo -> break
+  :: else ->
+     if
+     :: !SAMEWORD(W,ls) -> lo = 0; lg = 1
+     :: else ->
+        d_step { assert(!tk); tk = 1; got = 0 };
+        d_step { do :: got < BATCH && q[0] > 0 -> q[0]--; got++ :: else -> break od };
+        tk = 0;
+        if
+        :: got > 0 -> hand++; upcall()
+        :: else ->
+           lingers = 1;
+           if
+           :: !SAMEWORD(W,ls) || q[0] > 0 -> skip              /* it polls on */
+#if LINGER==1
+           :: lo = 0                                          /* idle for too long; another mode */
+#endif
+           fi;
+           lingers = 0
+        fi
+     fi
+  od
+}
+#endif
 /* ---------------- [R] ---------------- */
 inline runner() {
   have = 0;
@@ -606,6 +709,12 @@ inline runner() {
 #ifdef S_NEW
            if :: st == 3 -> kept = 0 :: else -> skip fi;
 #endif
+#if defined(EXCL) && LINGER>0
+           if :: lg -> linger() :: else -> skip fi;
+           if
+           :: lg -> skip                                      /* asked in the word: by the policy first */
+           :: else ->
+#endif
 #ifdef NOTE
            got = 0; nx = (PENDING > 0);
 #else
@@ -613,6 +722,9 @@ inline runner() {
 #endif
            if
            :: got + nx > 0 ->
+#if defined(EXCL) && LINGER>0
+              lg = ml;
+#endif
 #ifndef NOTE
               hand++;
 #endif
@@ -624,10 +736,14 @@ inline runner() {
                  fi
               od;
 #endif
+#ifdef EXCL
+              upcall();                                       /* [J1] keeps TAKE */
+#else
               rc = got;
               release(0); have = 0;
               got = rc;
               upcall();
+#endif
 #if BUDGET>0
               if
               :: budget > 0 -> budget--;
@@ -640,6 +756,9 @@ inline runner() {
                                 n = (s - 1) | F_QUED; c = ((s & F_QUED) == 0)
 #endif
                           fi;
+#if defined(EXCL) && !defined(M_X_R7_KEEPS)
+                          n = n & NOT(F_TAKE);
+#endif
                           QUIETRULE }
                        atomic { CAS(s,n); if :: ok -> break :: else -> skip fi } od;
                  if :: c -> d_step { work++; assert(work<=1); c = 0 } :: else -> skip fi;
@@ -702,6 +821,9 @@ inline runner() {
 #endif
               fi
            fi
+#if defined(EXCL) && LINGER>0
+           fi
+#endif
         fi
      fi
   od;
@@ -828,10 +950,18 @@ inline wait(t, mayleave) {
 /* ---------------- processes ---------------- */
 #if NCQ>0
 #define NOTIFY(i) carm[i]=0; trigger(INTR,1)
+#ifdef EXCL
+#define LINGERER d_step { lg = 1; ml = 1 }
+#else
+#define LINGERER skip
+#endif
 proctype notifier() { DECL
 end:
   do
-  :: atomic { intr[0] > 0 -> intr[0]-- }; NOTIFY(0); if :: c -> runner() :: else -> skip fi; CLR
+#ifdef POLLS
+  :: q[0] > 0 && !((W & F_MISS) && RUN(W) >= LIM(W)) -> LINGERER; trigger(WATCH,1); if :: c -> runner() :: else -> skip fi; CLR
+#endif
+  :: atomic { intr[0] > 0 -> intr[0]-- }; LINGERER; NOTIFY(0); if :: c -> runner() :: else -> skip fi; CLR
 #if NCQ==2
   :: atomic { intr[1] > 0 -> intr[1]-- }; NOTIFY(1); if :: c -> runner() :: else -> skip fi; CLR
 #endif
@@ -1032,8 +1162,11 @@ proctype consumer() { DECL byte t;
 proctype monitor() {
   timeout;
   d_step {
-    assert(RUN(W)==0 && nup==0 && hand==0 && resv==0 && !tk);
-    assert(!(W & F_TAKE) || (W & F_OWN));
+    assert(nup==0 && hand==0 && resv==0 && !tk);
+    if
+    :: lingers -> assert(RUN(W)==1 && (W & F_TAKE))
+    :: else -> assert(RUN(W)==0 && (!(W & F_TAKE) || (W & F_OWN)))
+    fi;
 #ifndef WBUSY
     assert(!(W & F_QUED) && work==0);
 #endif
@@ -1079,7 +1212,7 @@ init {
     W = F_ARM | (LIMIT << 2);
 #endif
 #if NCQ>0
-    i = 0; do :: i < NCQ -> hwarm[i] = 1; carm[i] = 1; i++ :: else -> break od;
+    i = 0; do :: i < NCQ -> hwarm[i] = 1 - POLLED; carm[i] = 1; i++ :: else -> break od;
 #endif
 #endif
     i = 0; do :: i < WORKERS -> run worker(); i++ :: else -> break od;

@@ -73,6 +73,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
+	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
 	words(&o.output, "output", "o", "form of the result", "text", "json")
 	f.Var(count{&c.Count, 1}, "count", "end after so many round trips or events; with --duration what comes first")
 	f.Var(positive{&c.Duration, ""}, "duration", "end after this time (default 2s without --count)")

@@ -4,6 +4,7 @@ package uring_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -42,5 +43,66 @@ func TestTakenElsewhere(t *testing.T) {
 			require.NoError(t, e.Close())
 			require.NoError(t, ring.Close())
 		})
+	}
+}
+
+// TestExclusive: the thread of a ring has its EVD to itself, and hears of requests of
+// others, of posts, and of the end.
+func TestExclusive(t *testing.T) {
+	for _, mode := range []engine.Mode{engine.ModeEvent, engine.ModeAdaptive, engine.ModeSpin} {
+		for _, shape := range []uring.Shape{uring.Owner, uring.Portable} {
+			t.Run(fmt.Sprintf("%v %v", mode, shape), func(t *testing.T) {
+				ring, err := uring.Open(uring.Config{Shape: shape})
+				uring.Need(t, err)
+				e, err := engine.New(engine.Config{Watchdog: engine.NoWatchdog})
+				require.NoError(t, err)
+				got := make(chan uint64, 128)
+				var errs []error
+				d, err := e.NewEVD(engine.EVDConfig{
+					CQs: []hwcq.CQ{ring}, Streams: engine.DTO | engine.Software, Mode: mode, Exclusive: true,
+					Policy: engine.SingleInstance, Upcall: func(u *engine.Upcall) {
+						for _, ev := range u.Events() {
+							if ev.Stream == engine.DTO && ev.WRID < 100 { // once more, from inside
+								q := uring.Nop()
+								q.WRID = ev.WRID + 100
+								if _, err := ring.Submit([]uring.Request{q}); err != nil {
+									errs = append(errs, err)
+								}
+							}
+							got <- ev.WRID
+						}
+					},
+				})
+				require.NoError(t, err)
+				for i := range uint64(50) {
+					q := uring.Nop()
+					q.WRID = i
+					q.Async = i%2 == 0
+					_, err := ring.Submit([]uring.Request{q})
+					require.NoError(t, err)
+					require.Equal(t, i, next(t, got))
+					require.Equal(t, i+100, next(t, got))
+					require.NoError(t, d.Post(engine.Event{WRID: i}))
+					require.Equal(t, i, next(t, got))
+				}
+				require.NoError(t, d.Shutdown(t.Context()))
+				require.Empty(t, errs)
+				require.EqualValues(t, 100, d.Stats().Polled)
+				require.NoError(t, e.Close())
+				require.NoError(t, ring.Close())
+			})
+		}
+	}
+}
+
+// next is what comes next. The limit only turns a hang into a failure.
+func next(t *testing.T, from chan uint64) uint64 {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "waited 20 seconds in vain")
+		return 0
 	}
 }

@@ -90,7 +90,7 @@ var engineEdits = []edit{
 			continue
 		}
 		if d.settle(bTAKE) { // arm`},
-	{"engine/run.go", `	if !d.cas(s, (s-runOne)|bQUED) { // [R7]`, `	if !d.cas(s, pick(mutant("R7"), s-runOne, (s-runOne)|bQUED)) { // [R7]`},
+	{"engine/run.go", `	if !d.cas(s, (s-runOne)&^d.keeps()|bQUED) { // [R7]`, `	if !d.cas(s, pick(mutant("R7"), s-runOne, (s-runOne)&^d.keeps()|bQUED)) { // [R7]`},
 	{"engine/run.go", `	if s&bQUED == 0 {
 		d.e.rq.push(&d.machine)
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // nops puts count NOPs through an EVD, batch after batch, and returns how many that
-// were a second. The upcall submits the next batch when it has all of the last.
+// were a second. The upcall submits the next batch when it has all of the last. The EVD
+// is the poller's own, as the ring is the C program's.
 func nops(shape uring.Shape, batch, count int) (rate float64, err error) {
 	ring, err := uring.Open(uring.Config{Entries: 256, Shape: shape})
 	if err != nil {
@@ -35,8 +36,8 @@ func nops(shape uring.Shape, batch, count int) (rate float64, err error) {
 		end       = make(chan error, 1)
 	)
 	d, err := e.NewEVD(engine.EVDConfig{
-		CQs: []hwcq.CQ{ring}, Mode: engine.ModeEvent, Dispatch: engine.DispatchInline,
-		Policy: engine.SingleInstance, Batch: 128,
+		CQs: []hwcq.CQ{ring}, Mode: engine.ModeAdaptive, Dispatch: engine.DispatchInline,
+		Policy: engine.SingleInstance, Exclusive: true, Batch: 128,
 		Upcall: func(u *engine.Upcall) {
 			evs := u.Events()
 			for i := range evs {
