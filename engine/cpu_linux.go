@@ -11,7 +11,8 @@ import (
 // the system numbers them from 0. restore undoes both, on the same goroutine. Where
 // the old CPUs cannot be had back (they have been taken from the process) the
 // goroutine stays locked, so that the thread ends with it: no other goroutine is
-// to run on a thread that is pinned.
+// to run on a thread that is pinned. (Nor does the runtime make new threads from a
+// locked one, which would have its CPU too.)
 //
 // After an error nothing has changed.
 // Source: sched_setaffinity(2), which is of threads: EINVAL is a CPU that does not

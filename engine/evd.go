@@ -162,7 +162,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
 func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
-	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly)
+	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly, cfg.CPU)
 	l.index, l.poll.r.stays = index, true
 	src.links = append(src.links, l)
 	// Whoever enables arms and looks, so the poller need not begin with it.

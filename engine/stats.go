@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/bits"
+	"time"
 
 	"github.com/evdengine/evd/internal/atom"
 )
@@ -48,7 +49,7 @@ type Stats struct {
 	// The sums over the CQs; see CQStats.
 	Arms, ArmErrors, Events, Spurious, Missed, Averted uint64
 	Sleeps, Wakes, Retries, WaitErrs, Stalls           uint64
-	LostInterrupts                                     uint64
+	LostInterrupts, Grown, Shrunk                      uint64
 
 	Panics uint64 // upcalls that panicked
 }
@@ -56,6 +57,7 @@ type Stats struct {
 // CQStats is a snapshot of the counters of one CQ of an EVD.
 type CQStats struct {
 	Mode           Mode   // as last set
+	Polling        bool   // the poller polls at this moment; with ModeAdaptive it may or may not
 	Polled         uint64 // completions taken
 	PolledRuns     uint64 // runs begun by the poller while it polled, which moved something; a little late
 	Arms           uint64 // successful arms
@@ -70,6 +72,10 @@ type CQStats struct {
 	WaitErrs       uint64 // failed waits for an event; the poller polls and tries again
 	Stalls         uint64 // DispatchQueued: times the ring was full and a completion had to wait
 	LostInterrupts uint64 // completions that the watchdog found, nobody having been told of them
+
+	Budget time.Duration // ModeAdaptive: how long the poller polls now before it sleeps; 0 before it has polled
+	Grown  uint64        // times it became longer, since a completion came soon after the poller slept
+	Shrunk uint64        // times it became shorter, since none came for long
 }
 
 // WaitEnds counts why Waits returned; those that were refused at once are not in
@@ -185,6 +191,7 @@ type linkStats struct {
 	arms, armErrs, events, spurious, missed   atom.Counter
 	averted, sleeps, wakes, retries, waitErrs atom.Counter
 	stalls, lost                              atom.Counter
+	budget, grown, shrunk                     atom.Counter // budget: of the patience, in ns
 }
 
 func (st *stats) upcalls() (n uint64) {
@@ -220,7 +227,19 @@ func (l *link) counters() CQStats {
 		WaitErrs:       st.waitErrs.Load(),
 		Stalls:         st.stalls.Load(),
 		LostInterrupts: st.lost.Load(),
+		Polling:        l.polling(),
+		Budget:         time.Duration(st.budget.Load()),
+		Grown:          st.grown.Load(),
+		Shrunk:         st.shrunk.Load(),
 	}
+}
+
+// polling says that its poller, or the shared CQ's, polls.
+func (l *link) polling() bool {
+	if l.port != nil {
+		l = l.port.s.link
+	}
+	return l.state.Load()&lWATCH != 0
 }
 
 // CQStats returns the counters of one CQ: its place in EVDConfig.CQs, from 0. Also
@@ -298,6 +317,8 @@ func (s *Stats) addCQ(c CQStats) {
 	s.WaitErrs += c.WaitErrs
 	s.Stalls += c.Stalls
 	s.LostInterrupts += c.LostInterrupts
+	s.Grown += c.Grown
+	s.Shrunk += c.Shrunk
 }
 
 // add adds the counters of another EVD.
@@ -331,6 +352,6 @@ func (s *Stats) add(o *Stats) {
 		Polled: o.Polled, PolledRuns: o.PolledRuns, Arms: o.Arms, ArmErrors: o.ArmErrors,
 		Events: o.Events, Spurious: o.Spurious, Missed: o.Missed, Averted: o.Averted,
 		Sleeps: o.Sleeps, Wakes: o.Wakes, Retries: o.Retries, WaitErrs: o.WaitErrs,
-		Stalls: o.Stalls, LostInterrupts: o.LostInterrupts,
+		Stalls: o.Stalls, LostInterrupts: o.LostInterrupts, Grown: o.Grown, Shrunk: o.Shrunk,
 	})
 }
