@@ -17,8 +17,8 @@ type CPU int
 const AnyCPU CPU = 0
 
 // OnCPU is CPU n alone, from 0 as the system counts them (Linux:
-// /proc/cpuinfo's "processor"). It must be one that the process may use:
-// Config.Validate and its like tell which those are.
+// /proc/cpuinfo's "processor"). It must be one that the process might use
+// when it began; the error for another one tells which those are.
 func OnCPU(n int) CPU {
 	if n < 0 {
 		return CPU(n) // none, and refused by check

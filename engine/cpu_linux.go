@@ -36,11 +36,13 @@ func pin(cpu int) (restore func(), err error) {
 	}, nil
 }
 
-// usableCPUs are those that the process may use, ascending: its first thread's,
-// whatever thread this is.
-func usableCPUs() ([]int, error) {
+// atStart is where the process might run when it began. Later its first thread may
+// be one that somebody has pinned.
+var atStart, errAtStart = affinity()
+
+func affinity() ([]int, error) {
 	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return nil, os.NewSyscallError("sched_getaffinity", err)
 	}
 	var cpus []int
@@ -51,3 +53,7 @@ func usableCPUs() ([]int, error) {
 	}
 	return cpus, nil
 }
+
+// usableCPUs are those that the process may use, ascending; those that it might
+// when it began, as runtime.NumCPU counts them.
+func usableCPUs() ([]int, error) { return atStart, errAtStart }
