@@ -90,6 +90,11 @@ type EVDConfig struct {
 	// Mode says how the CQs are waited for.
 	Mode Mode
 
+	// WaitMode says what Wait does while there are too few events: sleep, spin, or spin
+	// and then sleep. An EVD that polls a CQ of one OS thread (hwcq.ThreadBound) sleeps,
+	// whatever it says.
+	WaitMode WaitMode
+
 	// SolicitedOnly arms the CQs for solicited and failed completions only. A
 	// poller that polls delivers all of them. Not every driver counts every
 	// failure as solicited (rxe.CQ.Arm says what it does not). The watchdog
@@ -222,6 +227,9 @@ func (c EVDConfig) Validate() error {
 		bad("CPU", c.CPU, "AnyCPU, because there are no CQs to poll")
 	} else if err := c.CPU.check(op, "CPU"); err != nil {
 		errs = append(errs, err)
+	}
+	if c.WaitMode > WaitSpin {
+		bad("WaitMode", c.WaitMode, "WaitPark, WaitAdaptive or WaitSpin")
 	}
 	if err := c.Policy.check(op); err != nil {
 		errs = append(errs, err)

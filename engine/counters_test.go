@@ -65,7 +65,10 @@ func TestWaitEndsNames(t *testing.T) {
 			st.ended(v)
 		}
 	}
-	require.Equal(t, WaitEnds{Events: 1, Time: 2, Context: 3, Woken: 4, Unwaitable: 5, Closed: 6, Dead: 7}, st.waitEnds())
+	st.spun()
+	st.parked()
+	st.parked()
+	require.Equal(t, WaitEnds{Events: 1, Time: 2, Context: 3, Woken: 4, Unwaitable: 5, Closed: 6, Dead: 7, Spun: 1, Parked: 2}, st.waitEnds())
 }
 
 // A shared CQ that is polled counts the runs that its poller began.

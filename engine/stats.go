@@ -88,6 +88,9 @@ type WaitEnds struct {
 	Unwaitable uint64 // EVD.SetUnwaitable
 	Closed     uint64 // EVD.Close
 	Dead       uint64 // nothing can come any more: all CQs have failed
+
+	Spun   uint64 // of Events: they came while the waiter spun (EVDConfig.WaitMode)
+	Parked uint64 // times a waiter went to sleep; one Wait may several times
 }
 
 // NumBatches is how many buckets Stats.Batches has.
@@ -127,7 +130,7 @@ type stats struct {
 }
 
 type (
-	waitEnds [numVerdicts]atom.Counter
+	waitEnds [numWaits]atom.Counter
 	batches  [NumBatches - 2]atom.Counter
 )
 
@@ -142,8 +145,18 @@ func (st *stats) batch(n int) {
 	made(&st.larger)[i-len(st.small)].Add(1)
 }
 
-// ended counts a Wait that ended with v.
+// ended counts a Wait that ended with v, spun one that got its events while it spun,
+// parked a sleep.
 func (st *stats) ended(v verdict) { made(&st.ends)[v].Add(1) }
+func (st *stats) spun()           { made(&st.ends)[waitsSpun].Add(1) }
+func (st *stats) parked()         { made(&st.ends)[waitsParked].Add(1) }
+
+// What waitEnds counts besides verdicts.
+const (
+	waitsSpun = numVerdicts + iota
+	waitsParked
+	numWaits
+)
 
 // made returns what p points to, made by the first.
 func made[T any](p *atom.Pointer[T]) *T {
@@ -181,6 +194,8 @@ func (st *stats) waitEnds() (w WaitEnds) {
 		Unwaitable: e[unwaitable].Load(),
 		Closed:     e[closed].Load(),
 		Dead:       e[deaf].Load(),
+		Spun:       e[waitsSpun].Load(),
+		Parked:     e[waitsParked].Load(),
 	}
 }
 
@@ -348,6 +363,8 @@ func (s *Stats) add(o *Stats) {
 	s.Ends.Unwaitable += o.Ends.Unwaitable
 	s.Ends.Closed += o.Ends.Closed
 	s.Ends.Dead += o.Ends.Dead
+	s.Ends.Spun += o.Ends.Spun
+	s.Ends.Parked += o.Ends.Parked
 	s.addCQ(CQStats{
 		Polled: o.Polled, PolledRuns: o.PolledRuns, Arms: o.Arms, ArmErrors: o.ArmErrors,
 		Events: o.Events, Spurious: o.Spurious, Missed: o.Missed, Averted: o.Averted,
