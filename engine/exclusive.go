@@ -120,7 +120,7 @@ func (d *EVD) linger(r *runner, batch []Event) (some, on bool) {
 	}
 	g := linger{d: d, p: p, s: s, left: int(d.budget)}
 	if Mode(p.pass&cMode) == ModeAdaptive {
-		g.budget = max(p.budget, 1)
+		g.budget = max(p.patience.turns, 1)
 	}
 	defer g.tally.flush(d, p.link)
 	for d.load() == s { // [J2] a plain load, and before each poll
