@@ -90,6 +90,11 @@ type EVDConfig struct {
 	// Mode says how the CQs are waited for.
 	Mode Mode
 
+	// Poller waits for the CQs, together with those of others. nil: each CQ has a
+	// goroutine of its own. The CQs must be ones that can be waited for together
+	// (hwcq.Notifier), and not belong to one OS thread.
+	Poller *Poller
+
 	// SolicitedOnly arms the CQs for solicited and failed completions only. A
 	// poller that polls delivers all of them. Not every driver counts every
 	// failure as solicited (rxe.CQ.Arm says what it does not). The watchdog

@@ -152,18 +152,20 @@ type Engine struct {
 	quietMu   atom.Mutex
 	quietCond *atom.Cond
 
-	mu      atom.Mutex
-	evds    []*EVD             // owner: mu; the async EVD is the first
-	fed     []*EVD             // owner: mu; those with CQs of their own
-	cqs     map[hwcq.CQ]string // owner: mu; who polls a CQ
-	shared  []*SharedCQ        // owner: mu
-	cnos    map[*CNO]bool      // owner: mu
-	nextCNO uint32             // owner: mu
-	nextID  uint32             // owner: mu
-	epGen   uint32             // owner: mu; generations of endpoints
-	closed  bool               // owner: mu
-	gone    Stats              // owner: mu; what closed EVDs had counted
-	looks   atom.Counter       // of the watchdog
+	mu         atom.Mutex
+	evds       []*EVD             // owner: mu; the async EVD is the first
+	fed        []*EVD             // owner: mu; those with CQs of their own
+	cqs        map[hwcq.CQ]string // owner: mu; who polls a CQ
+	shared     []*SharedCQ        // owner: mu
+	cnos       map[*CNO]bool      // owner: mu
+	nextCNO    uint32             // owner: mu
+	pollers    []*Poller          // owner: mu
+	nextPoller uint32             // owner: mu
+	nextID     uint32             // owner: mu
+	epGen      uint32             // owner: mu; generations of endpoints
+	closed     bool               // owner: mu
+	gone       Stats              // owner: mu; what closed EVDs had counted
+	looks      atom.Counter       // of the watchdog
 
 	spawn func(role, name string, fn func()) // starts the engine's goroutines; the explorer's threads in its scenarios
 }

@@ -71,7 +71,8 @@ type poller struct {
 	started bool          // owner: serve; the first look has been, or is not needed
 	budget  int           // owner: serve; empty polls before ModeAdaptive sleeps, 0: not known yet
 	delay   time.Duration // owner: serve; the next back-off
-	r       runner
+	r       *runner
+	m       *member // nil: it has a goroutine of its own
 }
 
 // newLink ties a CQ that was given to the machine it feeds, and to a poller, which
@@ -85,7 +86,7 @@ func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *lin
 	if mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
-	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq)}
+	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq), r: &runner{}}
 	l.poll.ctl.Store(uint32(mode))
 	l.poll.r.tied = l.poll.bond != nil
 	return l
@@ -177,6 +178,10 @@ func (p *poller) loop() {
 
 // backOff waits a while, longer each time until something succeeds.
 func (p *poller) backOff() {
+	if p.m != nil {
+		p.m.g.postpone(p.m)
+		return
+	}
 	pause(p.delay)
 	p.delay = min(2*p.delay, retryMost)
 }
@@ -184,7 +189,7 @@ func (p *poller) backOff() {
 // start triggers the machine and runs it here if it may. It answers whether
 // that moved an event.
 func (p *poller) start(src source) (moved bool) {
-	return p.link.owner.trigger(src) && p.link.owner.runSlot(&p.r)
+	return p.link.owner.trigger(src) && p.link.owner.runSlot(p.r)
 }
 
 // watch polls the CQ until the budget is used up without a completion that
@@ -241,7 +246,13 @@ func (p *poller) sleep() (event bool, err error) {
 }
 
 // kick has the poller look at its CQ.
-func (p *poller) kick() { p.link.cq.Events().Wake() }
+func (p *poller) kick() {
+	if p.m != nil {
+		p.m.note()
+		return
+	}
+	p.link.cq.Events().Wake()
+}
 
 // retryArm has the poller try again after a failed arm.
 func (p *poller) retryArm() {
