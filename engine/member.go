@@ -107,6 +107,9 @@ func (m *member) note() {
 	}
 }
 
+// noted tells whether a Poller is to look after the CQ.
+func (p *poller) noted() bool { return p.m != nil && p.m.noted.Load() != 0 }
+
 // attend is a pass of poller.loop: it does what m was noted for, and decides whether m
 // is polled from now on. It answers whether that moved an event.
 func (m *member) attend() (moved bool) {

@@ -177,8 +177,12 @@ func (l *link) rouse() {
 // completion and nobody polls it, or it has ended and there are none any more. One
 // that could not be armed is its poller's, who looks at it now and then; one whose
 // event has come and whose run waits, for a worker or for room in the ring, is armed
-// by that run; and where only solicited completions interrupt, nobody can tell.
+// by that run; what a Poller was told of is in its list; and where only solicited
+// completions interrupt, nobody can tell.
 func (l *link) expects() bool {
+	if l.poll.noted() {
+		return false
+	}
 	s := l.state.Load()
 	return s&lWATCH == 0 && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)
 }
