@@ -34,14 +34,14 @@ type Config struct {
 	// interrupts, CQs that drop completions, upcalls that do not return, queued
 	// runs that wait for a worker. 1ms..1h; 0 means DefaultWatchdog, NoWatchdog
 	// means never. It looks twice in a period, so that what it has to see twice
-	// is found within one.
+	// is found within one. EVDs with CQs, and those without, are looked at in turn,
+	// 2048 of each at a look: with more, a round takes several looks.
 	Watchdog time.Duration
 
 	// StuckAfter is how long an upcall may run before the watchdog reports it,
 	// once, as an async error; it is not interfered with. Watchdog..24h; 0
-	// means DefaultStuckAfter. It is noticed at the first look after that. EVDs
-	// without CQs are looked at in turn, 2048 at a look: with more, a round takes
-	// several looks, and an upcall may run for two rounds longer.
+	// means DefaultStuckAfter. It is noticed at the first look after that; with
+	// more EVDs than are looked at at once (see Watchdog), up to two rounds later.
 	StuckAfter time.Duration
 
 	// Priority has queued runs begin by class: async errors, then EVDs with stream

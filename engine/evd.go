@@ -144,7 +144,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	w := word(0)
 	if len(src.direct) == 0 {
 		w |= bARM // nothing to arm; who joins a shared CQ arms his port
-	} else {
+	} else if cfg.Poller == nil { // of very many some may never be used: see EVD.poll
 		d.wcs = make([]hwcq.WC, cfg.Batch)
 	}
 	l := e.level(cfg.Policy)
@@ -172,7 +172,7 @@ func (d *EVD) begin(g *Poller) error {
 		if g != nil {
 			if err := g.admit(l.poll); err != nil {
 				errs = append(errs, fmt.Errorf("engine: NewEVD: CQs[%d]: %w", l.index, err))
-				l.poll.done.Signal() // it has ended
+				l.poll.refused()
 			}
 			continue
 		}
@@ -191,11 +191,9 @@ func (d *EVD) begin(g *Poller) error {
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
 func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
-	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly)
+	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly, cfg.Poller)
 	l.index = index
-	if cfg.Poller != nil {
-		l.poll.join(cfg.Poller)
-	} else {
+	if cfg.Poller == nil {
 		l.poll.r.stays = true
 	}
 	src.links = append(src.links, l)

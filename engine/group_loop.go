@@ -24,17 +24,21 @@ func (g *Poller) serve() {
 
 // loop looks after members until the poller is closed.
 func (g *Poller) loop() {
+	idle := 0 // turns in a row that moved nothing
 	for turn := 1; !g.stop.Load(); turn++ {
 		moved := g.attendAll()
 		if g.pollAll() {
 			moved = true
+		}
+		if idle++; moved {
+			idle = 0
 		}
 		switch {
 		case len(g.active) == 0:
 			g.sleep()
 		case atom.Exploring || turn%yieldEvery == 0:
 			g.glance()
-			if !atom.Exploring && !moved && turn%osYieldEvery < yieldEvery {
+			if !atom.Exploring && idle >= osYieldEvery && idle%osYieldEvery < yieldEvery {
 				spin.Yield()
 			}
 			if g.cpu == AnyCPU || turn%osYieldEvery == 0 {

@@ -43,6 +43,20 @@ func (p *poller) join(g *Poller) {
 	p.m.noted.Store(1)
 }
 
+// needDone makes the token by which a member tells that it has left: of very many, few
+// leave. The one who asks it to, and waits, is the first to need it.
+func (p *poller) needDone() {
+	if p.done == (atom.Token{}) {
+		p.done = atom.NewToken()
+	}
+}
+
+// refused is the end of a life that has not begun: admit has failed.
+func (p *poller) refused() {
+	p.needDone()
+	p.done.Signal()
+}
+
 // admit begins the life of a member; resign ends it.
 // Errors: ErrNotSupported if the CQ cannot be waited for beside others; ErrClosed.
 func (g *Poller) admit(p *poller) error {

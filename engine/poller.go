@@ -76,8 +76,8 @@ type poller struct {
 }
 
 // newLink ties a CQ that was given to the machine it feeds, and to a poller, which
-// has yet to be started.
-func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *link {
+// has yet to be started, or to be admitted to g.
+func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool, g *Poller) *link {
 	if mode == ModeAdaptive {
 		e.spinTurns() // measured here, not by the poller
 	}
@@ -86,9 +86,16 @@ func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *lin
 	if mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
-	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq), r: &runner{}}
+	l.poll = &poller{link: l, e: e, bond: newBond(cq)}
+	if g != nil {
+		l.poll.join(g)
+	} else {
+		l.poll.r, l.poll.done = &runner{}, atom.NewToken()
+	}
 	l.poll.ctl.Store(uint32(mode))
-	l.poll.r.tied = l.poll.bond != nil
+	if g == nil {
+		l.poll.r.tied = l.poll.bond != nil
+	}
 	return l
 }
 
@@ -262,6 +269,7 @@ func (p *poller) retryArm() {
 
 // askStop has serve end.
 func (p *poller) askStop() {
+	p.needDone()
 	p.ctl.Or(cStop)
 	p.kick()
 }

@@ -132,18 +132,15 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	s.closer.Signal()
 	s.machine = machine{e: e, self: s}
 	s.word.Store(uint64(word(0).policy(1 << limShift)))
-	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly)
+	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly, cfg.Poller)
 	s.depth = s.link.depth
-	if cfg.Poller != nil {
-		s.link.poll.join(cfg.Poller)
-	}
 	if err := e.addShared(s); err != nil {
 		return nil, err
 	}
 	e.trace(TraceAPI, "shared_create", "shared", s.name)
 	if g := cfg.Poller; g != nil {
 		if err := g.admit(s.link.poll); err != nil {
-			s.link.poll.done.Signal() // it has ended
+			s.link.poll.refused()
 			_ = s.close(context.Background())
 			return nil, fmt.Errorf("%s: CQ: %w", op, err)
 		}

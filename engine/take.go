@@ -104,7 +104,7 @@ func (d *EVD) takeCQs(dst []Event) int {
 // poll takes up to most completions from a CQ.
 func (d *EVD) poll(l *link, most int) []hwcq.WC {
 	if d.wcs == nil {
-		d.wcs = make([]hwcq.WC, d.batch) // the first CQ is a port
+		d.wcs = make([]hwcq.WC, d.batch) // the first CQ is a port, or a Poller's
 	}
 	k := min(most, len(d.wcs))
 	n := l.cq.Poll(d.wcs[:k])
