@@ -12,13 +12,10 @@ func (g *Poller) pollAll() (moved bool) {
 		return false
 	}
 	g.passes++
-	// Polling this many costs about as much as a pause: so idle polls are counted
-	// in what one poll costs a poller that has one CQ.
-	cost := 1 + len(g.active)/pollsPerPause
 	for g.turn = 0; g.turn < len(g.active); {
 		m := g.active[g.turn]
 		g.at = m
-		if m.poll(cost) {
+		if m.poll() {
 			moved = true
 		}
 		g.at = nil
@@ -29,7 +26,11 @@ func (g *Poller) pollAll() (moved bool) {
 	return moved
 }
 
-const pollsPerPause = 8
+// armPolls is the budget of empty polls of a member while others are polled too. That is
+// about what an arm costs and the event that comes of it, system calls both; to rest
+// costs no more then, since the goroutine is awake when the event comes. Only the last
+// one that is active goes on for as long as a wake-up costs (see Engine.spinTurns).
+const armPolls = 128
 
 // activate has m polled from the next pass on.
 func (g *Poller) activate(m *member) {

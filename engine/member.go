@@ -226,9 +226,9 @@ func (m *member) settle() {
 	}
 }
 
-// poll is a turn of poller.watch, for an active member. cost is what a poll that
-// finds nothing counts. It answers whether that moved an event.
-func (m *member) poll(cost int) (moved bool) {
+// poll is a turn of poller.watch, for an active member. It answers whether that
+// moved an event.
+func (m *member) poll() (moved bool) {
 	p, l := m.p, m.p.link
 	m.g.r.home = l.owner
 	switch {
@@ -243,7 +243,7 @@ func (m *member) poll(cost int) (moved bool) {
 		m.idle = 0
 		m.found++
 	} else {
-		m.idle += cost
+		m.idle++
 		if m.found > 0 { // not one by one: that would be an add for each
 			l.stats.found.Add(m.found)
 			m.found = 0
@@ -259,7 +259,7 @@ func (m *member) poll(cost int) (moved bool) {
 		if p.budget == 0 {
 			p.budget = p.e.spinTurns() // setMode has measured
 		}
-		if m.idle < p.budget {
+		if m.idle < p.budget && (m.idle < armPolls || len(m.g.active) == 1) {
 			return moved
 		}
 	}
