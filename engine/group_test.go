@@ -390,3 +390,24 @@ func TestPollerRefuses(t *testing.T) {
 	_, err = e.NewPoller(PollerConfig{})
 	require.ErrorIs(t, err, ErrClosed)
 }
+
+func TestZeroAllocPoller(t *testing.T) {
+	for _, mode := range []Mode{ModeEvent, ModeAdaptive, ModeSpin} {
+		t.Run(mode.String(), func(t *testing.T) {
+			e := newTestEngine(t, Config{Workers: 1})
+			g := newPoller(t, e)
+			var cs []*counted
+			for range 4 {
+				cs = append(cs, newCounted(t, e, EVDConfig{Poller: g, Mode: mode}, mock.Config{}))
+			}
+			n := 0
+			require.Zero(t, testing.AllocsPerRun(1000, func() {
+				c := cs[n%len(cs)]
+				n++
+				for c.send(t); c.got.Load() != c.sent; {
+					atom.Spin()
+				}
+			}))
+		})
+	}
+}
