@@ -12,7 +12,7 @@ import (
 type source struct {
 	r      *Ring
 	reader atom.Uint32          // who is inside: a reader value. Writers: Wait, TryWait.
-	note   atom.Pointer[func()] // Writer: Notify. Reader: teardown
+	note   atom.Pointer[func()] // Writer: Notify. Readers: Wake, teardown
 }
 
 // Values of source.reader.
@@ -60,8 +60,8 @@ func (s *source) TryWait() (event bool, err error) {
 	return event, err
 }
 
-// Notify implements [hwcq.Notifier] for a portable ring: its eventfd tells of events
-// and Wakes, fn of Close. An owner's ring can only be waited for on its thread: the
+// Notify implements [hwcq.Notifier] for a portable ring: its eventfd tells of events,
+// fn of Wakes and of Close. An owner's ring can only be waited for on its thread: the
 // error matches [hwcq.ErrNotSupported].
 func (s *source) Notify(fn func()) (fd int, err error) {
 	switch {
@@ -79,7 +79,12 @@ func (s *source) Notify(fn func()) (fd int, err error) {
 }
 
 // Wake makes the current or the next Wait return; see [hwcq.EventSource].
-func (s *source) Wake() { s.r.note.wake() }
+func (s *source) Wake() {
+	s.r.note.wake()
+	if fn := s.note.Load(); fn != nil {
+		(*fn)() // the eventfd is rung once until a Wait
+	}
+}
 
 // waitable says why nobody should wait.
 func (r *Ring) waitable() error {
