@@ -132,6 +132,7 @@ flood: ## one EVD flooded by posters: the latency of 16 others, with one worker 
 scale: ## 100,000 idle EVDs: ns an event of active ones beside them (in turn, ROUNDS=7 times), bytes an EVD, a wake-up among them, goroutines
 	@for i in $$(seq $(ROUNDS)); do $(GO) test -run '^$$' -bench 'ScaleActive$$' -benchtime 300ms ./engine | grep -E '^Benchmark|^FAIL' || exit 1; done
 	@$(GO) test -run '^$$' -bench 'ScaleWake$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
+	@$(GO) test -run '^$$' -bench 'Pollers$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
 
 .PHONY: soak
 soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes; then URING=10000000 requests of io_uring

@@ -153,6 +153,8 @@ type sink interface {
 	trigger(src source) bool
 	runSlot(r *runner) (moved bool)
 	load() word
+	startQueued() bool
+	requeue()
 	noteArm(l *link, err error)
 	cqFailed(l *link, err error, other alarm)
 }

@@ -249,6 +249,9 @@ func (e *Engine) CloseContext(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := e.closePollers(); err != nil {
+		return err
+	}
 	if err := e.async.close(ctx); err != nil {
 		return err
 	}

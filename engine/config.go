@@ -95,6 +95,11 @@ type EVDConfig struct {
 	// whatever it says.
 	WaitMode WaitMode
 
+	// Poller waits for the CQs, together with those of others. nil: each CQ has a
+	// goroutine of its own. The CQs must be ones that can be waited for together
+	// (hwcq.Notifier), and not belong to one OS thread.
+	Poller *Poller
+
 	// SolicitedOnly arms the CQs for solicited and failed completions only. A
 	// poller that polls delivers all of them. Not every driver counts every
 	// failure as solicited (rxe.CQ.Arm says what it does not). The watchdog
@@ -239,6 +244,8 @@ func (c EVDConfig) Validate() error {
 	}
 	if c.CPU != AnyCPU && len(c.CQs) == 0 {
 		bad("CPU", c.CPU, "AnyCPU, because there are no CQs to poll")
+	} else if c.CPU != AnyCPU && c.Poller != nil {
+		bad("CPU", c.CPU, "AnyCPU, because Poller is set: PollerConfig.CPU says where it runs")
 	} else if err := c.CPU.check(op, "CPU"); err != nil {
 		errs = append(errs, err)
 	}

@@ -22,6 +22,7 @@ func (s *SharedCQ) runSlot(r *runner) (moved bool) {
 }
 
 func (s *SharedCQ) demux(r *runner) (moved bool) {
+	left := DefaultBudget
 	for {
 		if len(s.due) > 0 {
 			s.fire(r)
@@ -34,7 +35,17 @@ func (s *SharedCQ) demux(r *runner) (moved bool) {
 			}
 			continue
 		}
-		if s.fetch() > 0 {
+		if r != nil && r.home != nil && left <= 0 && s.link.failed.Load() == 0 {
+			if w&bMISS != 0 {
+				s.word.CompareAndSwap(uint64(w), uint64(w&^bMISS))
+			} else if s.cas(w, w-runOne) { // [P4] as of a pump: the rest after the others
+				s.link.poll.kick()
+				return moved
+			}
+			continue
+		}
+		if n := s.fetch(); n > 0 {
+			left -= n
 			moved = true
 			continue
 		}

@@ -35,14 +35,14 @@ type Config struct {
 	// interrupts, CQs that drop completions, upcalls that do not return, queued
 	// runs that wait for a worker. 1ms..1h; 0 means DefaultWatchdog, NoWatchdog
 	// means never. It looks twice in a period, so that what it has to see twice
-	// is found within one.
+	// is found within one. EVDs with CQs, and those without, are looked at in turn,
+	// 2048 of each at a look: with more, a round takes several looks.
 	Watchdog time.Duration
 
 	// StuckAfter is how long an upcall may run before the watchdog reports it,
 	// once, as an async error; it is not interfered with. Watchdog..24h; 0
-	// means DefaultStuckAfter. It is noticed at the first look after that. EVDs
-	// without CQs are looked at in turn, 2048 at a look: with more, a round takes
-	// several looks, and an upcall may run for two rounds longer.
+	// means DefaultStuckAfter. It is noticed at the first look after that; with
+	// more EVDs than are looked at at once (see Watchdog), up to two rounds later.
 	StuckAfter time.Duration
 
 	// Priority has queued runs begin by class: async errors, then EVDs with stream
@@ -153,18 +153,20 @@ type Engine struct {
 	quietMu   atom.Mutex
 	quietCond *atom.Cond
 
-	mu      atom.Mutex
-	evds    []*EVD             // owner: mu; the async EVD is the first
-	fed     []*EVD             // owner: mu; those with CQs of their own
-	cqs     map[hwcq.CQ]string // owner: mu; who polls a CQ
-	shared  []*SharedCQ        // owner: mu
-	cnos    map[*CNO]bool      // owner: mu
-	nextCNO uint32             // owner: mu
-	nextID  uint32             // owner: mu
-	epGen   uint32             // owner: mu; generations of endpoints
-	closed  bool               // owner: mu
-	gone    Stats              // owner: mu; what closed EVDs had counted
-	looks   atom.Counter       // of the watchdog
+	mu         atom.Mutex
+	evds       []*EVD             // owner: mu; the async EVD is the first
+	fed        []*EVD             // owner: mu; those with CQs of their own
+	cqs        map[hwcq.CQ]string // owner: mu; who polls a CQ
+	shared     []*SharedCQ        // owner: mu
+	cnos       map[*CNO]bool      // owner: mu
+	nextCNO    uint32             // owner: mu
+	pollers    []*Poller          // owner: mu
+	nextPoller uint32             // owner: mu
+	nextID     uint32             // owner: mu
+	epGen      uint32             // owner: mu; generations of endpoints
+	closed     bool               // owner: mu
+	gone       Stats              // owner: mu; what closed EVDs had counted
+	looks      atom.Counter       // of the watchdog
 
 	spinning    atom.Int32 // waiters that spin by their patience. Writers: they. It limits, no more
 	maxSpinning int32

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/evdengine/evd/hwcq"
@@ -86,6 +88,9 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if g := cfg.Poller; g != nil && g.e != e {
+		return nil, g.foreignErr("engine: NewEVD")
+	}
 	if c := cfg.CNO; c != nil {
 		if c.e != e {
 			return nil, c.foreignErr("engine: NewEVD")
@@ -99,6 +104,9 @@ func (e *Engine) NewEVD(cfg EVDConfig) (*EVD, error) {
 		if cfg.CNO != nil {
 			cfg.CNO.letGo()
 		}
+		return nil, err
+	}
+	if err := d.begin(cfg.Poller); err != nil {
 		return nil, err
 	}
 	if err := d.bindCQs("engine: NewEVD"); err != nil {
@@ -142,7 +150,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	w := word(0)
 	if len(src.direct) == 0 {
 		w |= bARM // nothing to arm; who joins a shared CQ arms his port
-	} else {
+	} else if cfg.Poller == nil { // of very many some may never be used: see EVD.poll
 		d.wcs = make([]hwcq.WC, cfg.Batch)
 	}
 	d.spinner = d.newSpinner(cfg.WaitMode)
@@ -156,21 +164,45 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	if cfg.CNO != nil {
 		d.join(cfg.CNO) // refused only if the engine has been closed meanwhile, and the EVD with it
 	}
-	for _, l := range src.links { // those of now may have ports: a waiter of the CNO may have had it join
+	return d, nil
+}
+
+// begin starts the pollers of the EVD's CQs, or gives them to g. After an error the EVD is
+// closed.
+func (d *EVD) begin(g *Poller) error {
+	e := d.e
+	var errs []error
+	for _, l := range d.links() {
+		if l.poll == nil {
+			continue // a port: a waiter of the CNO had it join
+		}
+		if g != nil {
+			if err := g.admit(l.poll); err != nil {
+				errs = append(errs, fmt.Errorf("engine: NewEVD: CQs[%d]: %w", l.index, err))
+				l.poll.refused()
+			}
+			continue
+		}
 		if e.tracing&traceRegions != 0 {
 			l.poll.r.labelled("poller", d.name)
 		}
 		e.keep("poller", d.name, l.poll.serve, l.poll.done)
 	}
-	return d, nil
+	if len(errs) > 0 {
+		_ = d.close(context.Background()) // no upcall has begun that could stay
+	}
+	return errors.Join(errs...)
 }
 
 // attach ties a CQ to the EVD, directly or through a pump. (Not through one
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
 func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
-	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly, cfg.CPU)
-	l.index, l.poll.r.stays = index, true
+	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly, cfg.CPU, cfg.Poller)
+	l.index = index
+	if cfg.Poller == nil {
+		l.poll.r.stays = true
+	}
 	if cfg.Exclusive {
 		l.poll.r.lingers = l.poll
 	}

@@ -39,6 +39,9 @@ func (c EVDConfig) checkExclusive(bad func(name string, value any, allowed strin
 	if c.CNO != nil {
 		bad("CNO", c.CNO.name, "nil, because Exclusive is set")
 	}
+	if c.Poller != nil {
+		bad("Poller", c.Poller.name, "nil, because Exclusive is set: a poller that lingers has no other CQs")
+	}
 }
 
 // notExclusive refuses what an exclusive EVD cannot have.

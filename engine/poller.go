@@ -76,12 +76,13 @@ type poller struct {
 	idled    int           // owner: serve; idle turns at the end of the last stay in a run
 	patience patience      // owner: serve; of ModeAdaptive
 	delay    time.Duration // owner: serve; the next back-off
-	r        runner
+	r        *runner
+	m        *member // nil: it has a goroutine of its own
 }
 
 // newLink ties a CQ that was given to the machine it feeds, and to a poller, which
-// has yet to be started.
-func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool, cpu CPU) *link {
+// has yet to be started, or to be admitted to g.
+func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool, cpu CPU, g *Poller) *link {
 	if mode == ModeAdaptive {
 		e.spinBudget() // measured here, not by the poller
 	}
@@ -90,9 +91,16 @@ func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool, cpu 
 	if mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
-	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq, cpu)}
+	l.poll = &poller{link: l, e: e, bond: newBond(cq, cpu)}
+	if g != nil {
+		l.poll.join(g)
+	} else {
+		l.poll.r, l.poll.done = &runner{}, atom.NewToken()
+	}
 	l.poll.ctl.Store(uint32(mode))
-	l.poll.r.tied = l.poll.bond != nil
+	if g == nil {
+		l.poll.r.tied = l.poll.bond != nil
+	}
 	return l
 }
 
@@ -190,6 +198,10 @@ func (p *poller) loop() {
 
 // backOff waits a while, longer each time until something succeeds.
 func (p *poller) backOff() {
+	if p.m != nil {
+		p.m.g.postpone(p.m)
+		return
+	}
 	pause(p.delay)
 	p.delay = min(2*p.delay, retryMost)
 }
@@ -197,7 +209,7 @@ func (p *poller) backOff() {
 // start triggers the machine and runs it here if it may. It answers whether
 // that moved an event.
 func (p *poller) start(src source) (moved bool) {
-	return p.link.owner.trigger(src) && p.link.owner.runSlot(&p.r)
+	return p.link.owner.trigger(src) && p.link.owner.runSlot(p.r)
 }
 
 // watch polls the CQ until the budget is used up without a completion that
@@ -253,7 +265,13 @@ func (p *poller) sleep() (event bool, err error) {
 }
 
 // kick has the poller look at its CQ.
-func (p *poller) kick() { p.link.cq.Events().Wake() }
+func (p *poller) kick() {
+	if p.m != nil {
+		p.m.note()
+		return
+	}
+	p.link.cq.Events().Wake()
+}
 
 // retryArm has the poller try again after a failed arm.
 func (p *poller) retryArm() {
@@ -263,6 +281,7 @@ func (p *poller) retryArm() {
 
 // askStop has serve end.
 func (p *poller) askStop() {
+	p.needDone()
 	p.ctl.Or(cStop)
 	p.kick()
 }

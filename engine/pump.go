@@ -62,7 +62,8 @@ func (p *pump) runSlot(r *runner) (moved bool) {
 //
 // A borrowed run (r is nil: the caller has just freed space, see startPumps)
 // ends after one ring's worth of completions, or hardware that keeps up with
-// other consumers would keep the caller for ever; the poller goes on.
+// other consumers would keep the caller for ever; the poller goes on. So does a run
+// on a Poller's goroutine, which has others to look after.
 func (p *pump) drain(r *runner) (moved bool) {
 	left := p.d.ring.Cap()
 	for {
@@ -77,7 +78,7 @@ func (p *pump) drain(r *runner) (moved bool) {
 			// After the word and before an exchange from that word without MISS:
 			// a poller that ends has set failed, and then MISS. Then this run
 			// goes on, to the end of what the CQ has.
-			if r == nil && left <= 0 && p.link.failed.Load() == 0 {
+			if (r == nil || r.home != nil) && left <= 0 && p.link.failed.Load() == 0 {
 				if s&bMISS != 0 {
 					p.word.CompareAndSwap(uint64(s), uint64(s&^bMISS))
 				} else if p.cas(s, s-runOne) { // [P4] what is left is on the CQ

@@ -23,6 +23,12 @@ type runner struct {
 	// its budget it yields the CPU and goes on instead of handing over.
 	stays bool
 
+	// home is the machine that a Poller's goroutine runs now: at the end of a budget
+	// it sets owes, and goes on with it in the next turn, after the others. nil: not
+	// a Poller's.
+	home sink
+	owes bool
+
 	// tied: it is locked to its thread, where to yield is to switch threads, twice:
 	// so it does that now and then only. (The runtime interrupts it after 10 ms anyway.)
 	tied  bool
@@ -121,7 +127,7 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 				if r.yields() {
 					atom.Spin()
 				}
-			} else if d.handOver() {
+			} else if d.handOver(r) {
 				return moved
 			}
 			continue
@@ -194,9 +200,10 @@ func (d *EVD) startPumps() {
 }
 
 // handOver is transition [R7]: the budget is used up, the slot goes to a
-// queued run. TAKE is not held, but of an exclusive EVD, which gives it back here. It answers false when the word changed; then
-// the caller goes on.
-func (d *EVD) handOver() bool {
+// queued run. TAKE is not held, but of an exclusive EVD, which gives it back here. It
+// answers false when the word changed; then the caller goes on. A Poller (r.home) keeps
+// the queued run to itself.
+func (d *EVD) handOver(r *runner) bool {
 	s := d.load()
 	if s.run() > s.lim() {
 		return false // [R1] does it
@@ -204,7 +211,11 @@ func (d *EVD) handOver() bool {
 	if !d.cas(s, (s-runOne)&^d.keeps()|bQUED) { // [R7] pairs with [W]
 		return false
 	}
-	if s&bQUED == 0 {
+	switch {
+	case s&bQUED != 0:
+	case r != nil && r.home == sink(d):
+		r.owes = true
+	default:
 		d.e.rq.push(&d.machine)
 	}
 	d.stats.handOvers.Add(1)
@@ -230,7 +241,7 @@ func (d *EVD) abandon() {
 			if d.cas(s, (s-runOne)&^d.keeps()|bMISS) { // [R1]
 				return
 			}
-		} else if d.handOver() {
+		} else if d.handOver(nil) {
 			return
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/internal/pad"
 )
 
@@ -112,4 +114,38 @@ func TestScaleWatchdog(t *testing.T) {
 		seen = now
 	}
 	require.Equal(t, len(evds), seen)
+}
+
+// Very many EVDs, each over a CQ of its own, on one Poller (BenchmarkPollers has
+// 100,000): neither a goroutine nor a
+// timer each, 1 KiB more than an EVD without CQ at most, and a wake-up touches who has
+// something, not all.
+func TestScalePoller(t *testing.T) {
+	const n = 10_000
+	e, err := New(Config{Workers: 1, Watchdog: NoWatchdog})
+	require.NoError(t, err)
+	g := newPoller(t, e)
+	goroutines := runtime.NumGoroutine()
+	var got atom.Counter
+	cqs, each := members(t, e, g, n, ModeAdaptive, func(*Upcall) { got.Add(1) })
+	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+	each -= 64 * float64(slotBytes)
+	t.Logf("%.0f bytes an EVD and its place in the poller, beside the places of its ring and its CQ", each)
+	require.LessOrEqual(t, each, 2048.0)
+	idle(t, g)
+	before := g.Stats()
+	const some = 100
+	for i := range some {
+		_, err := cqs[i*(n/some)].Complete(hwcq.WC{}, false)
+		require.NoError(t, err)
+	}
+	waitFor(t, func() bool { return got.Load() == some })
+	idle(t, g)
+	after := g.Stats()
+	require.Equal(t, n, after.Members)
+	require.LessOrEqual(t, after.Visits-before.Visits, uint64(some), "members looked after, of those that had something")
+	require.NoError(t, e.Close())
+	for _, cq := range cqs {
+		require.NoError(t, cq.Close())
+	}
 }

@@ -26,6 +26,9 @@ type SharedCQConfig struct {
 	// Mode says how the CQ is waited for.
 	Mode Mode
 
+	// Poller waits for the CQ, together with others: see EVDConfig.Poller.
+	Poller *Poller
+
 	// SolicitedOnly arms the CQ for solicited and failed completions only: see
 	// EVDConfig.SolicitedOnly.
 	SolicitedOnly bool
@@ -50,7 +53,9 @@ func (c SharedCQConfig) Validate() error {
 	if c.Mode > ModeSpin {
 		errs = append(errs, param.Invalid(op, "Mode", c.Mode, "ModeAdaptive, ModeEvent or ModeSpin"))
 	}
-	if err := c.CPU.check(op, "CPU"); err != nil {
+	if c.CPU != AnyCPU && c.Poller != nil {
+		errs = append(errs, param.Invalid(op, "CPU", c.CPU, "AnyCPU, because Poller is set: PollerConfig.CPU says where it runs"))
+	} else if err := c.CPU.check(op, "CPU"); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Batch < 0 || c.Batch > maxBatch {
@@ -125,6 +130,9 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if g := cfg.Poller; g != nil && g.e != e {
+		return nil, g.foreignErr(op)
+	}
 	if cfg.Batch == 0 {
 		cfg.Batch = DefaultBatch
 	}
@@ -132,15 +140,23 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	s.closer.Signal()
 	s.machine = machine{e: e, self: s}
 	s.word.Store(uint64(word(0).policy(1 << limShift)))
-	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly, cfg.CPU)
+	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly, cfg.CPU, cfg.Poller)
 	s.depth = s.link.depth
 	if err := e.addShared(s); err != nil {
 		return nil, err
 	}
+	e.trace(TraceAPI, "shared_create", "shared", s.name)
+	if g := cfg.Poller; g != nil {
+		if err := g.admit(s.link.poll); err != nil {
+			s.link.poll.refused()
+			_ = s.close(context.Background())
+			return nil, fmt.Errorf("%s: CQ: %w", op, err)
+		}
+		return s, nil
+	}
 	if e.tracing&traceRegions != 0 {
 		s.link.poll.r.labelled("poller", s.name)
 	}
-	e.trace(TraceAPI, "shared_create", "shared", s.name)
 	e.keep("poller", s.name, s.link.poll.serve, s.link.poll.done)
 	if err := s.link.poll.bound(); err != nil {
 		_ = s.close(context.Background()) // nobody has joined

@@ -104,7 +104,13 @@ func (d *EVD) takeCQs(dst []Event) int {
 // poll takes up to most completions from a CQ.
 func (d *EVD) poll(l *link, most int) []hwcq.WC {
 	if d.wcs == nil {
-		d.wcs = make([]hwcq.WC, d.batch) // the first CQ is a port
+		if l.poll != nil && l.poll.m != nil && !l.cq.Pending() {
+			if l.fresh {
+				l.noteLook(0)
+			}
+			return nil // one that has never had anything needs no buffer
+		}
+		d.wcs = make([]hwcq.WC, d.batch) // the first CQ is a port, or a Poller's
 	}
 	k := min(most, len(d.wcs))
 	n := l.cq.Poll(d.wcs[:k])

@@ -160,4 +160,7 @@ func (m *machine) cas(s, n word) bool {
 	return true
 }
 
+// requeue puts a machine whose QUED was set into the run queue.
+func (m *machine) requeue() { m.e.rq.push(m) }
+
 func (m *machine) load() word { return word(m.word.Load()) }

@@ -20,6 +20,7 @@ type watchdog struct {
 	waited     bool   // a run was waiting then
 	ticks      uint32 // looks so far
 	cursor     int    // in Engine.evds: who is looked at next
+	fed        int    // in Engine.fed: the same
 }
 
 // linkDog is what the watchdog remembers of a CQ.
@@ -61,12 +62,7 @@ func (e *Engine) tick() {
 	e.looks.Add(1)
 	e.mu.Lock()
 	e.dog.ticks++
-	for _, d := range e.fed {
-		for _, l := range d.links() {
-			d.lookAtCQ(l)
-		}
-		d.lookAtUpcall()
-	}
+	e.lookAtFed()
 	e.lookAround()
 	for _, s := range e.shared {
 		s.look()
@@ -75,9 +71,25 @@ func (e *Engine) tick() {
 	e.lookAtWorkers()
 }
 
-// looksAtOnce bounds how long a look at EVDs without CQs, of which there may be very
-// many, keeps Engine.mu: under a millisecond.
+// looksAtOnce bounds how long a look at EVDs, of which there may be very many, keeps
+// Engine.mu: about a millisecond.
 const looksAtOnce = 2048
+
+// lookAtFed looks at the EVDs with CQs: at all, up to looksAtOnce, or else at the next
+// ones. (As in lookAround one may be left out of a round.)
+func (e *Engine) lookAtFed() {
+	for range min(looksAtOnce, len(e.fed)) {
+		if e.dog.fed >= len(e.fed) {
+			e.dog.fed = 0
+		}
+		d := e.fed[e.dog.fed]
+		e.dog.fed++
+		for _, l := range d.links() {
+			d.lookAtCQ(l)
+		}
+		d.lookAtUpcall()
+	}
+}
 
 // lookAround looks at the next EVDs without CQs. (One that takes the place of another
 // that was closed may be left out of a round.)
@@ -177,8 +189,12 @@ func (l *link) rouse() {
 // completion and nobody polls it, or it has ended and there are none any more. One
 // that could not be armed is its poller's, who looks at it now and then; one whose
 // event has come and whose run waits, for a worker or for room in the ring, is armed
-// by that run; and where only solicited completions interrupt, nobody can tell.
+// by that run; what a Poller was told of is in its list; and where only solicited
+// completions interrupt, nobody can tell.
 func (l *link) expects() bool {
+	if l.poll.noted() {
+		return false
+	}
 	s := l.state.Load()
 	return s&lWATCH == 0 && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)
 }

@@ -18,7 +18,7 @@ type property struct {
 
 // properties are all of them.
 func properties() []property {
-	return slices.Concat(pollProperties, armProperties, sourceProperties, faultProperties, closeProperties, boundProperties, loadProperties)
+	return slices.Concat(pollProperties, armProperties, sourceProperties, notifyProperties, faultProperties, closeProperties, boundProperties, loadProperties)
 }
 
 // Run checks every property of the driver's CQ, each in a subtest on CQs of

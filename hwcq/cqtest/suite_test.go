@@ -49,6 +49,11 @@ func (s *source) Wait() (bool, error)    { return s.wait() }
 func (s *source) TryWait() (bool, error) { return s.try() }
 func (s *source) Wake()                  { s.wake() }
 
+// mute is a source that can be waited for with others, and never tells.
+type mute struct{ *source }
+
+func (mute) Notify(func()) (int, error) { return -1, nil }
+
 func newRig(t testing.TB, cfg mock.Config, depth int) *rig {
 	cfg.Depth = depth
 	c, err := mock.New(cfg)
@@ -442,6 +447,9 @@ var brokens = []broken{
 	}},
 	{name: "an overrun is told to nobody", finds: "overrun/waiter", spoil: func(r *rig) {
 		r.arm = func(bool) (bool, error) { return false, nil }
+	}},
+	{name: "tells nothing to who waits for many", finds: "source/notify", spoil: func(r *rig) {
+		r.events = func() hwcq.EventSource { return mute{r.src} }
 	}},
 	{name: "a removed CQ is armed", finds: "removal", spoil: func(r *rig) {
 		r.arm = func(s bool) (bool, error) {

@@ -253,5 +253,7 @@ func (c *CQ) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	return c.f.Close() // gets Wait out
+	err := c.f.Close() // gets Wait out
+	c.src.kick()       // and who waits elsewhere
+	return err
 }

@@ -20,14 +20,18 @@ import (
 // sees the change, or the read ends at once.
 type source struct {
 	cq     *CQ
-	armed  atom.Bool   // Writers: Arm sets, CQ.add clears
-	raised atom.Uint64 // events not taken. Writers: CQ.add, the waiter
-	woken  atom.Bool   // Writers: Wake sets, the waiter clears
-	inside atom.Bool   // somebody is in Wait or TryWait
-	buf    [8]byte     // of the waiter
+	armed  atom.Bool            // Writers: Arm sets, CQ.add clears
+	raised atom.Uint64          // events not taken. Writers: CQ.add, the waiter
+	woken  atom.Bool            // Writers: Wake sets, the waiter clears
+	inside atom.Bool            // somebody is in Wait or TryWait
+	buf    [8]byte              // of the waiter
+	note   atom.Pointer[func()] // Writer: Notify. Readers: who kicks
 }
 
-var _ hwcq.EventSource = (*source)(nil)
+var (
+	_ hwcq.EventSource = (*source)(nil)
+	_ hwcq.Notifier    = (*source)(nil)
+)
 
 // over is a deadline in the past.
 var over = time.Unix(1, 0)
@@ -38,8 +42,29 @@ func (s *source) raise() {
 	s.kick()
 }
 
-// kick gets the waiter out of its read. On a closed CQ it is already.
-func (s *source) kick() { _ = s.cq.f.SetReadDeadline(over) }
+// kick gets the waiter out of its read. On a closed CQ it is already. Who was
+// told to call something instead has no waiter.
+func (s *source) kick() {
+	if fn := s.note.Load(); fn != nil {
+		(*fn)()
+		return
+	}
+	_ = s.cq.f.SetReadDeadline(over)
+}
+
+// Notify implements hwcq.Notifier: the descriptor tells of signals, fn of those
+// that another Poll, Pending or Arm has read from it first, of Wakes and of Close.
+func (s *source) Notify(fn func()) (fd int, err error) {
+	if fn == nil {
+		s.note.Store(nil)
+		return -1, nil
+	}
+	s.note.Store(&fn) // before the caller's look: who comes later calls it
+	if fd = s.cq.FD(); fd < 0 {
+		return -1, errClosed
+	}
+	return fd, nil
+}
 
 // take consumes an event. Only the waiter takes.
 func (s *source) take() bool {

@@ -15,7 +15,7 @@ import (
 //
 // Invariant: taken <= raised. Whoever changes raised, woken, gone or closed puts the
 // token in afterwards, and Wait looks at all four after each token: a token
-// says "look again", nothing more.
+// says "look again", nothing more. Who is to be told by Notify is told then.
 type events struct {
 	raised atom.Uint64  // Writer: hardware. Readers: the waiter, Stats
 	woken  atom.Bool    // Writers: Wake sets, the waiter clears
@@ -23,6 +23,7 @@ type events struct {
 	gone   atom.Bool    // Writer: remove
 	wakes  atom.Counter // calls of Wake, for Stats
 	tok    atom.Token
+	note   atom.Pointer[func()] // Writer: Notify. Readers: who puts the token in
 	_      pad.Line
 
 	taken atom.Counter // Writer: the waiter. Reader: Stats
@@ -31,7 +32,10 @@ type events struct {
 
 const ruleWait = "at most one goroutine at a time may be in EventSource.Wait or TryWait"
 
-var _ hwcq.EventSource = (*events)(nil)
+var (
+	_ hwcq.EventSource = (*events)(nil)
+	_ hwcq.Notifier    = (*events)(nil)
+)
 
 // Events implements hwcq.CQ.
 func (c *CQ) Events() hwcq.EventSource { return &c.ev }
@@ -67,7 +71,34 @@ func (e *events) TryWait() (event bool, err error) {
 	if e.closed.Load() {
 		return false, hwcq.ErrClosed
 	}
-	return e.take(), nil
+	if e.take() {
+		return true, nil
+	}
+	if e.gone.Load() {
+		return false, hwcq.ErrRemoved
+	}
+	return false, nil
+}
+
+// Notify implements hwcq.Notifier. There is no descriptor.
+func (e *events) Notify(fn func()) (fd int, err error) {
+	if fn == nil {
+		e.note.Store(nil)
+		return -1, nil
+	}
+	e.note.Store(&fn) // before the caller's look: who comes later calls it
+	if e.closed.Load() {
+		return -1, hwcq.ErrClosed
+	}
+	return -1, nil
+}
+
+// tell has the waiter look.
+func (e *events) tell() {
+	e.tok.Signal()
+	if fn := e.note.Load(); fn != nil {
+		(*fn)()
+	}
 }
 
 func (e *events) take() bool {
@@ -84,21 +115,21 @@ func (e *events) take() bool {
 func (e *events) Wake() {
 	e.wakes.Add(1)
 	e.woken.Store(true) // before the token: see the invariant
-	e.tok.Signal()
+	e.tell()
 }
 
 // raise queues one event.
 func (e *events) raise() {
 	e.raised.Add(1) // before the token: see the invariant
-	e.tok.Signal()
+	e.tell()
 }
 
 func (e *events) remove() {
 	e.gone.Store(true) // before the token: see the invariant
-	e.tok.Signal()
+	e.tell()
 }
 
 func (e *events) close() {
 	e.closed.Store(true) // before the token: see the invariant
-	e.tok.Signal()
+	e.tell()
 }

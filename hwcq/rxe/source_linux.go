@@ -34,8 +34,9 @@ type source struct {
 
 	reader atomic.Uint32 // who is reading: readerNone, readerWait, readerTry
 	wake   atomic.Uint32
-	got    atomic.Uint64 // events read for the CQ
-	stray  atomic.Uint64 // events read for an id that is nobody's
+	got    atomic.Uint64          // events read for the CQ
+	stray  atomic.Uint64          // events read for an id that is nobody's
+	note   atomic.Pointer[func()] // Writer: Notify. Readers: Wake, stop
 }
 
 // Values of source.wake and source.reader.
@@ -173,6 +174,27 @@ func (s *source) waitPoll() (bool, error) {
 	}
 }
 
+// Notify implements [hwcq.Notifier]: the channel tells of events, fn of Wakes and of
+// the CQ's Close.
+func (s *source) Notify(fn func()) (fd int, err error) {
+	if fn == nil {
+		s.note.Store(nil)
+		return -1, nil
+	}
+	s.note.Store(&fn) // before the look at closed; pairs with stop
+	if s.g.closed() {
+		return -1, errWaitClosed
+	}
+	return s.fd, nil
+}
+
+// tell calls what Notify was given.
+func (s *source) tell() {
+	if fn := s.note.Load(); fn != nil {
+		(*fn)()
+	}
+}
+
 // TryWait consumes an event that has already arrived. It leaves a Wake for
 // the next Wait. While another goroutine is in Wait it finds nothing.
 func (s *source) TryWait() (event bool, err error) {
@@ -234,6 +256,7 @@ func (s *source) sort(id uint64) int {
 
 // Wake makes the current or the next Wait return; see [hwcq.EventSource].
 func (s *source) Wake() {
+	defer s.tell()
 	if s.wake.Load() != wakeNone || !s.g.enter() {
 		return
 	}
@@ -273,6 +296,7 @@ const (
 // he is still inside, and nothing may be released.
 func (s *source) stop() error {
 	s.g.shut()
+	s.tell()
 	var err error
 	for range ringsAtAll {
 		if s.g.empty() {

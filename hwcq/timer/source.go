@@ -15,9 +15,13 @@ type source struct {
 	events  int // raised and not taken
 	woken   bool
 	waiting bool // somebody is in Wait
+	note    func()
 }
 
-var _ hwcq.EventSource = (*source)(nil)
+var (
+	_ hwcq.EventSource = (*source)(nil)
+	_ hwcq.Notifier    = (*source)(nil)
+)
 
 // completed raises the event of an armed CQ. cq.mu is held.
 func (s *source) completed() {
@@ -33,6 +37,21 @@ func (s *source) signal() {
 	case s.tok <- struct{}{}:
 	default: // one token says all
 	}
+	if s.note != nil {
+		s.note()
+	}
+}
+
+// Notify implements hwcq.Notifier. fn is called under the CQ's lock; there is no
+// descriptor.
+func (s *source) Notify(fn func()) (fd int, err error) {
+	s.cq.mu.Lock()
+	defer s.cq.mu.Unlock()
+	s.note = fn
+	if s.cq.closed && fn != nil {
+		return -1, errClosed
+	}
+	return -1, nil
 }
 
 // Wait implements hwcq.EventSource. Events come before a Wake.

@@ -15,8 +15,9 @@ import (
 )
 
 var (
-	errWaitClosed = fmt.Errorf("uring: wait: %w", hwcq.ErrClosed)
-	errWaitBusy   = fmt.Errorf("uring: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
+	errWaitClosed  = fmt.Errorf("uring: wait: %w", hwcq.ErrClosed)
+	errNotifyOwned = fmt.Errorf("uring: notify: %w: only its owner's thread can wait for this ring", hwcq.ErrNotSupported)
+	errWaitBusy    = fmt.Errorf("uring: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
 )
 
 // eventFD is the bell of a ring. That of a portable ring is in the runtime's poller;

@@ -152,6 +152,9 @@ func (r *Ring) teardown() error {
 	}
 	r.setState(stClosed)
 	errs := []error{r.bell.close()}
+	if fn := r.src.note.Load(); fn != nil {
+		(*fn)()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.pages {

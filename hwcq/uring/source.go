@@ -11,7 +11,8 @@ import (
 // source is the [hwcq.EventSource] of a ring.
 type source struct {
 	r      *Ring
-	reader atom.Uint32 // who is inside: a reader value. Writers: Wait, TryWait.
+	reader atom.Uint32          // who is inside: a reader value. Writers: Wait, TryWait.
+	note   atom.Pointer[func()] // Writer: Notify. Readers: Wake, teardown
 }
 
 // Values of source.reader.
@@ -59,8 +60,31 @@ func (s *source) TryWait() (event bool, err error) {
 	return event, err
 }
 
+// Notify implements [hwcq.Notifier] for a portable ring: its eventfd tells of events,
+// fn of Wakes and of Close. An owner's ring can only be waited for on its thread: the
+// error matches [hwcq.ErrNotSupported].
+func (s *source) Notify(fn func()) (fd int, err error) {
+	switch {
+	case fn == nil:
+		s.note.Store(nil)
+		return -1, nil
+	case s.r.owned:
+		return -1, errNotifyOwned
+	}
+	s.note.Store(&fn) // before the look at the state; pairs with teardown
+	if err := s.r.waitable(); err != nil {
+		return -1, err
+	}
+	return s.r.bell.fd, nil
+}
+
 // Wake makes the current or the next Wait return; see [hwcq.EventSource].
-func (s *source) Wake() { s.r.note.wake() }
+func (s *source) Wake() {
+	s.r.note.wake()
+	if fn := s.note.Load(); fn != nil {
+		(*fn)() // the eventfd is rung once until a Wait
+	}
+}
 
 // waitable says why nobody should wait.
 func (r *Ring) waitable() error {

@@ -91,13 +91,11 @@ var engineEdits = []edit{
 		}
 		if d.settle(bTAKE) { // arm`},
 	{"engine/run.go", `	if !d.cas(s, (s-runOne)&^d.keeps()|bQUED) { // [R7]`, `	if !d.cas(s, pick(mutant("R7"), s-runOne, (s-runOne)&^d.keeps()|bQUED)) { // [R7]`},
-	{"engine/run.go", `	if s&bQUED == 0 {
-		d.e.rq.push(&d.machine)
-	}
-	d.stats.handOvers`, `	if (s&bQUED == 0 || mutant("R7b")) && !mutant("R7") {
-		d.e.rq.push(&d.machine)
-	}
-	d.stats.handOvers`},
+	{"engine/run.go", `	case s&bQUED != 0:
+	case r != nil && r.home == sink(d):
+`, `	case s&bQUED != 0 && !mutant("R7b") || mutant("R7"):
+	case r != nil && r.home == sink(d) && !mutant("Gr6"):
+`},
 	{"engine/run.go", `func (d *EVD) abandon() {
 `, `func (d *EVD) abandon() {
 	if mutant("N4") {

@@ -139,7 +139,9 @@ var engineEditsShare = []edit{
 			return nil
 		}
 		if c.state.CompareAndSwap(s, s-uint32(n)) { // [H9]`},
-	{"engine/evd.go", `range src.links { //`, `range pick(mutant("Sh44"), d.links(), src.links) { //`},
+	{"engine/evd.go", `if l.poll == nil {
+			continue // a port: a`, `if l.poll == nil && !mutant("Sh44") {
+			continue // a port: a`},
 	{"engine/credits.go", `	if over {
 `, `	if over && !mutant("Sh34") {
 `},

@@ -44,7 +44,7 @@ var suites = []suite{
 	{"ring", slices.Concat(ringMutants, ringResizeMutants, ringLaneMutants), slices.Concat(ringEdits, ringEditsResize, ringEditsLane), ringTests, `import "os"`, ""},
 	{"hwcq/mock", mockMutants, mockEdits, exploreTests, `import "os"`, ""},
 	{"hwcq/uring", uringMutants, uringEdits, exploreTests, `import "os"`, ""},
-	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants, engineCapacityMutants, engineShareMutants, engineExclusiveMutants, engineSpinMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize, capacityEdits, engineEditsShare, engineEditsExclusive, engineEditsSpin), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
+	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants, engineCapacityMutants, engineShareMutants, engineExclusiveMutants, engineSpinMutants, engineGroupMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize, capacityEdits, engineEditsShare, engineEditsExclusive, engineEditsSpin, engineEditsGroup), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
 // spare is another token than the one that keeps two from being in Close.
 func spare() atom.Token {
 	t := atom.NewToken()

@@ -1,0 +1,15 @@
+package main
+
+// engineGroupMutants are those of pollers that many CQs share.
+var engineGroupMutants = []mutant{
+	{"Gr1", "G1", "who notes a member beside a goroutine that is awake puts it on no list", "PollerTwo|PollerStart", ""},
+	{"Gr2", "G2", "whether the goroutine sleeps is looked at before the member is on the list", "PollerTwo|PollerStart", "mg2"},
+	{"Gr3", "G3", "the goroutine says that it sleeps after the look at the list", "PollerTwo|PollerStart", "mg3"},
+	{"Gr4", "G4", "a member may be noted again after the looks only", "PollerTwo|PollerStart", "mg4"},
+	{"Gr5", "group", "what is left when a budget was used up is forgotten", "PollerBudget", ""},
+	{"Gr6", "group", "what is left when a budget was used up goes to a worker", "^TestPollerFair$", ""},
+	{"Gr7", "group", "a member whose back-off is over is not looked after", "PollerArmError", ""},
+	{"Gr8", "group", "a descriptor's number is taken for its CQ", "^TestPollerDescriptorReused$", ""},
+	{"Gr10", "G1", "a member is told of before there is something to see: its end", "PollerClose", "mg1"},
+	{"Gr9", "group", "a member that leaves stays a member", "PollerClose", ""},
+}
