@@ -17,7 +17,8 @@
 // {"impl":"list"} asks for what there is. Impls and shapes:
 //
 //	rte-mp rte-sp rte-rts rte-hts   rte_ring by its elem functions, one consumer
-//	moodycamel boost-spsc run
+//	moodycamel boost-spsc
+//	run run-all                     our design: of an event its number is written, all of it
 //	  U1      one thread pushes one, pops one
 //	  U32     one thread pushes a batch one by one, pops it one by one
 //	  UB      one thread pushes a batch at once, pops it at once
@@ -30,7 +31,7 @@
 //	stream16 stream64                shape limit: 256 KiB of events, published 32 at a time
 //	cpoll                            shape poll: an empty poll
 //
-// Events are 16, 32 or 64 bytes, written whole, with their number first; the sum of
-// the numbers that come out is checked. A queue is made afresh for each sample and has
+// Events are 16, 32 or 64 bytes and begin with their number; the sum of the numbers that
+// come out is checked. A queue is made afresh for each sample and has
 // 1024 places. ns is the time of one event, in and out.
 package cc

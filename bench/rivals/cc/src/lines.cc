@@ -93,7 +93,7 @@ template <size_t E> Sample stream(const Request &r, uint64_t n)
 
 void add_lines(Table &t)
 {
-	t.cells["pingpong"]["limit"][0] = {pingpong};
+	t.cells["pingpong"]["limit"][0] = {pingpong, 100};
 	t.cells["stream16"]["limit"][0] = {stream<16>};
 	t.cells["stream64"]["limit"][0] = {stream<64>};
 }

@@ -17,8 +17,9 @@ namespace {
 // place; a run of them published by one word, the position behind it, in the place of
 // its first; credit returned late. What C++ has and Go has not: the publishing store
 // is a release one, a plain MOV here. Like package ring with some slack, it may say
-// that it is full an eighth too early.
-template <size_t E> class Run {
+// that it is full an eighth too early. A producer writes the number of an event, or all
+// of it, as a queue that copies does.
+template <size_t E, bool All> class Run {
 	static constexpr uint64_t mask = Capacity - 1, slack = Capacity / 8;
 
 	alignas(Line) std::atomic<uint64_t> tail{0};  // next free position
@@ -41,8 +42,12 @@ public:
 				if ((int64_t)(t + k - q.freed.load(std::memory_order_acquire)) > (int64_t)Capacity)
 					return 0;
 			} while (!q.tail.compare_exchange_weak(t, t + k, std::memory_order_relaxed));
-			for (uint64_t i = 0; i < k; i++)
-				q.slots[(t + i) & mask] = Event<E>{n + i, {}};
+			for (uint64_t i = 0; i < k; i++) {
+				if constexpr (All)
+					q.slots[(t + i) & mask] = Event<E>{n + i, {}};
+				else
+					q.slots[(t + i) & mask].n = n + i;
+			}
 			q.seq[t & mask].store(t + k, std::memory_order_release);
 			return k;
 		}
@@ -76,6 +81,9 @@ public:
 		}
 	};
 };
+
+template <size_t E> using RunNumber = Run<E, false>;
+template <size_t E> using RunAll = Run<E, true>;
 
 #ifdef HAVE_MOODY
 // Moody is moodycamel::ConcurrentQueue with tokens, which makes it fastest, and with
@@ -162,7 +170,8 @@ public:
 
 void add_queues(Table &t)
 {
-	add_sizes<Run>(t, "run");
+	add_sizes<RunNumber>(t, "run");
+	add_sizes<RunAll>(t, "run-all");
 #ifdef HAVE_MOODY
 	add_sizes<Moody>(t, "moodycamel");
 	t.versions["moodycamel"] = *MOODY ? MOODY : "unknown";
