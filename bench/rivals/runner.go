@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	turnTime = 1500 * time.Microsecond
+	retries  = 4  // of a sample that was disturbed
+	near     = 70 // ns for a cache line to the other core; beyond that they are far apart
+	hung     = time.Minute
+)
+
+// run gives every cell a turn in each round, each round in another order, so that
+// whatever else the machine does concerns all of them.
+func run(cells []*cell, rounds int, progress io.Writer) ([]result, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	samples := make([][]sampled, len(cells))
+	began := time.Now()
+	for round := range rounds {
+		for k := range cells {
+			i := turnOf(round, k, len(cells))
+			got, err := take(cells[i])
+			if err != nil {
+				return nil, err
+			}
+			samples[i] = append(samples[i], got...)
+		}
+		runtime.GC()
+		fmt.Fprintf(progress, "\rround %d of %d, %.0f s ", round+1, rounds, time.Since(began).Seconds())
+	}
+	fmt.Fprintln(progress)
+	out := make([]result, len(cells))
+	for i, c := range cells {
+		out[i] = summary(c.id, samples[i])
+	}
+	return out, nil
+}
+
+// turnOf is whose turn is the k-th of a round, of n.
+func turnOf(round, k, n int) int {
+	stride := n*5/8 | 1
+	for gcd(stride, n) != 1 {
+		stride += 2
+	}
+	return (round*7 + k*stride) % n
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// take samples a cell until it was not disturbed, or it has been tried often enough.
+func take(c *cell) (out []sampled, err error) {
+	defer time.AfterFunc(hung, func() {
+		fmt.Fprintf(os.Stderr, "\nrivals: %v does not end: events are lost in it\n", c.id)
+		os.Exit(1)
+	}).Stop()
+	for range retries {
+		s := sampled{}
+		if c.cores == 2 {
+			const trips = 500
+			took, _ := anchor(trips)
+			s.far = took.Nanoseconds() > 2*near*trips
+		}
+		if s.turn, err = c.run(turnTime); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+		if s.disturbed == 0 && !s.far {
+			break
+		}
+		collect()
+	}
+	collect()
+	return out, nil
+}
+
+// collect frees memory between samples, if there is much: no collection runs in one.
+func collect() {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if m.HeapAlloc > 256<<20 {
+		runtime.GC()
+	}
+}
