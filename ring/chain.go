@@ -115,6 +115,9 @@ func (c *Chain[T]) Commit(l ChainClaim[T]) { l.ring.Commit(l.claim) }
 // Push appends *v.
 func (c *Chain[T]) Push(v *T) Status {
 	r := c.in.Load() // [Z1]
+	if r.TryPush(v) {
+		return OK
+	}
 	for {
 		if st := r.Push(v); st != sealed {
 			return st

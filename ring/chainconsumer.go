@@ -61,6 +61,9 @@ func (c *Chain[T]) Look() State {
 // Pop is [MPSC.Pop]. Consumer.
 func (c *Chain[T]) Pop(v *T) State {
 	r := c.out.Load()
+	if r.TryPop(v) {
+		return Event
+	}
 	for {
 		st := r.Pop(v)
 		if st != Empty || r.next.Load() == nil { // [Z2] as in Look

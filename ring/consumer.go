@@ -41,6 +41,7 @@ func (r *MPSC[T]) Len() int {
 // so many can be had without waiting for a producer. Consumer.
 func (r *MPSC[T]) Committed(limit int) int {
 	atom.PlainRead(unsafe.Pointer(&r.head))
+	r.runEnd = max(r.runEnd, r.head)
 	for int64(r.runEnd-r.head) < int64(limit) {
 		// [C1] as in published; the run's length says where the next one starts.
 		e := r.seq[r.runEnd&r.mask].Load()
@@ -56,7 +57,7 @@ func (r *MPSC[T]) Committed(limit int) int {
 // of runs by one.
 func (r *MPSC[T]) published() bool {
 	atom.PlainRead(unsafe.Pointer(&r.head))
-	if r.head != r.runEnd {
+	if r.head < r.runEnd {
 		return true // its payload was acquired with the run it belongs to
 	}
 	// [C1] acquire: makes the whole run's payload visible; pairs with [P4].
@@ -137,6 +138,9 @@ func (r *MPSC[T]) credit() {
 // Pop moves the next event to *v and answers Event, or says why there is none
 // and leaves *v alone. Consumer.
 func (r *MPSC[T]) Pop(v *T) State {
+	if r.TryPop(v) {
+		return Event
+	}
 	if !r.published() {
 		return r.none()
 	}

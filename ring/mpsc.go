@@ -61,7 +61,8 @@ const (
 // Invariants (positions count events since creation, a slot is position & mask):
 //
 //	freed = credited <= head <= tail, tail-freed <= slots
-//	head <= runEnd <= tail, lent <= runEnd
+//	runEnd <= tail, and what lies in [head, runEnd) is committed; so is what
+//	lies in [head, lent). Both may be behind head, and mean nothing then
 //	head-credited <= slack, but inside a call of the consumer
 //	slots [freed, head)  belong to the consumer, credit not yet returned
 //	slots [head, tail)   belong to their producers until committed,
@@ -109,7 +110,7 @@ type MPSC[T any] struct {
 	_    [pad.Size - 8]byte
 
 	head     uint64 // owner: consumer; next position to consume
-	runEnd   uint64 // owner: consumer; positions in [head, runEnd) are known to be committed
+	runEnd   uint64 // owner: consumer; positions in [head, runEnd) are known to be committed; may be behind head
 	lent     uint64 // owner: consumer; end of what the last Ready returned
 	credited uint64 // owner: consumer; last value stored in freed
 	_        [pad.Size - 32]byte
@@ -263,6 +264,20 @@ func (r *MPSC[T]) Slot(c Claim, i int) *T {
 	return p
 }
 
+// Slots returns the slots of the claim from slot i on, 0 <= i <= Len, that lie in
+// one piece, to be written as in Slot. Where the end of the ring cuts, Slots of what
+// this one ends at has the rest; at Len there are none.
+func (r *MPSC[T]) Slots(c Claim, i int) []T {
+	p := (c.pos + uint64(i)) & r.mask
+	s := r.slots[p:min(p+c.n-uint64(i), r.size)]
+	if atom.Exploring { // a constant: nothing is left of it in normal builds
+		for j := range s {
+			atom.PlainWrite(unsafe.Pointer(&s[j]))
+		}
+	}
+	return s
+}
+
 // Commit publishes the claim's events.
 func (r *MPSC[T]) Commit(c Claim) {
 	// [P4] release: publishes the whole run; pairs with [C1] and [C2].
@@ -275,6 +290,9 @@ func (r *MPSC[T]) Commit(c Claim) {
 
 // Push appends *v.
 func (r *MPSC[T]) Push(v *T) Status {
+	if r.TryPush(v) {
+		return OK
+	}
 	c, st := r.Reserve(1)
 	if st != OK {
 		return st
@@ -294,9 +312,8 @@ func (r *MPSC[T]) PushN(vs []T) Status {
 	if st != OK {
 		return st
 	}
-	for i := range vs {
-		*r.Slot(c, i) = vs[i]
-	}
+	s := r.Slots(c, 0)
+	copy(r.Slots(c, copy(s, vs)), vs[len(s):])
 	r.Commit(c)
 	return OK
 }
