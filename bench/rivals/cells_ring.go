@@ -19,6 +19,7 @@ type rival[T any] struct {
 func rivals[T any]() []rival[T] {
 	return []rival[T]{
 		{impl: "evd-copy", new: newevdCopy[T]},
+		{impl: "evd-try", new: newevdTry[T]},
 		{impl: "evd-inplace", new: newevdInPlace[T]},
 		{impl: "evd-inplace-all", new: newevdInPlaceAll[T]},
 		{impl: "chan", new: newgoChan[T]},

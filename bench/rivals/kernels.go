@@ -41,8 +41,13 @@ type (
 
 // Mentioned, because only the first word is used, and not by name.
 var _ = [...]any{
-	event16{0, 1}, event24{0, 1, 2}, event32{0, 1, 2, 3}, event40{0, 1, 2, 3, 4},
-	event48{0, 1, 2, 3, 4, 5}, event56{0, 1, 2, 3, 4, 5, 6}, event64{0, 1, 2, 3, 4, 5, 6, 7},
+	event16{0, 1},
+	event24{0, 1, 2},
+	event32{0, 1, 2, 3},
+	event40{0, 1, 2, 3, 4},
+	event48{0, 1, 2, 3, 4, 5},
+	event56{0, 1, 2, 3, 4, 5, 6},
+	event64{0, 1, 2, 3, 4, 5, 6, 7},
 }
 
 // number is the first word of an event.

@@ -159,6 +159,94 @@ func (q *evdCopy[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
 	return sum
 }
 
+type evdTry[T any] struct {
+	r *ring.MPSC[T]
+}
+
+func newevdTry[T any](size int) kernel[T] { return &evdTry[T]{r: must(ring.New[T](size - size/8))} }
+
+func (q *evdTry[T]) u1(n uint64) (sum uint64) {
+	r := q.r
+	var in, out T
+	var ok bool
+	var x uint64
+	for i := uint64(1); i <= n; i++ {
+		*number(&in) = i
+		ok = r.TryPush(&in)
+		if ok {
+			ok = r.TryPop(&out)
+			x = *number(&out)
+			if ok {
+				sum += x
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdTry[T]) produce(i, end uint64, w waiter) {
+	r := q.r
+	var in T
+	var ok bool
+	for i < end {
+		*number(&in) = i
+		ok = r.TryPush(&in)
+		if ok {
+			i++
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdTry[T]) consume(n uint64, w waiter) (sum uint64) {
+	r := q.r
+	var out T
+	var ok bool
+	var x uint64
+	for n > 0 {
+		ok = r.TryPop(&out)
+		x = *number(&out)
+		if ok {
+			sum += x
+			n--
+		} else {
+			w.wait()
+		}
+	}
+	use(&out)
+	return sum
+}
+
+func (q *evdTry[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
+	var in, out T
+	var ok bool
+	var x uint64
+	back := other.(*evdTry[T])
+	for i := uint64(1); i <= n; i++ {
+		if first {
+			r := q.r
+			*number(&in) = i
+			ok = r.TryPush(&in)
+		}
+		for ok = false; !ok; {
+			r := back.r
+			ok = r.TryPop(&out)
+			x = *number(&out)
+		}
+		sum += x
+		if !first {
+			r := q.r
+			*number(&in) = i
+			ok = r.TryPush(&in)
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
 type evdInPlace[T any] struct {
 	r *ring.MPSC[T]
 }
@@ -173,15 +261,15 @@ func (q *evdInPlace[T]) u1(n uint64) (sum uint64) {
 	var ok bool
 	var x uint64
 	for i := uint64(1); i <= n; i++ {
-		c, st := r.Reserve(1)
-		if ok = st == ring.OK; ok {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
 			*number(r.Slot(c, 0)) = i
 			r.Commit(c)
 		}
 		if ok {
-			s := r.Ready(1)
-			if ok = len(s) == 1; ok {
-				x = *number(&s[0])
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
 				r.Advance(1)
 			}
 			if ok {
@@ -198,8 +286,8 @@ func (q *evdInPlace[T]) produce(i, end uint64, w waiter) {
 	var in T
 	var ok bool
 	for i < end {
-		c, st := r.Reserve(1)
-		if ok = st == ring.OK; ok {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
 			*number(r.Slot(c, 0)) = i
 			r.Commit(c)
 		}
@@ -218,9 +306,9 @@ func (q *evdInPlace[T]) consume(n uint64, w waiter) (sum uint64) {
 	var ok bool
 	var x uint64
 	for n > 0 {
-		s := r.Ready(1)
-		if ok = len(s) == 1; ok {
-			x = *number(&s[0])
+		p := r.TryPeek()
+		if ok = p != nil; ok {
+			x = *number(p)
 			r.Advance(1)
 		}
 		if ok {
@@ -242,25 +330,25 @@ func (q *evdInPlace[T]) echo(other kernel[T], n uint64, first bool) (sum uint64)
 	for i := uint64(1); i <= n; i++ {
 		if first {
 			r := q.r
-			c, st := r.Reserve(1)
-			if ok = st == ring.OK; ok {
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
 				*number(r.Slot(c, 0)) = i
 				r.Commit(c)
 			}
 		}
 		for ok = false; !ok; {
 			r := back.r
-			s := r.Ready(1)
-			if ok = len(s) == 1; ok {
-				x = *number(&s[0])
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
 				r.Advance(1)
 			}
 		}
 		sum += x
 		if !first {
 			r := q.r
-			c, st := r.Reserve(1)
-			if ok = st == ring.OK; ok {
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
 				*number(r.Slot(c, 0)) = i
 				r.Commit(c)
 			}
@@ -276,10 +364,16 @@ func (q *evdInPlace[T]) ub(n, batch uint64) (sum uint64) {
 	var in T
 	var ok bool
 	for i := uint64(1); i <= n; i += batch {
-		c, st := r.Reserve(len(vs))
-		if ok = st == ring.OK; ok {
-			for j := range c.Len() {
-				*number(r.Slot(c, j)) = i + uint64(j)
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					*number(&s[j]) = n
+					n++
+				}
+				k += len(s)
 			}
 			r.Commit(c)
 		}
@@ -312,10 +406,16 @@ func (q *evdInPlace[T]) produceN(i, end, batch uint64, w waiter) {
 	var in T
 	var ok bool
 	for i < end {
-		c, st := r.Reserve(len(vs))
-		if ok = st == ring.OK; ok {
-			for j := range c.Len() {
-				*number(r.Slot(c, j)) = i + uint64(j)
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					*number(&s[j]) = n
+					n++
+				}
+				k += len(s)
 			}
 			r.Commit(c)
 		}
@@ -366,16 +466,16 @@ func (q *evdInPlaceAll[T]) u1(n uint64) (sum uint64) {
 	var ok bool
 	var x uint64
 	for i := uint64(1); i <= n; i++ {
-		c, st := r.Reserve(1)
-		if ok = st == ring.OK; ok {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
 			*number(&in) = i
 			*r.Slot(c, 0) = in
 			r.Commit(c)
 		}
 		if ok {
-			s := r.Ready(1)
-			if ok = len(s) == 1; ok {
-				x = *number(&s[0])
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
 				r.Advance(1)
 			}
 			if ok {
@@ -392,8 +492,8 @@ func (q *evdInPlaceAll[T]) produce(i, end uint64, w waiter) {
 	var in T
 	var ok bool
 	for i < end {
-		c, st := r.Reserve(1)
-		if ok = st == ring.OK; ok {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
 			*number(&in) = i
 			*r.Slot(c, 0) = in
 			r.Commit(c)
@@ -413,9 +513,9 @@ func (q *evdInPlaceAll[T]) consume(n uint64, w waiter) (sum uint64) {
 	var ok bool
 	var x uint64
 	for n > 0 {
-		s := r.Ready(1)
-		if ok = len(s) == 1; ok {
-			x = *number(&s[0])
+		p := r.TryPeek()
+		if ok = p != nil; ok {
+			x = *number(p)
 			r.Advance(1)
 		}
 		if ok {
@@ -437,8 +537,8 @@ func (q *evdInPlaceAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint
 	for i := uint64(1); i <= n; i++ {
 		if first {
 			r := q.r
-			c, st := r.Reserve(1)
-			if ok = st == ring.OK; ok {
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
 				*number(&in) = i
 				*r.Slot(c, 0) = in
 				r.Commit(c)
@@ -446,17 +546,17 @@ func (q *evdInPlaceAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint
 		}
 		for ok = false; !ok; {
 			r := back.r
-			s := r.Ready(1)
-			if ok = len(s) == 1; ok {
-				x = *number(&s[0])
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
 				r.Advance(1)
 			}
 		}
 		sum += x
 		if !first {
 			r := q.r
-			c, st := r.Reserve(1)
-			if ok = st == ring.OK; ok {
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
 				*number(&in) = i
 				*r.Slot(c, 0) = in
 				r.Commit(c)
@@ -473,11 +573,16 @@ func (q *evdInPlaceAll[T]) ub(n, batch uint64) (sum uint64) {
 	var in T
 	var ok bool
 	for i := uint64(1); i <= n; i += batch {
-		c, st := r.Reserve(len(vs))
-		if ok = st == ring.OK; ok {
-			for j := range c.Len() {
-				*number(&in) = i + uint64(j)
-				*r.Slot(c, j) = in
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			*number(&in) = i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					s[j] = in
+					*number(&in)++
+				}
+				k += len(s)
 			}
 			r.Commit(c)
 		}
@@ -510,11 +615,16 @@ func (q *evdInPlaceAll[T]) produceN(i, end, batch uint64, w waiter) {
 	var in T
 	var ok bool
 	for i < end {
-		c, st := r.Reserve(len(vs))
-		if ok = st == ring.OK; ok {
-			for j := range c.Len() {
-				*number(&in) = i + uint64(j)
-				*r.Slot(c, j) = in
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			*number(&in) = i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					s[j] = in
+					*number(&in)++
+				}
+				k += len(s)
 			}
 			r.Commit(c)
 		}

@@ -1,6 +1,3 @@
-// Command rivals measures the rings and the engine beside other people's queues, locks
-// and the limits of the hardware, all in one run, and says which goals are met. `make
-// rivals` builds and runs it.
 package main
 
 import (
@@ -9,7 +6,8 @@ import (
 )
 
 func main() {
-	cells := append(limitCells(), ringCells()...)
+	cells := append(limitCells(), dispatchCells()...)
+	cells = append(cells, shapes[event16]()...)
 	rs, err := run(cells, 3, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rivals:", err)

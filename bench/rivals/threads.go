@@ -56,29 +56,42 @@ var cores [2]*core
 // pair runs two functions at the same time, on a core each, and times the second: from
 // the moment when both are there until it returns.
 func pair(first, second func()) (took time.Duration, disturbed int64) {
+	ends, disturbed := together(first, second)
+	return ends[1], disturbed
+}
+
+// duel times two functions as pair does, until both have returned.
+func duel(first, second func()) (took time.Duration, disturbed int64) {
+	ends, disturbed := together(first, second)
+	return max(ends[0], ends[1]), disturbed
+}
+
+func together(fns ...func()) (ends [2]time.Duration, disturbed int64) {
 	var g gate
 	g.left.Store(2)
 	var done sync.WaitGroup
 	done.Add(2)
+	var began time.Time
+	var ended [2]time.Time
 	var switches [2]int64
-	cores[0].jobs <- func() {
-		defer done.Done()
-		before := threadSwitches()
-		g.pass(waiter{})
-		first()
-		switches[0] = threadSwitches() - before
-	}
-	cores[1].jobs <- func() {
-		defer done.Done()
-		before := threadSwitches()
-		g.pass(waiter{})
-		t0 := time.Now()
-		second()
-		took = time.Since(t0)
-		switches[1] = threadSwitches() - before
+	for i, fn := range fns {
+		cores[i].jobs <- func() {
+			defer done.Done()
+			before := threadSwitches()
+			g.pass(waiter{})
+			if i == 1 {
+				began = time.Now()
+			}
+			fn()
+			ended[i] = time.Now()
+			switches[i] = threadSwitches() - before
+		}
 	}
 	done.Wait()
-	return took, switches[0] + switches[1]
+	for i := range ends {
+		ends[i] = ended[i].Sub(began)
+	}
+	return ends, switches[0] + switches[1]
 }
 
 // crowd runs producers and a consumer on goroutines that are not pinned, on procs CPUs,

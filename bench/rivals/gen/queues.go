@@ -13,6 +13,11 @@ const (
 			r.Advance(len(s))
 			k += len(s)
 		}`
+	peek = `p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
+				r.Advance(1)
+			}`
 	popInto = `k = r.PopN(vs)
 		for j := range vs[:k] {
 			sum += *number(&vs[j])
@@ -34,21 +39,28 @@ var queues = []queue{
 		PopN:  popInto,
 	},
 	{
+		Type: "evdTry", R: "*ring.MPSC[T]", New: must(copyRing),
+		Push: "*number(&in) = i; ok = r.TryPush(&in)",
+		Pop:  "ok = r.TryPop(&out); x = *number(&out)",
+	},
+	{
 		Type: "evdInPlace", R: "*ring.MPSC[T]", New: must(copyRing),
-		Push: `c, st := r.Reserve(1)
-			if ok = st == ring.OK; ok {
+		Push: `c, got := r.TryReserve(1)
+			if ok = got; ok {
 				*number(r.Slot(c, 0)) = i
 				r.Commit(c)
 			}`,
-		Pop: `s := r.Ready(1)
-			if ok = len(s) == 1; ok {
-				x = *number(&s[0])
-				r.Advance(1)
-			}`,
-		PushN: `c, st := r.Reserve(len(vs))
-			if ok = st == ring.OK; ok {
-				for j := range c.Len() {
-					*number(r.Slot(c, j)) = i + uint64(j)
+		Pop: peek,
+		PushN: `c, got := r.TryReserve(len(vs))
+			if ok = got; ok {
+				n := i
+				for k := 0; k < c.Len(); {
+					s := r.Slots(c, k)
+					for j := range s {
+						*number(&s[j]) = n
+						n++
+					}
+					k += len(s)
 				}
 				r.Commit(c)
 			}`,
@@ -56,22 +68,23 @@ var queues = []queue{
 	},
 	{
 		Type: "evdInPlaceAll", R: "*ring.MPSC[T]", New: must(copyRing),
-		Push: `c, st := r.Reserve(1)
-			if ok = st == ring.OK; ok {
+		Push: `c, got := r.TryReserve(1)
+			if ok = got; ok {
 				*number(&in) = i
 				*r.Slot(c, 0) = in
 				r.Commit(c)
 			}`,
-		Pop: `s := r.Ready(1)
-			if ok = len(s) == 1; ok {
-				x = *number(&s[0])
-				r.Advance(1)
-			}`,
-		PushN: `c, st := r.Reserve(len(vs))
-			if ok = st == ring.OK; ok {
-				for j := range c.Len() {
-					*number(&in) = i + uint64(j)
-					*r.Slot(c, j) = in
+		Pop: peek,
+		PushN: `c, got := r.TryReserve(len(vs))
+			if ok = got; ok {
+				*number(&in) = i
+				for k := 0; k < c.Len(); {
+					s := r.Slots(c, k)
+					for j := range s {
+						s[j] = in
+						*number(&in)++
+					}
+					k += len(s)
 				}
 				r.Commit(c)
 			}`,

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/evdengine/evd/engine"
+	"github.com/evdengine/evd/internal/spin"
+)
+
+// evd is ours: one EVD, or several that get their posts in turn. With several the sum
+// is of the upcalls of one at a time too: one goroutine posts, and they are Inline.
+type evd struct {
+	adder
+	e    *engine.Engine
+	evds []*engine.EVD
+}
+
+func newEVD(dispatch engine.Dispatch, count int) (*evd, error) {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		return nil, err
+	}
+	d := &evd{e: e}
+	cfg := engine.EVDConfig{
+		Capacity: slots - slots/8, Batch: batch, Dispatch: dispatch, Policy: engine.SingleInstance,
+		Upcall: func(u *engine.Upcall) { d.add(u.Events()) },
+	}
+	if count > 1 {
+		cfg.Capacity = 64
+	}
+	for range count {
+		one, err := e.NewEVD(cfg)
+		if err != nil {
+			_ = e.Close()
+			return nil, err
+		}
+		d.evds = append(d.evds, one)
+	}
+	return d, nil
+}
+
+func (d *evd) post(i, end uint64) {
+	one := d.evds[0]
+	for ; i < end; i++ {
+		for one.Post(engine.Event{WRID: i}) != nil {
+			spin.Pause() // full
+		}
+	}
+}
+
+// turns posts to one EVD after the other.
+func (d *evd) turns(i, end uint64) {
+	for k := 0; i < end; i++ {
+		for d.evds[k].Post(engine.Event{WRID: i}) != nil {
+			spin.Pause()
+		}
+		if k++; k == len(d.evds) {
+			k = 0
+		}
+	}
+}
+
+func (d *evd) burst(i, end uint64) {
+	one := d.evds[0]
+	evs := make([]engine.Event, batch)
+	for ; i < end; i += batch {
+		numbered(evs, i)
+		for k := range evs { // POSTN
+			for one.Post(evs[k]) != nil {
+				spin.Pause()
+			}
+		}
+	}
+}
+
+// delivered: a budget may have been used up and the rest handed to a worker.
+func (d *evd) delivered(n uint64) {
+	for {
+		got := uint64(0)
+		for _, one := range d.evds {
+			got += one.Stats().Delivered
+		}
+		if got >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// total closes the EVDs: their upcalls are over then.
+func (d *evd) total() (uint64, error) {
+	err := d.e.Close()
+	return d.sum, err
+}
