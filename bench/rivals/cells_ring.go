@@ -47,7 +47,7 @@ func shapes[T any]() []*cell {
 	var out []*cell
 	for _, q := range rivals[T]() {
 		_, batches := q.new(slots).(batcher[T])
-		out = append(out, q.u1())
+		out = append(out, q.u1("U1"))
 		if batches {
 			out = append(out, q.ub("UB", batch))
 		}
@@ -77,8 +77,8 @@ func (q rival[T]) id(c id) id {
 }
 
 // u1: one goroutine pushes one and pops one.
-func (q rival[T]) u1() *cell {
-	return native(q.id(id{Shape: "U1"}), 1, 64, func(n uint64) (time.Duration, int64, error) {
+func (q rival[T]) u1(shape string) *cell {
+	return native(q.id(id{Shape: shape}), 1, 64, func(n uint64) (time.Duration, int64, error) {
 		k := q.new(slots)
 		var sum uint64
 		took, disturbed := alone(func() { sum = k.u1(n) })
