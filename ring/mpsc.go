@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"math/bits"
 	"unsafe"
 
 	"github.com/evdengine/evd/internal/atom"
@@ -124,10 +125,7 @@ func New[T any](capacity int) (*MPSC[T], error) {
 	if capacity < 1 || capacity > MaxCapacity {
 		return nil, param.Invalid("ring: New", "capacity", capacity, "1..1073741824")
 	}
-	size := uint64(1)
-	for size < uint64(capacity) {
-		size <<= 1
-	}
+	size := slotsFor(capacity)
 	slots, seq := places[T](size)
 	return &MPSC[T]{
 		slots:    slots,
@@ -137,6 +135,11 @@ func New[T any](capacity int) (*MPSC[T], error) {
 		capacity: uint64(capacity),
 		slack:    size - uint64(capacity),
 	}, nil
+}
+
+// slotsFor is capacity rounded up to a power of two.
+func slotsFor(capacity int) uint64 {
+	return 1 << bits.Len64(uint64(capacity)-1)
 }
 
 // places allocates the slots and their sequence words: small ones, of which there
