@@ -53,6 +53,21 @@ var _ = [...]any{
 // number is the first word of an event.
 func number[T any](v *T) *uint64 { return (*uint64)(unsafe.Pointer(v)) }
 
+// whole writes all words of an event.
+func whole[T any](v *T, n uint64) {
+	p := unsafe.Pointer(v)
+	switch unsafe.Sizeof(*v) { // known when it is compiled
+	case 16:
+		*(*event16)(p) = event16{n, n}
+	case 32:
+		*(*event32)(p) = event32{n, n, n, n}
+	case 64:
+		*(*event64)(p) = event64{n, n, n, n, n, n, n, n}
+	default:
+		*(*uint64)(p) = n
+	}
+}
+
 // use keeps the compiler from complaining of an event that a queue has no use for.
 func use[T any](...*T) {}
 

@@ -468,8 +468,7 @@ func (q *evdInPlaceAll[T]) u1(n uint64) (sum uint64) {
 	for i := uint64(1); i <= n; i++ {
 		c, got := r.TryReserve(1)
 		if ok = got; ok {
-			*number(&in) = i
-			*r.Slot(c, 0) = in
+			whole(r.Slot(c, 0), i)
 			r.Commit(c)
 		}
 		if ok {
@@ -494,8 +493,7 @@ func (q *evdInPlaceAll[T]) produce(i, end uint64, w waiter) {
 	for i < end {
 		c, got := r.TryReserve(1)
 		if ok = got; ok {
-			*number(&in) = i
-			*r.Slot(c, 0) = in
+			whole(r.Slot(c, 0), i)
 			r.Commit(c)
 		}
 		if ok {
@@ -539,8 +537,7 @@ func (q *evdInPlaceAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint
 			r := q.r
 			c, got := r.TryReserve(1)
 			if ok = got; ok {
-				*number(&in) = i
-				*r.Slot(c, 0) = in
+				whole(r.Slot(c, 0), i)
 				r.Commit(c)
 			}
 		}
@@ -557,8 +554,7 @@ func (q *evdInPlaceAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint
 			r := q.r
 			c, got := r.TryReserve(1)
 			if ok = got; ok {
-				*number(&in) = i
-				*r.Slot(c, 0) = in
+				whole(r.Slot(c, 0), i)
 				r.Commit(c)
 			}
 		}
@@ -575,12 +571,12 @@ func (q *evdInPlaceAll[T]) ub(n, batch uint64) (sum uint64) {
 	for i := uint64(1); i <= n; i += batch {
 		c, got := r.TryReserve(len(vs))
 		if ok = got; ok {
-			*number(&in) = i
+			n := i
 			for k := 0; k < c.Len(); {
 				s := r.Slots(c, k)
 				for j := range s {
-					s[j] = in
-					*number(&in)++
+					whole(&s[j], n)
+					n++
 				}
 				k += len(s)
 			}
@@ -617,12 +613,12 @@ func (q *evdInPlaceAll[T]) produceN(i, end, batch uint64, w waiter) {
 	for i < end {
 		c, got := r.TryReserve(len(vs))
 		if ok = got; ok {
-			*number(&in) = i
+			n := i
 			for k := 0; k < c.Len(); {
 				s := r.Slots(c, k)
 				for j := range s {
-					s[j] = in
-					*number(&in)++
+					whole(&s[j], n)
+					n++
 				}
 				k += len(s)
 			}
@@ -652,6 +648,354 @@ func (q *evdInPlaceAll[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
 			}
 			r.Advance(len(s))
 			k += len(s)
+		}
+		if k == 0 {
+			w.wait()
+		}
+		n -= uint64(k)
+	}
+	return sum
+}
+
+type evdLane[T any] struct {
+	r *ring.Lane[T]
+}
+
+func newevdLane[T any](size int) kernel[T] {
+	return &evdLane[T]{r: must(ring.NewLane[T](size - size/8))}
+}
+
+func (q *evdLane[T]) u1(n uint64) (sum uint64) {
+	r := q.r
+	var in, out T
+	var ok bool
+	var x uint64
+	for i := uint64(1); i <= n; i++ {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
+			*number(r.Slot(c, 0)) = i
+			r.CommitRelease(c)
+		}
+		if ok {
+			ok = r.TryPop(&out)
+			x = *number(&out)
+			if ok {
+				sum += x
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdLane[T]) produce(i, end uint64, w waiter) {
+	r := q.r
+	var in T
+	var ok bool
+	for i < end {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
+			*number(r.Slot(c, 0)) = i
+			r.CommitRelease(c)
+		}
+		if ok {
+			i++
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdLane[T]) consume(n uint64, w waiter) (sum uint64) {
+	r := q.r
+	var out T
+	var ok bool
+	var x uint64
+	for n > 0 {
+		ok = r.TryPop(&out)
+		x = *number(&out)
+		if ok {
+			sum += x
+			n--
+		} else {
+			w.wait()
+		}
+	}
+	use(&out)
+	return sum
+}
+
+func (q *evdLane[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
+	var in, out T
+	var ok bool
+	var x uint64
+	back := other.(*evdLane[T])
+	for i := uint64(1); i <= n; i++ {
+		if first {
+			r := q.r
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
+				*number(r.Slot(c, 0)) = i
+				r.CommitRelease(c)
+			}
+		}
+		for ok = false; !ok; {
+			r := back.r
+			ok = r.TryPop(&out)
+			x = *number(&out)
+		}
+		sum += x
+		if !first {
+			r := q.r
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
+				*number(r.Slot(c, 0)) = i
+				r.CommitRelease(c)
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdLane[T]) ub(n, batch uint64) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i := uint64(1); i <= n; i += batch {
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					*number(&s[j]) = n
+					n++
+				}
+				k += len(s)
+			}
+			r.CommitRelease(c)
+		}
+		if !ok {
+			break
+		}
+		k := 0
+		for k < len(vs) {
+			s := r.Ready(len(vs) - k)
+			if len(s) == 0 {
+				break
+			}
+			for j := range s {
+				sum += *number(&s[j])
+			}
+			r.Advance(len(s))
+			k += len(s)
+		}
+		if uint64(k) != batch {
+			break
+		}
+	}
+	use(&in)
+	return sum
+}
+
+func (q *evdLane[T]) produceN(i, end, batch uint64, w waiter) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i < end {
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					*number(&s[j]) = n
+					n++
+				}
+				k += len(s)
+			}
+			r.CommitRelease(c)
+		}
+		if ok {
+			i += batch
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdLane[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	for n > 0 {
+		k := 0
+		for k < len(vs) {
+			s := r.Ready(len(vs) - k)
+			if len(s) == 0 {
+				break
+			}
+			for j := range s {
+				sum += *number(&s[j])
+			}
+			r.Advance(len(s))
+			k += len(s)
+		}
+		if k == 0 {
+			w.wait()
+		}
+		n -= uint64(k)
+	}
+	return sum
+}
+
+type evdLaneFence[T any] struct {
+	r *ring.Lane[T]
+}
+
+func newevdLaneFence[T any](size int) kernel[T] {
+	return &evdLaneFence[T]{r: must(ring.NewLane[T](size - size/8))}
+}
+
+func (q *evdLaneFence[T]) u1(n uint64) (sum uint64) {
+	r := q.r
+	var in, out T
+	var ok bool
+	var x uint64
+	for i := uint64(1); i <= n; i++ {
+		*number(&in) = i
+		ok = r.TryPush(&in)
+		if ok {
+			ok = r.TryPop(&out)
+			x = *number(&out)
+			if ok {
+				sum += x
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdLaneFence[T]) produce(i, end uint64, w waiter) {
+	r := q.r
+	var in T
+	var ok bool
+	for i < end {
+		*number(&in) = i
+		ok = r.TryPush(&in)
+		if ok {
+			i++
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdLaneFence[T]) consume(n uint64, w waiter) (sum uint64) {
+	r := q.r
+	var out T
+	var ok bool
+	var x uint64
+	for n > 0 {
+		ok = r.TryPop(&out)
+		x = *number(&out)
+		if ok {
+			sum += x
+			n--
+		} else {
+			w.wait()
+		}
+	}
+	use(&out)
+	return sum
+}
+
+func (q *evdLaneFence[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
+	var in, out T
+	var ok bool
+	var x uint64
+	back := other.(*evdLaneFence[T])
+	for i := uint64(1); i <= n; i++ {
+		if first {
+			r := q.r
+			*number(&in) = i
+			ok = r.TryPush(&in)
+		}
+		for ok = false; !ok; {
+			r := back.r
+			ok = r.TryPop(&out)
+			x = *number(&out)
+		}
+		sum += x
+		if !first {
+			r := q.r
+			*number(&in) = i
+			ok = r.TryPush(&in)
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdLaneFence[T]) ub(n, batch uint64) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i := uint64(1); i <= n; i += batch {
+		for j := range vs {
+			*number(&vs[j]) = i + uint64(j)
+		}
+		ok = r.PushN(vs) == ring.OK
+		if !ok {
+			break
+		}
+		k := 0
+		k = r.PopN(vs)
+		for j := range vs[:k] {
+			sum += *number(&vs[j])
+		}
+		if uint64(k) != batch {
+			break
+		}
+	}
+	use(&in)
+	return sum
+}
+
+func (q *evdLaneFence[T]) produceN(i, end, batch uint64, w waiter) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i < end {
+		for j := range vs {
+			*number(&vs[j]) = i + uint64(j)
+		}
+		ok = r.PushN(vs) == ring.OK
+		if ok {
+			i += batch
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdLaneFence[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	for n > 0 {
+		k := 0
+		k = r.PopN(vs)
+		for j := range vs[:k] {
+			sum += *number(&vs[j])
 		}
 		if k == 0 {
 			w.wait()

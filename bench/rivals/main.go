@@ -1,19 +1,120 @@
+// Command rivals measures the rings and the engine beside other people's queues, locks
+// and the limits of the hardware, all in one run, and says which goals are met. `make
+// rivals` builds and runs it.
 package main
 
 import (
+	"flag"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
+
+	"github.com/evdengine/evd/internal/param"
 )
 
+// options are what the flags say.
+type options struct {
+	rounds int
+	only   *regexp.Regexp
+	quick  bool
+	scale  bool
+	cc     string
+	json   string
+	svg    string
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("rivals", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.rounds, "rounds", 25, "rounds, in which every cell has its turn; 6 or more for numbers to believe")
+	only := f.String("run", "", "measure only the cells whose names match this regular expression")
+	f.BoolVar(&o.quick, "quick", false, "one round of everything, as a test of this program: the numbers mean little")
+	f.BoolVar(&o.scale, "scale", false, "also 1 to 16 producers with a CPU each; needs more than 4 CPUs")
+	f.StringVar(&o.cc, "cc", "bin/rivals-cc", "folder in which the rivals in C++ are built; empty leaves them out")
+	f.StringVar(&o.json, "json", "", "write everything to this file")
+	f.StringVar(&o.svg, "svg", "", "plot the goals to this file, and curves beside it")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("rivals: unexpected argument %q", f.Arg(0))
+	}
+	if o.rounds < 1 {
+		return o, param.Invalid("rivals", "-rounds", o.rounds, "1 or more")
+	}
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return o, param.Invalid("rivals", "-run", *only, "a regular expression: "+err.Error())
+	}
+	if o.quick {
+		o.rounds = 1
+	}
+	return o, nil
+}
+
 func main() {
-	cells := append(limitCells(), dispatchCells()...)
-	cells = append(cells, shapes[event16]()...)
-	rs, err := run(cells, 3, os.Stderr)
+	o, err := parse(os.Args[1:], os.Stderr)
 	if err != nil {
+		if err != flag.ErrHelp {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(2)
+	}
+	if err := compare(o, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "rivals:", err)
 		os.Exit(1)
 	}
-	for _, r := range rs {
-		fmt.Printf("%-50s %8.2f (%8.2f) n=%d drop=%d noisy=%v far=%v\n", r.id, r.Median, r.P10, r.Samples, r.Dropped, r.Noisy, r.Far)
+}
+
+// compare measures, and reports.
+func compare(o options, stdout, progress io.Writer) error {
+	var cells []*cell
+	var r report
+	add := func(more []*cell, err error) {
+		cells = append(cells, more...)
+		if err != nil {
+			r.Skipped = append(r.Skipped, err.Error())
+		}
 	}
+	add(nil, startCores())
+	add(limitCells(), nil)
+	add(ringCells(), nil)
+	add(dispatchCells(), nil)
+	add(growthCells(), nil)
+	if o.scale {
+		add(scaleCells())
+	}
+	var kept []*cell
+	for _, c := range cells {
+		if o.only.MatchString(c.id.String()) {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) == 0 {
+		return param.Invalid("rivals", "-run", o.only, fmt.Sprintf("something that matches one of %d cells, such as %v", len(cells), cells[0].id))
+	}
+	var err error
+	if r.Results, err = run(kept, o.rounds, progress); err != nil {
+		return err
+	}
+	r.Rounds = o.rounds
+	rs := byID(r.Results)
+	for _, g := range goals() {
+		r.Goals = append(r.Goals, rs.judge(g))
+	}
+	r.Env = environment(rs, nil)
+	r.print(stdout)
+	if o.json != "" {
+		if err := r.writeJSON(o.json); err != nil {
+			return err
+		}
+	}
+	if o.svg != "" {
+		written, err := r.plots(o.svg)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(stdout, "plots:", written)
+	}
+	return nil
 }

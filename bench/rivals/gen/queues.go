@@ -70,25 +70,54 @@ var queues = []queue{
 		Type: "evdInPlaceAll", R: "*ring.MPSC[T]", New: must(copyRing),
 		Push: `c, got := r.TryReserve(1)
 			if ok = got; ok {
-				*number(&in) = i
-				*r.Slot(c, 0) = in
+				whole(r.Slot(c, 0), i)
 				r.Commit(c)
 			}`,
 		Pop: peek,
 		PushN: `c, got := r.TryReserve(len(vs))
 			if ok = got; ok {
-				*number(&in) = i
+				n := i
 				for k := 0; k < c.Len(); {
 					s := r.Slots(c, k)
 					for j := range s {
-						s[j] = in
-						*number(&in)++
+						whole(&s[j], n)
+						n++
 					}
 					k += len(s)
 				}
 				r.Commit(c)
 			}`,
 		PopN: popReady,
+	},
+	{
+		Type: "evdLane", R: "*ring.Lane[T]", New: must("ring.NewLane[T](size - size/8)"),
+		Push: `c, got := r.TryReserve(1)
+			if ok = got; ok {
+				*number(r.Slot(c, 0)) = i
+				r.CommitRelease(c)
+			}`,
+		Pop: "ok = r.TryPop(&out); x = *number(&out)",
+		PushN: `c, got := r.TryReserve(len(vs))
+			if ok = got; ok {
+				n := i
+				for k := 0; k < c.Len(); {
+					s := r.Slots(c, k)
+					for j := range s {
+						*number(&s[j]) = n
+						n++
+					}
+					k += len(s)
+				}
+				r.CommitRelease(c)
+			}`,
+		PopN: popReady,
+	},
+	{
+		Type: "evdLaneFence", R: "*ring.Lane[T]", New: must("ring.NewLane[T](size - size/8)"),
+		Push:  "*number(&in) = i; ok = r.TryPush(&in)",
+		Pop:   "ok = r.TryPop(&out); x = *number(&out)",
+		PushN: fill + "ok = r.PushN(vs) == ring.OK",
+		PopN:  popInto,
 	},
 	{
 		Type: "goChan", R: "chan T", New: "make(chan T, size)",
