@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // goal is what one of ours must reach beside a rival of the same run.
@@ -170,17 +171,20 @@ func (rs results) judge(g goal) verdict {
 	if g.limit && v.Ratio <= g.need || !g.limit && v.Ratio >= g.need {
 		v.Verdict = ok
 	}
+	var notes []string
 	if worse, is := rs.handicap(g.rival); is && worse > 1.3 {
-		v.Verdict, v.Why = void, fmt.Sprintf("%s is %.2fx what it may be, in bare mutexes", g.rival.Impl, worse)
+		v.Verdict = void
+		notes = append(notes, fmt.Sprintf("%s is %.2fx what it was, in bare mutexes", g.rival.Impl, worse))
 	}
 	for _, r := range []result{mine, him} {
 		if r.Noisy {
-			v.Why += " " + r.Impl + " noisy"
+			notes = append(notes, r.Impl+" disturbed")
 		}
 		if r.Far {
-			v.Why += " " + r.Impl + " far"
+			notes = append(notes, r.Impl+" far apart")
 		}
 	}
+	v.Why = strings.Join(notes, ", ")
 	return v
 }
 

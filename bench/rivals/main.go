@@ -15,21 +15,20 @@ import (
 
 // options are what the flags say.
 type options struct {
-	rounds int
-	only   *regexp.Regexp
-	quick  bool
-	scale  bool
-	cc     string
-	json   string
-	svg    string
+	effort
+	only  *regexp.Regexp
+	scale bool
+	cc    string
+	json  string
+	svg   string
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("rivals", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.rounds, "rounds", 25, "rounds, in which every cell has its turn; 6 or more for numbers to believe")
+	rounds := f.Int("rounds", thorough.rounds, "rounds, in which every cell has its turn; 6 or more for numbers to believe")
 	only := f.String("run", "", "measure only the cells whose names match this regular expression")
-	f.BoolVar(&o.quick, "quick", false, "one round of everything, as a test of this program: the numbers mean little")
+	fast := f.Bool("quick", false, "one round of everything, as a test of this program: the numbers mean little")
 	f.BoolVar(&o.scale, "scale", false, "also 1 to 16 producers with a CPU each; needs more than 4 CPUs")
 	f.StringVar(&o.cc, "cc", "bin/rivals-cc", "folder in which the rivals in C++ are built; empty leaves them out")
 	f.StringVar(&o.json, "json", "", "write everything to this file")
@@ -40,14 +39,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("rivals: unexpected argument %q", f.Arg(0))
 	}
-	if o.rounds < 1 {
+	if o.effort, o.rounds = thorough, *rounds; o.rounds < 1 {
 		return o, param.Invalid("rivals", "-rounds", o.rounds, "1 or more")
+	}
+	if *fast {
+		o.effort = quick
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, param.Invalid("rivals", "-run", *only, "a regular expression: "+err.Error())
-	}
-	if o.quick {
-		o.rounds = 1
 	}
 	return o, nil
 }
@@ -94,7 +93,7 @@ func compare(o options, stdout, progress io.Writer) error {
 		return param.Invalid("rivals", "-run", o.only, fmt.Sprintf("something that matches one of %d cells, such as %v", len(cells), cells[0].id))
 	}
 	var err error
-	if r.Results, err = run(kept, o.rounds, progress); err != nil {
+	if r.Results, err = run(kept, o.effort, progress); err != nil {
 		return err
 	}
 	r.Rounds = o.rounds

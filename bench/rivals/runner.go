@@ -10,29 +10,39 @@ import (
 )
 
 const (
-	turnTime = 1500 * time.Microsecond
-	retries  = 4  // of a sample that was disturbed
-	near     = 70 // ns for a cache line to the other core; beyond that they are far apart
-	hung     = time.Minute
+	near = 70 // ns for a cache line to the other core; beyond that they are far apart
+	hung = time.Minute
+)
+
+// effort is how carefully it is measured.
+type effort struct {
+	rounds int
+	tries  int           // of a sample, until one is not disturbed
+	turn   time.Duration // length of a sample, about
+}
+
+var (
+	thorough = effort{25, 4, 1500 * time.Microsecond}
+	quick    = effort{1, 1, 200 * time.Microsecond}
 )
 
 // run gives every cell a turn in each round, each round in another order, so that
 // whatever else the machine does concerns all of them.
-func run(cells []*cell, rounds int, progress io.Writer) ([]result, error) {
+func run(cells []*cell, e effort, progress io.Writer) ([]result, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	samples := make([][]sampled, len(cells))
 	began := time.Now()
-	for round := range rounds {
+	for round := range e.rounds {
 		for k := range cells {
 			i := turnOf(round, k, len(cells))
-			got, err := take(cells[i])
+			got, err := e.take(cells[i])
 			if err != nil {
 				return nil, err
 			}
 			samples[i] = append(samples[i], got...)
 		}
 		runtime.GC()
-		fmt.Fprintf(progress, "\rround %d of %d, %.0f s ", round+1, rounds, time.Since(began).Seconds())
+		fmt.Fprintf(progress, "\rround %d of %d, %.0f s ", round+1, e.rounds, time.Since(began).Seconds())
 	}
 	fmt.Fprintln(progress)
 	out := make([]result, len(cells))
@@ -59,19 +69,19 @@ func gcd(a, b int) int {
 }
 
 // take samples a cell until it was not disturbed, or it has been tried often enough.
-func take(c *cell) (out []sampled, err error) {
+func (e effort) take(c *cell) (out []sampled, err error) {
 	defer time.AfterFunc(hung, func() {
 		fmt.Fprintf(os.Stderr, "\nrivals: %v does not end: events are lost in it\n", c.id)
 		os.Exit(1)
 	}).Stop()
-	for range retries {
+	for range e.tries {
 		s := sampled{}
 		if c.cores == 2 {
 			const trips = 500
 			took, _ := anchor(trips)
 			s.far = took.Nanoseconds() > 2*near*trips
 		}
-		if s.turn, err = c.run(turnTime); err != nil {
+		if s.turn, err = c.run(e.turn); err != nil {
 			return nil, err
 		}
 		out = append(out, s)
