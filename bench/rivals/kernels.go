@@ -53,16 +53,20 @@ var _ = [...]any{
 // number is the first word of an event.
 func number[T any](v *T) *uint64 { return (*uint64)(unsafe.Pointer(v)) }
 
-// whole writes all words of an event.
+// whole writes all words of an event, one by one: from a composite literal the compiler
+// makes a copy elsewhere first, and reads that before its stores have got through.
 func whole[T any](v *T, n uint64) {
 	p := unsafe.Pointer(v)
 	switch unsafe.Sizeof(*v) { // known when it is compiled
 	case 16:
-		*(*event16)(p) = event16{n, n}
+		e := (*event16)(p)
+		e.n, e.a = n, n
 	case 32:
-		*(*event32)(p) = event32{n, n, n, n}
+		e := (*event32)(p)
+		e.n, e.a, e.b, e.c = n, n, n, n
 	case 64:
-		*(*event64)(p) = event64{n, n, n, n, n, n, n, n}
+		e := (*event64)(p)
+		e.n, e.a, e.b, e.c, e.d, e.e, e.f, e.g = n, n, n, n, n, n, n, n
 	default:
 		*(*uint64)(p) = n
 	}

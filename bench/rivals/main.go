@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 
 	"github.com/evdengine/evd/internal/param"
 )
@@ -75,13 +76,20 @@ func compare(o options, stdout, progress io.Writer) error {
 			r.Skipped = append(r.Skipped, err.Error())
 		}
 	}
-	add(nil, startCores())
-	add(limitCells(), nil)
-	add(ringCells(), nil)
-	add(dispatchCells(), nil)
-	add(growthCells(), nil)
+	add(own(), startCores())
 	if o.scale {
 		add(scaleCells())
+	}
+	var versions map[string]string
+	if o.cc != "" {
+		f, missing, err := startForeign(o.cc)
+		if err == nil {
+			defer f.Close()
+			versions = f.list.Versions
+			add(f.cells(o.scale), missing)
+		} else {
+			add(nil, err)
+		}
 	}
 	var kept []*cell
 	for _, c := range cells {
@@ -101,7 +109,7 @@ func compare(o options, stdout, progress io.Writer) error {
 	for _, g := range goals() {
 		r.Goals = append(r.Goals, rs.judge(g))
 	}
-	r.Env = environment(rs, nil)
+	r.Env = environment(rs, versions)
 	r.print(stdout)
 	if o.json != "" {
 		if err := r.writeJSON(o.json); err != nil {
@@ -116,4 +124,9 @@ func compare(o options, stdout, progress io.Writer) error {
 		fmt.Fprintln(stdout, "plots:", written)
 	}
 	return nil
+}
+
+// own are the cells that are written in Go.
+func own() []*cell {
+	return slices.Concat(limitCells(), ringCells(), dispatchCells(), growthCells())
 }
