@@ -92,6 +92,7 @@ func (p *poller) rest() bool {
 	p.delay = retryFirst
 	if l.cq.Pending() && p.start(srcWatch) { // .. then look again ..
 		l.stats.averted.Add(1)
+		p.slept(0)
 		l.watch()
 		return false
 	}

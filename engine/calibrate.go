@@ -83,16 +83,29 @@ func spinTurns(d time.Duration) int {
 	return max(1, int(d/pollCost()))
 }
 
-// spinTurns is the budget of a ModeAdaptive poller in turns of its loop.
-func (e *Engine) spinTurns() int {
+// spinBudget is the longest that a ModeAdaptive poller polls before it sleeps. It
+// has everything measured that is needed then.
+func (e *Engine) spinBudget() time.Duration {
 	if atom.Exploring {
 		return 1
 	}
-	b := e.cfg.SpinBudget
-	if b == 0 {
-		b = WakeCost()
+	pollCost()
+	wake := WakeCost()
+	if b := e.cfg.SpinBudget; b != 0 {
+		return b
 	}
-	return spinTurns(b)
+	return wake
+}
+
+// started is what now counts from.
+var started = time.Now()
+
+// now is the time, for differences; always 0 under the explorer.
+func now() time.Duration {
+	if atom.Exploring {
+		return 0
+	}
+	return time.Since(started)
 }
 
 // pause sleeps; under the explorer it lets others go first.

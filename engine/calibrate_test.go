@@ -13,7 +13,7 @@ import (
 func TestSpinBudget(t *testing.T) {
 	require.Positive(t, WakeCost())
 	e := newTestEngine(t, Config{})
-	require.Equal(t, spinTurns(WakeCost()), e.spinTurns())
+	require.Equal(t, WakeCost(), e.spinBudget())
 	e = newTestEngine(t, Config{SpinBudget: time.Millisecond})
-	require.Equal(t, spinTurns(time.Millisecond), e.spinTurns())
+	require.Equal(t, time.Millisecond, e.spinBudget())
 }

@@ -90,11 +90,27 @@ type EVDConfig struct {
 	// Mode says how the CQs are waited for.
 	Mode Mode
 
+	// WaitMode says what Wait does while there are too few events: sleep, spin, or spin
+	// and then sleep. An EVD that polls a CQ of one OS thread (hwcq.ThreadBound) sleeps,
+	// whatever it says.
+	WaitMode WaitMode
+
 	// SolicitedOnly arms the CQs for solicited and failed completions only. A
 	// poller that polls delivers all of them. Not every driver counts every
 	// failure as solicited (rxe.CQ.Arm says what it does not). The watchdog
 	// cannot tell a lost interrupt from a completion that rests, and keeps still.
 	SolicitedOnly bool
+
+	// CPU, if set, is where the CQs are polled: each poller locks its goroutine to an
+	// OS thread of its own and has that run on this CPU alone, inline upcalls included
+	// (sched_setaffinity(2)). It is so when NewEVD returns, and the thread gets its
+	// CPUs back, or ends, when the EVD is closed. Pinning keeps a poller's cache warm
+	// and a ModeSpin poller from being moved; it pays where the CPU is kept free for
+	// it, and costs where it is not: the kernel may not move the thread away from a
+	// busy CPU. A goroutine that is locked to its thread is switched to and from by
+	// threads (some 10 us), so such a poller does not yield to other goroutines while
+	// there is more than one P. Needs CQs, and Linux: elsewhere ErrNotSupported.
+	CPU CPU
 
 	// Policy is the initial upcall policy. The zero value is Disable.
 	Policy Policy
@@ -206,6 +222,14 @@ func (c EVDConfig) Validate() error {
 	}
 	if d.Mode > ModeSpin {
 		bad("Mode", c.Mode, "ModeAdaptive, ModeEvent or ModeSpin")
+	}
+	if c.CPU != AnyCPU && len(c.CQs) == 0 {
+		bad("CPU", c.CPU, "AnyCPU, because there are no CQs to poll")
+	} else if err := c.CPU.check(op, "CPU"); err != nil {
+		errs = append(errs, err)
+	}
+	if c.WaitMode > WaitSpin {
+		bad("WaitMode", c.WaitMode, "WaitPark, WaitAdaptive or WaitSpin")
 	}
 	if err := c.Policy.check(op); err != nil {
 		errs = append(errs, err)

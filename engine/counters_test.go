@@ -17,7 +17,8 @@ func TestCQStatsNames(t *testing.T) {
 	l := &link{poll: &poller{}}
 	l.poll.ctl.Store(uint32(ModeSpin))
 	st := &l.stats
-	want := CQStats{Mode: ModeSpin}
+	l.state.Store(lWATCH)
+	want := CQStats{Mode: ModeSpin, Polling: true}
 	for i, c := range []struct {
 		counter *atom.Counter
 		is      *uint64
@@ -36,8 +37,15 @@ func TestCQStatsNames(t *testing.T) {
 		{&st.waitErrs, &want.WaitErrs},
 		{&st.stalls, &want.Stalls},
 		{&st.lost, &want.LostInterrupts},
+		{&st.budget, nil},
+		{&st.grown, &want.Grown},
+		{&st.shrunk, &want.Shrunk},
 	} {
 		c.counter.Add(uint64(1) << i)
+		if c.is == nil {
+			want.Budget = 1 << i
+			continue
+		}
 		*c.is = 1 << i
 	}
 	require.Equal(t, want, l.counters())
@@ -57,7 +65,10 @@ func TestWaitEndsNames(t *testing.T) {
 			st.ended(v)
 		}
 	}
-	require.Equal(t, WaitEnds{Events: 1, Time: 2, Context: 3, Woken: 4, Unwaitable: 5, Closed: 6, Dead: 7}, st.waitEnds())
+	st.spun()
+	st.parked()
+	st.parked()
+	require.Equal(t, WaitEnds{Events: 1, Time: 2, Context: 3, Woken: 4, Unwaitable: 5, Closed: 6, Dead: 7, Spun: 1, Parked: 2}, st.waitEnds())
 }
 
 // A shared CQ that is polled counts the runs that its poller began.

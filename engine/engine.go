@@ -20,9 +20,10 @@ type Config struct {
 	// 0 means GOMAXPROCS. An upcall that blocks keeps its worker.
 	Workers int
 
-	// SpinBudget is how long a ModeAdaptive poller goes on polling after the
-	// last completion before it arms and sleeps, up to one second. 0 means
-	// what a wake-up costs on this machine (see WakeCost).
+	// SpinBudget is how long at most a ModeAdaptive poller goes on polling after the
+	// last completion before it arms and sleeps, and a WaitAdaptive waiter looks before
+	// it sleeps, up to one second. 0 means what a wake-up costs on this machine (see
+	// WakeCost).
 	SpinBudget time.Duration
 
 	// MaxWorkers is how many workers there may be when upcalls block: one is
@@ -165,6 +166,9 @@ type Engine struct {
 	gone    Stats              // owner: mu; what closed EVDs had counted
 	looks   atom.Counter       // of the watchdog
 
+	spinning    atom.Int32 // waiters that spin by their patience. Writers: they. It limits, no more
+	maxSpinning int32
+
 	spawn func(role, name string, fn func()) // starts the engine's goroutines; the explorer's threads in its scenarios
 }
 
@@ -183,7 +187,7 @@ func newEngine(cfg Config, spawn func(role, name string, fn func())) (*Engine, e
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	e := &Engine{cfg: cfg, cqs: map[hwcq.CQ]string{}, cnos: map[*CNO]bool{}, spawn: spawn}
+	e := &Engine{cfg: cfg, maxSpinning: spinners(), cqs: map[hwcq.CQ]string{}, cnos: map[*CNO]bool{}, spawn: spawn}
 	if cfg.Logger != nil {
 		e.tracing = cfg.Trace
 	}

@@ -27,10 +27,11 @@ type EVD struct {
 	resizing  atom.Mutex               // serialises Resize
 	cno       atom.Pointer[CNO]        // Writers: ModifyCNO and Close, under admin. Readers: who enlists, Close
 	*cnoSeat                           // Writer: who attaches, once, before cno
+	spinner   *spinner                 // nil: waiters sleep at once
 	eps       atom.Pointer[endpoints]  // Writer: setEndpoint under Engine.mu. Readers: who decodes a completion
 	alarms    atom.Pointer[alarms]     // Writers: alarm, once. Readers: alarm
 	last      atom.Pointer[Panic]      // Writers: who contains a panic
-	_         [40]byte
+	_         [32]byte
 
 	// Read-mostly. Whoever reads them goes on to the word.
 	src        atom.Pointer[sources] // Writers: newEVD, setPorts. Readers: everybody
@@ -139,6 +140,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 	} else {
 		d.wcs = make([]hwcq.WC, cfg.Batch)
 	}
+	d.spinner = d.newSpinner(cfg.WaitMode)
 	l := e.level(cfg.Policy)
 	e.needWorkers(int(l.lim()))
 	d.word.Store(uint64(w.policy(l)))
@@ -162,7 +164,7 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 // where connection events have their place among the completions: a ring full
 // of other events would come between.)
 func (d *EVD) attach(src *sources, cq hwcq.CQ, index uint16, cfg EVDConfig) {
-	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly)
+	l := d.e.newLink(cq, d, cfg.Mode, cfg.SolicitedOnly, cfg.CPU)
 	l.index, l.poll.r.stays = index, true
 	src.links = append(src.links, l)
 	// Whoever enables arms and looks, so the poller need not begin with it.

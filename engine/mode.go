@@ -119,7 +119,7 @@ func (d *EVD) checkCQ(op, name string, cq int) error {
 // itself: it alone decides what it does about WATCH, arm, look and sleep.
 func (p *poller) setMode(m Mode) {
 	if m == ModeAdaptive {
-		p.e.spinTurns() // measured here, not by the poller
+		p.e.spinBudget() // measured here, not by the poller
 	}
 	for {
 		c := p.ctl.Load()

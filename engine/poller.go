@@ -14,9 +14,12 @@ import (
 type Mode uint8
 
 const (
-	// ModeAdaptive: poll for a while after the last completion, the measured
-	// break-even time unless Config.SpinBudget says otherwise; then arm, poll
-	// again, and sleep.
+	// ModeAdaptive: poll for a while after the last completion; then arm, poll
+	// again, and sleep. At first, and at most, it polls for the measured break-even
+	// time unless Config.SpinBudget says otherwise. If completions keep coming much
+	// later than that it polls for less, and in the end sleeps at once; when they
+	// come sooner again it polls for longer again. CQStats has the time of now
+	// (Budget) and how often it has changed (Grown, Shrunk).
 	ModeAdaptive Mode = iota
 	// ModeEvent: arm, poll again, and sleep, after every run.
 	ModeEvent
@@ -67,25 +70,25 @@ type poller struct {
 	ctl  atom.Uint32 // the Mode, cRetry, cStop. Writers: setMode, retryArm, askStop. Reader: serve.
 	done atom.Token
 
-	bond    *bond         // nil: any thread will do
-	started bool          // owner: serve; the first look has been, or is not needed
-	budget  int           // owner: serve; empty polls before ModeAdaptive sleeps, 0: not known yet
-	delay   time.Duration // owner: serve; the next back-off
-	r       runner
+	bond     *bond         // nil: any thread will do
+	started  bool          // owner: serve; the first look has been, or is not needed
+	patience patience      // owner: serve; of ModeAdaptive
+	delay    time.Duration // owner: serve; the next back-off
+	r        runner
 }
 
 // newLink ties a CQ that was given to the machine it feeds, and to a poller, which
 // has yet to be started.
-func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool) *link {
+func (e *Engine) newLink(cq hwcq.CQ, owner sink, mode Mode, solicited bool, cpu CPU) *link {
 	if mode == ModeAdaptive {
-		e.spinTurns() // measured here, not by the poller
+		e.spinBudget() // measured here, not by the poller
 	}
 	caps := cq.Capabilities()
 	l := &link{cq: cq, owner: owner, solic: solicited, depth: caps.Depth, rearm: caps.ArmIdempotent}
 	if mode != ModeEvent {
 		l.state.Store(lWATCH)
 	}
-	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq)}
+	l.poll = &poller{link: l, e: e, done: atom.NewToken(), bond: newBond(cq, cpu)}
 	l.poll.ctl.Store(uint32(mode))
 	l.poll.r.tied = l.poll.bond != nil
 	return l
@@ -137,6 +140,10 @@ func (p *poller) loop() {
 		} else if l.state.Load()&lWATCH != 0 && !p.rest() {
 			continue // [M3] from polling to events: it goes to sleep as always, by [L2]
 		}
+		slept := time.Duration(0)
+		if mode == ModeAdaptive {
+			slept = -now()
+		}
 		event, err := p.sleep()
 		if mode != ModeEvent {
 			l.stats.wakes.Add(1)
@@ -159,6 +166,8 @@ func (p *poller) loop() {
 			l.stats.events.Add(1)
 			if !l.cq.Pending() {
 				l.stats.spurious.Add(1)
+			} else if mode == ModeAdaptive {
+				p.slept(slept + now())
 			}
 			l.fired(mode != ModeEvent)
 			p.start(srcIntr)
@@ -193,20 +202,22 @@ func (p *poller) start(src source) (moved bool) {
 func (p *poller) watch(c uint32) bool {
 	l := p.link
 	spins := Mode(c&cMode) == ModeSpin
-	if !spins && p.budget == 0 {
-		p.budget = p.e.spinTurns() // setMode has measured
+	if !spins && p.patience.limit == 0 {
+		p.patience = newPatience(p.e.spinBudget()) // setMode has measured
+		l.stats.budget.Store(uint64(p.patience.now))
 	}
 	idle, runs := 0, uint64(0)
-	for turn := 1; spins || idle < p.budget; turn++ {
+	for turn := 1; spins || idle < p.patience.turns; turn++ {
 		moved := false
 		if l.cq.Pending() {
-			if moved = p.start(srcWatch); !moved && p.bond != nil {
+			if moved = p.start(srcWatch); !moved && p.owned() {
 				p.advance()
 			}
 		}
 		if moved {
 			idle = 0
 			runs++
+			p.patience.caught()
 		} else {
 			idle++
 		}
@@ -220,10 +231,7 @@ func (p *poller) watch(c uint32) bool {
 			if p.ctl.Load() != c {
 				return false
 			}
-			if !atom.Exploring && idle >= osYieldEvery && idle%osYieldEvery < yieldEvery {
-				spin.Yield()
-			}
-			atom.Spin()
+			p.giveWay(idle)
 		case !moved:
 			spin.Pause()
 		}

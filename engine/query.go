@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Query is what an EVD is and does at a moment. Its fields are read one after
 // the other: beside others that change them they need not fit together.
 type Query struct {
@@ -17,7 +19,11 @@ type Query struct {
 	Armed    bool   // a completion would be noticed: the CQs are armed or watched
 	Closed   bool
 	Modes    []Mode // of each CQ of its own, as last set; nil without
-	Stats    Stats
+
+	WaitMode   WaitMode      // as configured; WaitPark where waiters cannot spin
+	WaitBudget time.Duration // WaitAdaptive: how long a waiter spins now before it sleeps
+
+	Stats Stats
 }
 
 // Query returns a snapshot. For any goroutine; it takes part in nothing and
@@ -51,6 +57,10 @@ func (d *EVD) Query() Query {
 		Armed:    s&bARM != 0,
 		Closed:   s&bCLOSE != 0,
 		Modes:    modes,
-		Stats:    d.Stats(),
+
+		WaitMode:   d.waitMode(),
+		WaitBudget: d.waitBudget(),
+
+		Stats: d.Stats(),
 	}
 }

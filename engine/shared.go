@@ -30,6 +30,9 @@ type SharedCQConfig struct {
 	// EVDConfig.SolicitedOnly.
 	SolicitedOnly bool
 
+	// CPU, if set, is where the CQ is polled: see EVDConfig.CPU.
+	CPU CPU
+
 	// Batch is the most completions taken from the CQ at once, 1..4096; 0 means
 	// DefaultBatch.
 	Batch int
@@ -46,6 +49,9 @@ func (c SharedCQConfig) Validate() error {
 	}
 	if c.Mode > ModeSpin {
 		errs = append(errs, param.Invalid(op, "Mode", c.Mode, "ModeAdaptive, ModeEvent or ModeSpin"))
+	}
+	if err := c.CPU.check(op, "CPU"); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Batch < 0 || c.Batch > maxBatch {
 		errs = append(errs, param.Invalid(op, "Batch", c.Batch, fmt.Sprintf("0 (%d) or 1..%d", DefaultBatch, maxBatch)))
@@ -126,7 +132,7 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 	s.closer.Signal()
 	s.machine = machine{e: e, self: s}
 	s.word.Store(uint64(word(0).policy(1 << limShift)))
-	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly)
+	s.link = e.newLink(cfg.CQ, s, cfg.Mode, cfg.SolicitedOnly, cfg.CPU)
 	s.depth = s.link.depth
 	if err := e.addShared(s); err != nil {
 		return nil, err

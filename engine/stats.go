@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/bits"
+	"time"
 
 	"github.com/evdengine/evd/internal/atom"
 )
@@ -48,7 +49,7 @@ type Stats struct {
 	// The sums over the CQs; see CQStats.
 	Arms, ArmErrors, Events, Spurious, Missed, Averted uint64
 	Sleeps, Wakes, Retries, WaitErrs, Stalls           uint64
-	LostInterrupts                                     uint64
+	LostInterrupts, Grown, Shrunk                      uint64
 
 	Panics uint64 // upcalls that panicked
 }
@@ -56,6 +57,7 @@ type Stats struct {
 // CQStats is a snapshot of the counters of one CQ of an EVD.
 type CQStats struct {
 	Mode           Mode   // as last set
+	Polling        bool   // the poller polls at this moment; with ModeAdaptive it may or may not
 	Polled         uint64 // completions taken
 	PolledRuns     uint64 // runs begun by the poller while it polled, which moved something; a little late
 	Arms           uint64 // successful arms
@@ -70,6 +72,10 @@ type CQStats struct {
 	WaitErrs       uint64 // failed waits for an event; the poller polls and tries again
 	Stalls         uint64 // DispatchQueued: times the ring was full and a completion had to wait
 	LostInterrupts uint64 // completions that the watchdog found, nobody having been told of them
+
+	Budget time.Duration // ModeAdaptive: how long the poller polls now before it sleeps; 0 before it has polled
+	Grown  uint64        // times it became longer, since a completion came soon after the poller slept
+	Shrunk uint64        // times it became shorter, since none came for long
 }
 
 // WaitEnds counts why Waits returned; those that were refused at once are not in
@@ -82,6 +88,9 @@ type WaitEnds struct {
 	Unwaitable uint64 // EVD.SetUnwaitable
 	Closed     uint64 // EVD.Close
 	Dead       uint64 // nothing can come any more: all CQs have failed
+
+	Spun   uint64 // of Events: they came while the waiter spun (EVDConfig.WaitMode)
+	Parked uint64 // times a waiter went to sleep; one Wait may several times
 }
 
 // NumBatches is how many buckets Stats.Batches has.
@@ -121,7 +130,7 @@ type stats struct {
 }
 
 type (
-	waitEnds [numVerdicts]atom.Counter
+	waitEnds [numWaits]atom.Counter
 	batches  [NumBatches - 2]atom.Counter
 )
 
@@ -136,8 +145,18 @@ func (st *stats) batch(n int) {
 	made(&st.larger)[i-len(st.small)].Add(1)
 }
 
-// ended counts a Wait that ended with v.
+// ended counts a Wait that ended with v, spun one that got its events while it spun,
+// parked a sleep.
 func (st *stats) ended(v verdict) { made(&st.ends)[v].Add(1) }
+func (st *stats) spun()           { made(&st.ends)[waitsSpun].Add(1) }
+func (st *stats) parked()         { made(&st.ends)[waitsParked].Add(1) }
+
+// What waitEnds counts besides verdicts.
+const (
+	waitsSpun = numVerdicts + iota
+	waitsParked
+	numWaits
+)
 
 // made returns what p points to, made by the first.
 func made[T any](p *atom.Pointer[T]) *T {
@@ -175,6 +194,8 @@ func (st *stats) waitEnds() (w WaitEnds) {
 		Unwaitable: e[unwaitable].Load(),
 		Closed:     e[closed].Load(),
 		Dead:       e[deaf].Load(),
+		Spun:       e[waitsSpun].Load(),
+		Parked:     e[waitsParked].Load(),
 	}
 }
 
@@ -185,6 +206,7 @@ type linkStats struct {
 	arms, armErrs, events, spurious, missed   atom.Counter
 	averted, sleeps, wakes, retries, waitErrs atom.Counter
 	stalls, lost                              atom.Counter
+	budget, grown, shrunk                     atom.Counter // budget: of the patience, in ns
 }
 
 func (st *stats) upcalls() (n uint64) {
@@ -220,7 +242,19 @@ func (l *link) counters() CQStats {
 		WaitErrs:       st.waitErrs.Load(),
 		Stalls:         st.stalls.Load(),
 		LostInterrupts: st.lost.Load(),
+		Polling:        l.polling(),
+		Budget:         time.Duration(st.budget.Load()),
+		Grown:          st.grown.Load(),
+		Shrunk:         st.shrunk.Load(),
 	}
+}
+
+// polling says that its poller, or the shared CQ's, polls.
+func (l *link) polling() bool {
+	if l.port != nil {
+		l = l.port.s.link
+	}
+	return l.state.Load()&lWATCH != 0
 }
 
 // CQStats returns the counters of one CQ: its place in EVDConfig.CQs, from 0. Also
@@ -298,6 +332,8 @@ func (s *Stats) addCQ(c CQStats) {
 	s.WaitErrs += c.WaitErrs
 	s.Stalls += c.Stalls
 	s.LostInterrupts += c.LostInterrupts
+	s.Grown += c.Grown
+	s.Shrunk += c.Shrunk
 }
 
 // add adds the counters of another EVD.
@@ -327,10 +363,12 @@ func (s *Stats) add(o *Stats) {
 	s.Ends.Unwaitable += o.Ends.Unwaitable
 	s.Ends.Closed += o.Ends.Closed
 	s.Ends.Dead += o.Ends.Dead
+	s.Ends.Spun += o.Ends.Spun
+	s.Ends.Parked += o.Ends.Parked
 	s.addCQ(CQStats{
 		Polled: o.Polled, PolledRuns: o.PolledRuns, Arms: o.Arms, ArmErrors: o.ArmErrors,
 		Events: o.Events, Spurious: o.Spurious, Missed: o.Missed, Averted: o.Averted,
 		Sleeps: o.Sleeps, Wakes: o.Wakes, Retries: o.Retries, WaitErrs: o.WaitErrs,
-		Stalls: o.Stalls, LostInterrupts: o.LostInterrupts,
+		Stalls: o.Stalls, LostInterrupts: o.LostInterrupts, Grown: o.Grown, Shrunk: o.Shrunk,
 	})
 }

@@ -156,6 +156,11 @@ func TestWaitEnds(t *testing.T) {
 	require.NoError(t, d.Post(Event{}))
 	_, err = d.Dequeue(buf[:])
 	require.NoError(t, err)
+	ends := func() WaitEnds {
+		e := d.Stats().Ends
+		e.Parked = 0 // one whose end came sooner did not get as far
+		return e
+	}
 	require.EqualValues(t, 1, d.Stats().Waits)
 	require.EqualValues(t, 2, d.Stats().Dequeued)
 	_, _, err = d.WaitBatch(limit(t), 1, time.Nanosecond, buf[:])
@@ -171,7 +176,7 @@ func TestWaitEnds(t *testing.T) {
 	_, _, err = d.Wait(limit(t), 1, buf[:])
 	require.ErrorIs(t, err, ErrUnwaitable)
 	require.NoError(t, d.ClearUnwaitable())
-	require.Equal(t, WaitEnds{Events: 1, Time: 1, Context: 1, Woken: 1}, d.Stats().Ends, "what is refused at once does not count")
+	require.Equal(t, WaitEnds{Events: 1, Time: 1, Context: 1, Woken: 1}, ends(), "what is refused at once does not count")
 
 	for _, end := range []func() error{d.SetUnwaitable, d.Close} {
 		got := make(chan error)
@@ -186,7 +191,7 @@ func TestWaitEnds(t *testing.T) {
 			require.NoError(t, d.ClearUnwaitable())
 		}
 	}
-	require.Equal(t, WaitEnds{Events: 1, Time: 1, Context: 1, Woken: 1, Unwaitable: 1, Closed: 1}, d.Stats().Ends)
+	require.Equal(t, WaitEnds{Events: 1, Time: 1, Context: 1, Woken: 1, Unwaitable: 1, Closed: 1}, ends())
 }
 
 // What nobody could be told of is counted at its CQ.

@@ -116,6 +116,9 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 // sleepUntil sleeps until there is something to say.
 func (d *EVD) sleepUntil(w *waiting) verdict {
 	v := d.lookWait(w)
+	if v == goOn {
+		v = d.spinWait(w)
+	}
 	for v == goOn {
 		if !d.announce() {
 			return closed
@@ -124,7 +127,7 @@ func (d *EVD) sleepUntil(w *waiting) verdict {
 			d.retract()
 			break
 		}
-		d.sleepWait(w)
+		d.park(w)
 		v = d.lookWait(w)
 	}
 	return v

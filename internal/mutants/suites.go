@@ -44,7 +44,7 @@ var suites = []suite{
 	{"ring", slices.Concat(ringMutants, ringResizeMutants), slices.Concat(ringEdits, ringEditsResize), ringTests, `import "os"`, ""},
 	{"hwcq/mock", mockMutants, mockEdits, exploreTests, `import "os"`, ""},
 	{"hwcq/uring", uringMutants, uringEdits, exploreTests, `import "os"`, ""},
-	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants, engineCapacityMutants, engineShareMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize, capacityEdits, engineEditsShare), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
+	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants, engineCapacityMutants, engineShareMutants, engineSpinMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize, capacityEdits, engineEditsShare, engineEditsSpin), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
 // spare is another token than the one that keeps two from being in Close.
 func spare() atom.Token {
 	t := atom.NewToken()
