@@ -14,9 +14,9 @@ import (
 	"github.com/evdengine/evd/hwcq"
 )
 
-func newFakeConsumer(t testing.TB, slots, index uint32) (*consumer, *fakeRing) {
+func newFakeConsumer(t testing.TB, slots, index uint32) (*CQ, *fakeRing) {
 	f := newFakeRing(t, slots, 7, index)
-	return &consumer{ring: f.r, next: index}, f
+	return &CQ{consumer: consumer{ring: f.r, next: index}}, f
 }
 
 // Completions come out once each, in order, unharmed, whatever the batch
@@ -42,7 +42,7 @@ func TestConsumerAgainstModel(t *testing.T) {
 					}
 					require.Equal(t, len(model) > 0, c.pending())
 					batch := rng.IntN(len(dst))
-					n := c.poll(dst[:batch])
+					n := c.Poll(dst[:batch])
 					require.Equal(t, min(batch, len(model)), n)
 					require.True(t, slices.Equal(model[:n], dst[:n]))
 					model = model[n:]
@@ -55,10 +55,10 @@ func TestConsumerAgainstModel(t *testing.T) {
 func TestConsumerEmptyDst(t *testing.T) {
 	c, f := newFakeConsumer(t, 8, 0)
 	f.complete(hwcq.WC{WRID: 1})
-	require.Zero(t, c.poll(nil))
+	require.Zero(t, c.Poll(nil))
 	require.True(t, c.pending())
-	require.Equal(t, 1, c.poll(make([]hwcq.WC, 4)))
-	require.Zero(t, c.poll(make([]hwcq.WC, 4)))
+	require.Equal(t, 1, c.Poll(make([]hwcq.WC, 4)))
+	require.Zero(t, c.Poll(make([]hwcq.WC, 4)))
 }
 
 // The consumer index moves once per batch, after the copy.
@@ -67,7 +67,7 @@ func TestConsumerPublishesOncePerBatch(t *testing.T) {
 	for i := range 9 {
 		require.True(t, f.complete(hwcq.WC{WRID: uint64(i)}))
 	}
-	require.Equal(t, 6, c.poll(make([]hwcq.WC, 6)))
+	require.Equal(t, 6, c.Poll(make([]hwcq.WC, 6)))
 	require.EqualValues(t, (12+6)&15, f.r.cons.Load())
 }
 
@@ -75,11 +75,11 @@ func TestConsumerCorruptIndex(t *testing.T) {
 	for _, prod := range []uint32{8, 9, 0x80000000, ^uint32(0)} {
 		c, f := newFakeConsumer(t, 8, 0)
 		f.r.prod.Store(prod)
-		require.Zero(t, c.poll(make([]hwcq.WC, 4)), "index %#x", prod)
+		require.Zero(t, c.Poll(make([]hwcq.WC, 4)), "index %#x", prod)
 		require.EqualValues(t, consumerCorrupt, c.stat.Load())
 		require.False(t, c.pending(), "a corrupt ring has nothing to offer")
 		f.r.prod.Store(1)
-		require.Zero(t, c.poll(make([]hwcq.WC, 4)), "corruption is final")
+		require.Zero(t, c.Poll(make([]hwcq.WC, 4)), "corruption is final")
 	}
 }
 
@@ -88,7 +88,7 @@ func TestConsumerClosed(t *testing.T) {
 	f.complete(hwcq.WC{WRID: 1})
 	c.stat.Store(consumerClosed)
 	require.False(t, c.pending())
-	require.Zero(t, c.poll(make([]hwcq.WC, 4)))
+	require.Zero(t, c.Poll(make([]hwcq.WC, 4)))
 }
 
 func TestConsumerDoesNotAllocate(t *testing.T) {
@@ -99,8 +99,8 @@ func TestConsumerDoesNotAllocate(t *testing.T) {
 		for range 10 {
 			f.complete(hwcq.WC{WRID: 1})
 		}
-		got += c.poll(dst)
-		got += c.poll(dst)
+		got += c.Poll(dst)
+		got += c.Poll(dst)
 		_ = c.pending()
 	}))
 	require.Equal(t, 201*10, got)
@@ -122,7 +122,7 @@ func TestConsumerBesideProducer(t *testing.T) {
 	}()
 	dst := make([]hwcq.WC, 7)
 	for want := uint64(0); want < total; {
-		n := c.poll(dst)
+		n := c.Poll(dst)
 		if n == 0 {
 			runtime.Gosched()
 		}
@@ -142,7 +142,7 @@ func FuzzConsumer(f *testing.F) {
 		c, ring := newFakeConsumer(t, 16, next&15)
 		ring.r.prod.Store(prod)
 		batch = min(max(batch, 0), 100)
-		n := c.poll(make([]hwcq.WC, batch))
+		n := c.Poll(make([]hwcq.WC, batch))
 		if n < 0 || n > min(batch, 15) {
 			t.Fatalf("%d of %d", n, batch)
 		}
@@ -163,7 +163,7 @@ func BenchmarkPoll(b *testing.B) {
 					prod := (f.r.prod.Load() + uint32(ready)) & f.r.mask
 					f.r.prod.Store(prod)
 				}
-				if c.poll(dst) != ready {
+				if c.Poll(dst) != ready {
 					b.Fatal("wrong count")
 				}
 			}

@@ -68,10 +68,39 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	return q, nil
 }
 
-// Poll moves completions into dst; see [hwcq.CQ]. It reads only memory.
+// Poll moves completions into dst; see [hwcq.CQ]. It touches only memory.
+//
+// Nothing is called in it, so that it needs no stack: an empty poll is a dozen
+// instructions (TestPollNeedsNoStack of internal/atom).
 func (q *CQ) Poll(dst []hwcq.WC) int {
-	n := q.poll(dst)
-	runtime.KeepAlive(q) // the ring outlives every use of it
+	c := &q.consumer
+	// Acquire: makes the slots before prod visible; pairs with the kernel's
+	// store-release in rxe_cq_post. The only load of the index in a poll.
+	prod := c.ring.prod.Load()
+	if prod == c.next {
+		runtime.KeepAlive(q) // the ring outlives every use of it
+		return 0
+	}
+	if prod > c.ring.mask {
+		c.stat.CompareAndSwap(consumerOpen, consumerCorrupt)
+		return 0
+	}
+	n := min(int((prod-c.next)&c.ring.mask), len(dst))
+	if n == 0 {
+		return 0
+	}
+	c.ring.copyWCs(dst[:n], c.next)
+	c.next = (c.next + uint32(n)) & c.ring.mask
+	// Release: hands the n slots back after they were copied; pairs with the
+	// kernel's load-acquire in queue_full. Once per batch, not per slot.
+	c.ring.cons.Store(c.next)
+	// Sequentially consistent after the store above, hence after the copy:
+	// if Close replaced the ring under the copy, stat was set before that and
+	// is seen here. Pairs with CQ.destroy. It also keeps the ring until here.
+	if c.stat.Load() != consumerOpen {
+		return 0
+	}
+	runtime.KeepAlive(q)
 	return n
 }
 
@@ -149,7 +178,7 @@ func (q *CQ) Close() error {
 
 func (q *CQ) destroy() error {
 	// Sequentially consistent before the ring is replaced below; pairs with
-	// the last load in consumer.take.
+	// the last load in Poll.
 	q.stat.Store(consumerClosed)
 	if err := q.src.stop(); err != nil {
 		q.dev.remove(q.id)

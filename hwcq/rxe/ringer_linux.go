@@ -29,7 +29,7 @@ type ringer struct {
 
 	mu  sync.Mutex // one ring at a time
 	raw rawCQ
-	cq  consumer
+	cq  CQ // only polled
 	qp  rawQP
 }
 
@@ -108,7 +108,7 @@ func (r *ringer) ring() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var dst [8]hwcq.WC
-	for r.cq.poll(dst[:]) > 0 { // make room
+	for r.cq.Poll(dst[:]) > 0 { // make room
 	}
 	if e := r.raw.arm(r.qp.fd, false); e != 0 {
 		// Credentials were changed: see the package comment. The ioctl way

@@ -23,7 +23,7 @@ func FuzzWC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, logSlots, moreLog uint8, at uint32) {
 		slots := uint32(2) << (logSlots % 7)
 		ring := newFakeRing(t, slots, 6+moreLog%4, at&(slots-1))
-		c := &consumer{ring: ring.r, next: at & (slots - 1)}
+		c := &CQ{consumer: consumer{ring: ring.r, next: at & (slots - 1)}}
 		slot := ring.slotBytes(c.next)
 		for i := range slot {
 			slot[i] = 0xa5
@@ -35,7 +35,7 @@ func FuzzWC(f *testing.F) {
 			t.Fatal("nothing is pending")
 		}
 		var got [2]hwcq.WC
-		if n := c.poll(got[:]); n != 1 || c.pending() || c.poll(got[1:]) != 0 {
+		if n := c.Poll(got[:]); n != 1 || c.pending() || c.Poll(got[1:]) != 0 {
 			t.Fatalf("%d completions of one", n)
 		}
 		want := hwcq.WC{
