@@ -103,9 +103,10 @@ func full(l *ledger) {
 }
 
 // room: one event at most is in the ring besides the pusher's, so with room
-// for two nobody may hear Full, however old his ticket or his credit is.
+// for two nobody may hear Full, however old his ticket or his credit is. In place,
+// because a Push asks twice.
 func room(l *ledger) {
-	l.x.Go("a", func() { l.push(ev{0, 0}) })
+	l.x.Go("a", func() { l.inPlace(func() {}, ev{0, 0}) })
 	l.x.Go("b and consumer", func() {
 		for n := range 3 {
 			l.push(ev{1, n})
@@ -247,6 +248,36 @@ func trigger(l *ledger) {
 	})
 }
 
+// tries: the fast paths beside each other, beside a run, and in the middle of one.
+func tries(l *ledger) {
+	l.x.Go("a", func() {
+		l.tryPush(ev{0, 0})
+		l.tryPush(ev{0, 1})
+	})
+	l.x.Go("b", func() { l.pushN(ev{1, 0}, ev{1, 1}) })
+	l.x.Go("consumer", func() {
+		l.tryPop()
+		l.ready(2, 1)
+		l.tryPop()
+		l.pop()
+	})
+}
+
+// tryClosing: Close beside fast pushes; the first Empty after it is final.
+func tryClosing(l *ledger) {
+	for by, name := range []string{"a", "b"} {
+		l.x.Go(name, func() {
+			l.tryPush(ev{by, 0})
+			l.tryPush(ev{by, 1})
+		})
+	}
+	l.x.Go("consumer", func() {
+		l.tryPop()
+		l.close()
+		l.drainClosed()
+	})
+}
+
 // scenarios: the bound on preemptions is what takes about a second.
 var scenarios = []scenario{
 	{"singles/capacity=1", 1, 2, singles},
@@ -271,6 +302,10 @@ var scenarios = []scenario{
 	{"closer/capacity=2", 2, 3, closer},
 	{"idling/capacity=2", 2, 3, idling},
 	{"idling/capacity=3", 3, 3, idling},
+	{"tries/capacity=2", 2, 3, tries},
+	{"tries/capacity=3", 3, 3, tries},
+	{"tryclosing/capacity=1", 1, 2, tryClosing},
+	{"tryclosing/capacity=2", 2, 2, tryClosing},
 	{"trigger/capacity=2", 2, 2, trigger},
 	{"trigger/capacity=4", 4, 2, trigger},
 }

@@ -23,8 +23,10 @@ type linear interface {
 	Commit(c Claim)
 	Push(v *byte) Status
 	PushN(vs []byte) Status
+	TryPush(v *byte) bool
 	Look() State
 	Pop(v *byte) State
+	TryPop(v *byte) bool
 	PopN(dst []byte) int
 	Idle() bool
 	Close()
@@ -257,6 +259,18 @@ func (c *client) push() (st Status) {
 	return st
 }
 
+// tryPush records a push that was accepted: another answer says nothing.
+func (c *client) tryPush() (ok bool) {
+	c.do(func() []linStep {
+		vs := c.values(1)
+		if ok = c.r.TryPush(&vs[0]); !ok {
+			return nil
+		}
+		return c.pushed(vs, OK)
+	})
+	return ok
+}
+
 func (c *client) pushN(n int) (st Status) {
 	c.do(func() []linStep {
 		vs := c.values(n)
@@ -304,6 +318,18 @@ func (c *client) pop() (st State) {
 		return []linStep{s}
 	})
 	return st
+}
+
+// tryPop records a pop that moved something.
+func (c *client) tryPop() (ok bool) {
+	c.do(func() []linStep {
+		var v byte
+		if ok = c.r.TryPop(&v); !ok {
+			return nil
+		}
+		return []linStep{{op: opPop, state: Event, vals: string([]byte{v})}}
+	})
+	return ok
 }
 
 func (c *client) popN(n int) {

@@ -20,8 +20,10 @@ type queue interface {
 	Commit(c Claim)
 	Push(v *ev) Status
 	PushN(vs []ev) Status
+	TryPush(v *ev) bool
 	Look() State
 	Pop(v *ev) State
+	TryPop(v *ev) bool
 	PopN(dst []ev) int
 	Ready(limit int) []ev
 	Advance(n int)
@@ -64,6 +66,7 @@ type ledger struct {
 	q    queue
 	cap  int
 	size int
+	late bool // an event counts from its commit on, not from its reserve
 
 	high series // counted from the call of a push to the return of the pop
 	low  series // counted from the return of a push to the call of the pop
@@ -166,7 +169,9 @@ func (l *ledger) judge(c call, st Status) {
 		if least := l.low.least(c.low); least+c.n > l.size {
 			l.x.Failf("accepted %d on top of at least %d in %d slots", c.n, least, l.size)
 		}
-		l.low.add(c.n)
+		if !l.late {
+			l.low.add(c.n)
+		}
 		return
 	case Full:
 		if most := l.high.most(c.high) - c.n + c.need; most <= l.cap {
@@ -184,6 +189,9 @@ func (l *ledger) judge(c call, st Status) {
 
 func (l *ledger) accept(c call, vs []ev) {
 	at := l.tick()
+	if l.late {
+		l.low.add(len(vs))
+	}
 	for _, v := range vs {
 		l.spans[v] = span{c.at, at}
 	}
@@ -198,6 +206,21 @@ func (l *ledger) push(v ev) Status {
 		l.accept(c, []ev{v})
 	}
 	return st
+}
+
+// tryPush is one TryPush. false says nothing.
+func (l *ledger) tryPush(v ev) bool {
+	c := l.begin(1)
+	ok := l.q.TryPush(&v)
+	if !ok {
+		l.high.add(-1)
+		l.busy.add(-1)
+		return false
+	}
+	l.judge(c, OK)
+	l.busy.add(-1)
+	l.accept(c, []ev{v})
+	return true
 }
 
 func (l *ledger) pushN(vs ...ev) Status {
@@ -273,7 +296,7 @@ func (l *ledger) judgeNone(st State, low, busy, own int) {
 	if least := l.low.least(low) + own; st == Empty && least > 0 {
 		l.x.Failf("Empty, but at least %d events were in the ring all the time", least)
 	}
-	if st == InFlight && l.busy.most(busy) == 0 {
+	if st == InFlight && (l.late || l.busy.most(busy) == 0) {
 		l.x.Failf("InFlight, but no producer was under way")
 	}
 }
@@ -303,6 +326,21 @@ func (l *ledger) pop() State {
 	l.judgeNone(st, low, busy, 1)
 	l.low.add(1)
 	return st
+}
+
+// tryPop is one TryPop. false says nothing.
+func (l *ledger) tryPop() bool {
+	l.low.add(-1)
+	v := ev{-1, -1}
+	if !l.q.TryPop(&v) {
+		l.low.add(1)
+		return false
+	}
+	if v.by < 0 {
+		l.x.Failf("TryPop said yes, but no event was moved")
+	}
+	l.take(v)
+	return true
 }
 
 func (l *ledger) take(v ev) {

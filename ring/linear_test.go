@@ -47,9 +47,11 @@ func linearRoundWith(r linear, capacity int, seed uint64, closing bool, other fu
 		launch(func(c *client, g *rand.Rand) {
 			for range 4 {
 				n := 1 + g.IntN(min(3, capacity))
-				switch g.IntN(4) {
+				switch g.IntN(5) {
 				case 0:
 					c.push()
+				case 4:
+					c.tryPush()
 				case 1:
 					c.pushN(n)
 				case 2:
@@ -62,9 +64,11 @@ func linearRoundWith(r linear, capacity int, seed uint64, closing bool, other fu
 	}
 	launch(func(c *client, g *rand.Rand) {
 		for range 10 {
-			switch g.IntN(4) {
+			switch g.IntN(5) {
 			case 0, 1:
 				c.pop()
+			case 4:
+				c.tryPop()
 			case 2:
 				c.popN(1 + g.IntN(4))
 			case 3:

@@ -257,12 +257,15 @@ func (m *model) check() {
 	}
 }
 
+// step is an operation with an argument.
+type step struct {
+	name string
+	do   func(arg int)
+}
+
 // run interprets ops: pairs of an operation and its argument.
 func (m *model) run(ops []byte) {
-	steps := []struct {
-		name string
-		do   func(arg int)
-	}{
+	steps := []step{
 		{"Push", func(int) { m.push() }},
 		{"PushN", func(a int) { m.pushN(a % 6) }},
 		{"Reserve", func(a int) { m.reserve(a%12 - 1) }},
@@ -285,6 +288,7 @@ func (m *model) run(ops []byte) {
 			}
 		}},
 	}
+	steps = append(steps, m.trySteps()...)
 	for len(ops) > 1 {
 		s := steps[int(ops[0])%len(steps)]
 		m.trace = append(m.trace, s.name)

@@ -22,6 +22,8 @@ type base struct {
 
 func (b *base) Push(v *ev) Status { return b.PushN([]ev{*v}) }
 
+func (b *base) TryPush(v *ev) bool { return b.Push(v) == OK }
+
 func (b *base) PushN(vs []ev) Status {
 	c, st := b.q.Reserve(len(vs))
 	if st != OK {

@@ -35,8 +35,15 @@ func modelSequence(t *rapid.T) {
 		"pop":          func(*rapid.T) { m.pop() },
 		"popN":         func(*rapid.T) { m.popN(draw(0, capacity+1, "n")) },
 		"ready":        func(*rapid.T) { m.readyAdvance(draw(-1, capacity+1, "limit"), draw(-1, capacity+1, "advance")) },
-		"look":         func(*rapid.T) { m.look() },
-		"return":       func(*rapid.T) { m.r.Return(); m.given = true },
+		"tryPush":      func(*rapid.T) { m.tryPush() },
+		"tryReserve":   func(*rapid.T) { m.tryReserve(draw(-1, capacity+1, "n")) },
+		"tryPop":       func(*rapid.T) { m.tryPop() },
+		"tryPeek":      func(*rapid.T) { m.tryPeek() },
+		"ready, tryPop": func(*rapid.T) {
+			m.readyTryPop(draw(1, capacity+1, "limit"), draw(0, capacity+1, "advance"))
+		},
+		"look":   func(*rapid.T) { m.look() },
+		"return": func(*rapid.T) { m.r.Return(); m.given = true },
 		"close": func(t *rapid.T) {
 			if draw(0, 7, "rarely") > 0 { // it ends the fun
 				t.Skip()

@@ -83,8 +83,18 @@ func (r *MPSC[T]) TryPeek() *T {
 	return &r.slots[h&r.mask]
 }
 
-// TryPush is [MPSC.TryPush].
-func (c *Chain[T]) TryPush(v *T) bool { return c.in.Load().TryPush(v) }
+// In returns the ring that producers begin at, for its Try methods, which the compiler
+// puts into the caller then: c.In().TryPush(v). It may be sealed at any time, and they
+// answer false from then on. The chain's own methods know how to go on; those of the
+// ring that are no Try must not be called, but for Slot and Commit of a claim.
+func (c *Chain[T]) In() *MPSC[T] { return c.in.Load() } // [Z1]
 
-// TryPop is [MPSC.TryPop].
+// Out returns the ring that is being emptied, for its Try methods, as In, and Advance
+// after TryPeek. Consumer.
+func (c *Chain[T]) Out() *MPSC[T] { return c.out.Load() }
+
+// TryPush is [MPSC.TryPush], of the newest ring.
+func (c *Chain[T]) TryPush(v *T) bool { return c.in.Load().TryPush(v) } // [Z1]
+
+// TryPop is [MPSC.TryPop], of the ring that is being emptied. Consumer.
 func (c *Chain[T]) TryPop(v *T) bool { return c.out.Load().TryPop(v) }

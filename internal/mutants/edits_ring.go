@@ -12,19 +12,12 @@ var ringEdits = []edit{
 	*r.Slot(c, 0) = *v
 	r.Commit(c)
 `},
-	{"ring/mpsc.go", `	for i := range vs {
-		*r.Slot(c, i) = vs[i]
-	}
-	r.Commit(c)`, `	if mutant("r02") {
+	{"ring/mpsc.go", `	s := r.Slots(c, 0)
+`, `	if mutant("r02") {
 		r.Commit(c)
 	}
-	for i := range vs {
-		*r.Slot(c, i) = vs[i]
-	}
-	if mutant("r02") {
-		return OK
-	}
-	r.Commit(c)`},
+	s := r.Slots(c, 0)
+`},
 	{"ring/mpsc.go", `		t := r.tail.Load()
 		if t&^posMask != 0 {
 			return Claim{}, stopped(t)
@@ -107,4 +100,36 @@ var ringEdits = []edit{
 		r.credit()
 	}
 	return Empty`},
+	{"ring/try.go", `	if t-r.freed.Load() < r.size && r.tail.CompareAndSwap(t, t+1) { // [P2] [P3]
+`, `	if mutant("r23") {
+		t &^= closedBit
+	}
+	size := r.size + pick[uint64](mutant("r24"), 1, 0)
+	if mutant("r22") && t-r.freed.Load() < size {
+		r.seq[t&r.mask].Store(t + 1)
+	}
+	if mutant("r25") && t-r.freed.Load() < size {
+		r.tail.Store(t + 1)
+		t0 := t & r.mask
+		atom.PlainWrite(unsafe.Pointer(&r.slots[t0]))
+		r.slots[t0] = *v
+		r.seq[t0].Store(t + 1)
+		return true
+	}
+	if t-r.freed.Load() < size && (r.tail.CompareAndSwap(t, t+1) || mutant("r23") && r.tail.CompareAndSwap(t|closedBit, t+1)) {
+`},
+	{"ring/try.go", `	if r.seq[h&r.mask].Load() != h+1 {
+		return false
+	}
+	if atom`, `	if e := r.seq[h&r.mask].Load(); e != h+1 && !(mutant("r26") && e > h) && !(mutant("r27") && e != 0) {
+		return false
+	}
+	if mutant("r28") {
+		r.freed.Store(h + 1)
+	}
+	if atom`},
+	{"ring/try.go", `	if h-r.credited >= r.slack {`, `	if h-r.credited >= r.slack+pick[uint64](mutant("r29"), 1, 0) {`},
+	{"ring/try.go", `		t+uint64(n)-r.freed.Load() <= r.size &&`, `		t+uint64(n)-r.freed.Load() <= r.size+pick[uint64](mutant("r30"), 1, 0) &&`},
+	{"ring/try.go", `	return Claim{t, uint64(n)}, uint64(n-1) < r.capacity &&`, `	return Claim{t, uint64(n)}, (uint64(n-1) < r.capacity || mutant("r31")) &&`},
+	{"ring/consumer.go", `	if r.head < r.runEnd {`, `	if r.head < r.runEnd || mutant("r32") && r.head != r.runEnd {`},
 }

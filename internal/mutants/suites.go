@@ -41,7 +41,7 @@ type suite struct {
 }
 
 var suites = []suite{
-	{"ring", slices.Concat(ringMutants, ringResizeMutants), slices.Concat(ringEdits, ringEditsResize), ringTests, `import "os"`, ""},
+	{"ring", slices.Concat(ringMutants, ringResizeMutants, ringLaneMutants), slices.Concat(ringEdits, ringEditsResize, ringEditsLane), ringTests, `import "os"`, ""},
 	{"hwcq/mock", mockMutants, mockEdits, exploreTests, `import "os"`, ""},
 	{"hwcq/uring", uringMutants, uringEdits, exploreTests, `import "os"`, ""},
 	{"engine", slices.Concat(engineMutants, engineCNOMutants, engineViewMutants, engineResizeMutants, engineCapacityMutants, engineShareMutants, engineSpinMutants), slices.Concat(engineEdits, engineEditsMore, engineEditsBetween, engineEditsCNO, engineEditsView, engineEditsResize, capacityEdits, engineEditsShare, engineEditsSpin), exploreTests, "import (\n\t\"os\"\n\n\t\"github.com/evdengine/evd/internal/atom\"\n)", `
