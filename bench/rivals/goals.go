@@ -117,6 +117,8 @@ func goals() []goal {
 
 		within("G9-wake-limit", wake, line, 4),
 
+		within("G10-gc-marking", id{Shape: "U1-GC", Impl: "evd-try", Event: 16}, id{Shape: "U1", Impl: "evd-try", Event: 16}, 2.2),
+
 		goal{name: "poll-empty", ours: empty, fixed: 2, need: 1, limit: true},
 		faster("poll-empty-c", empty, empty.of("cpoll"), 5),
 	)
@@ -143,9 +145,11 @@ func (rs results) judge(g goal) verdict {
 		v.Why = "no " + g.ours.String()
 		return v
 	}
-	him := result{Median: g.fixed, P10: g.fixed}
+	him := result{quantiles: quantiles{Median: g.fixed, P10: g.fixed}}
 	if g.fixed != 0 {
 		v.Rival = "limit"
+	} else if g.rival.Shape == "ANCHOR" {
+		him = result{id: g.rival, quantiles: mine.Anchor} // measured just before each of the samples
 	} else if him, there = rs[g.rival]; !there {
 		v.Why = "no " + g.rival.String()
 		return v
@@ -173,6 +177,9 @@ func (rs results) judge(g goal) verdict {
 		v.Verdict = ok
 	}
 	var notes []string
+	if mine.Far != him.Far && mine.Anchor.Median > 0 && him.Anchor.Median > 0 {
+		v.Verdict = void // another distance: nothing to compare
+	}
 	if worse, is := rs.handicap(g.rival); is && worse > 1.3 {
 		v.Verdict = void
 		notes = append(notes, fmt.Sprintf("%s is %.2fx what it was, in bare mutexes", g.rival.Impl, worse))

@@ -7,7 +7,7 @@ import (
 )
 
 func measured(c id, median, p10 float64) result {
-	return result{id: c, Median: median, P10: p10, Samples: 9}
+	return result{id: c, quantiles: quantiles{Median: median, P10: p10}, Samples: 9}
 }
 
 func TestJudge(t *testing.T) {
@@ -40,17 +40,20 @@ func TestJudge(t *testing.T) {
 			"goal g ours=13.00 rival=xsync-mpmc:10.00 ratio=1.30 need=<=1.20 short",
 		},
 		{
-			"by p10", goal{name: "g", ours: ours, rival: his, need: 1.2, limit: true, p10: true},
+			"by p10",
+			goal{name: "g", ours: ours, rival: his, need: 1.2, limit: true, p10: true},
 			[]result{measured(ours, 99, 4), measured(his, 10, 8)},
 			"goal g ours=4.00 rival=xsync-mpmc:8.00 ratio=0.50 need=<=1.20 ok",
 		},
 		{
-			"a rival of two", goal{name: "g", ours: ours, rival: his, also: cas, need: 1, limit: true},
+			"a rival of two",
+			goal{name: "g", ours: ours, rival: his, also: cas, need: 1, limit: true},
 			[]result{measured(ours, 12, 9), measured(his, 10, 8), measured(cas, 3, 2)},
 			"goal g ours=12.00 rival=xsync-mpmc+cas:13.00 ratio=0.92 need=<=1.00 ok",
 		},
 		{
-			"a fixed limit", goal{name: "g", ours: ours, fixed: 2, need: 1, limit: true},
+			"a fixed limit",
+			goal{name: "g", ours: ours, fixed: 2, need: 1, limit: true},
 			[]result{measured(ours, 3, 3)},
 			"goal g ours=3.00 rival=limit:2.00 ratio=1.50 need=<=1.00 short",
 		},
@@ -64,13 +67,27 @@ func TestJudge(t *testing.T) {
 			"goal g ours=evd-try rival=xsync-mpmc ratio=- need=>=2.00 absent (no U1/impl=evd-try/event=16)",
 		},
 		{
-			"no sample", faster("g", ours, his, 2), []result{measured(ours, 5, 4), {id: his}},
+			"no sample", faster("g", ours, his, 2),
+			[]result{measured(ours, 5, 4), {id: his}},
 			"goal g ours=evd-try rival=xsync-mpmc ratio=- need=>=2.00 absent (no U1/impl=xsync-mpmc/event=16)",
 		},
 		{
 			"what disturbed is told", faster("g", ours, his, 2),
-			[]result{{id: ours, Median: 5, P10: 4, Samples: 1, Noisy: true}, {id: his, Median: 10, P10: 8, Samples: 1, Far: true}},
+			[]result{{id: ours, quantiles: quantiles{Median: 5, P10: 4}, Samples: 1, Noisy: true}, {id: his, quantiles: quantiles{Median: 10, P10: 8}, Samples: 1, Far: true}},
 			"goal g ours=5.00 rival=xsync-mpmc:10.00 ratio=2.00 need=>=2.00 ok (evd-try disturbed, xsync-mpmc far apart)",
+		},
+		{
+			"the way of a line, as it was then", goal{name: "g", ours: ours, rival: id{Shape: "ANCHOR", Impl: "line"}, need: 2, limit: true},
+			[]result{{id: ours, quantiles: quantiles{Median: 90}, Samples: 1, Anchor: quantiles{Median: 50}}},
+			"goal g ours=90.00 rival=line:50.00 ratio=1.80 need=<=2.00 ok",
+		},
+		{
+			"another distance", faster("g", ours, his, 2),
+			[]result{
+				{id: ours, quantiles: quantiles{Median: 5}, Samples: 1, Anchor: quantiles{Median: 50}},
+				{id: his, quantiles: quantiles{Median: 20}, Samples: 1, Anchor: quantiles{Median: 250}, Far: true},
+			},
+			"goal g ours=5.00 rival=xsync-mpmc:20.00 ratio=4.00 need=>=2.00 void (xsync-mpmc far apart)",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

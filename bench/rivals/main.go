@@ -109,6 +109,11 @@ func compare(o options, stdout, progress io.Writer) error {
 	for _, g := range goals() {
 		r.Goals = append(r.Goals, rs.judge(g))
 	}
+	allocs, err := allocations()
+	if err != nil {
+		return err
+	}
+	r.Goals = append(r.Goals, allocs...)
 	r.Env = environment(rs, versions)
 	r.print(stdout)
 	if o.json != "" {
@@ -128,5 +133,5 @@ func compare(o options, stdout, progress io.Writer) error {
 
 // own are the cells that are written in Go.
 func own() []*cell {
-	return slices.Concat(limitCells(), ringCells(), dispatchCells(), growthCells())
+	return slices.Concat(limitCells(), ringCells(), gcCells(), dispatchCells(), wakeCells(), pollCells(), growthCells())
 }

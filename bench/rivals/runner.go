@@ -79,13 +79,13 @@ func (e effort) take(c *cell) (out []sampled, err error) {
 		if c.cores == 2 {
 			const trips = 500
 			took, _ := anchor(trips)
-			s.far = took.Nanoseconds() > 2*near*trips
+			s.anchor = float64(took.Nanoseconds()) / (2 * trips)
 		}
 		if s.turn, err = c.run(e.turn); err != nil {
 			return nil, err
 		}
 		out = append(out, s)
-		if s.disturbed == 0 && !s.far {
+		if s.disturbed == 0 && !s.far() {
 			break
 		}
 		collect()

@@ -78,7 +78,8 @@ func TestWhole(t *testing.T) {
 	require.NoError(t, err)
 	o.turn = 20 * time.Microsecond
 	require.NoError(t, compare(o, &out, io.Discard))
-	require.Equal(t, len(goals()), strings.Count(out.String(), "\ngoal "))
+	require.Equal(t, len(goals())+7, strings.Count(out.String(), "\ngoal "))
+	require.Equal(t, 7, strings.Count(out.String(), "ours=0.00 rival=none:0.00 ratio=0.00 need=<=0.00 ok"))
 	require.Contains(t, out.String(), "events of 32 bytes")
 	b, err := os.ReadFile(filepath.Join(dir, "r.json"))
 	require.NoError(t, err)
