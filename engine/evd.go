@@ -37,7 +37,7 @@ type EVD struct {
 	src        atom.Pointer[sources] // Writers: newEVD, setPorts. Readers: everybody
 	ring       ring.Chain[Event]
 	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
-	own        *runner    // owner: the slot holder that is an inline post, who makes it
+	own        *own       // owner: the slot holder that is an inline post, who makes it
 	batch      int32
 	budget     int32 // of a turn: Budget times Weight
 	spillMax   int32 // 0: posts that find the ring full are refused
@@ -49,6 +49,8 @@ type EVD struct {
 	merged     bool // streams has Connection and those of a CQ
 	repanic    bool
 	traced     bool // Post is traced
+	quick      bool // Post may be a direct hand-off, and is not traced
+	once int32
 	dead       bool // guarded by closer
 	prio       bool // connection events of PostCM go ahead
 
@@ -121,6 +123,10 @@ func (e *Engine) newEVD(cfg EVDConfig) (*EVD, error) {
 		name:       cfg.Name,
 		leftovers:  cfg.Leftovers,
 		fn:         cfg.Upcall,
+	}
+	d.quick = d.mayHandOff() && !d.traced
+	if d.quick {
+		d.once = min(d.batch, d.budget)
 	}
 	if err := d.ring.Init(cfg.Capacity); err != nil {
 		return nil, fmt.Errorf("engine: NewEVD: Capacity: %w", err)

@@ -26,22 +26,28 @@ func (d *EVD) LastPanic() *Panic {
 // call is an upcall. One that does not return (a panic, runtime.Goexit) must
 // not take the slot along.
 func (d *EVD) call(r *runner, evs []Event) {
-	returned := false
+	u := &r.up
+	*u = Upcall{evd: d, events: evs, live: true}
 	defer func() {
-		r.up = Upcall{} // the handle is dead now
-		if returned {
-			return
+		if u.live {
+			u.evd.cutShort(u, recover())
 		}
-		if v := recover(); v != nil {
-			d.panicked(v, evs)
-			return
-		}
-		d.abandon() // Goexit: the goroutine ends
 	}()
-	r.up = Upcall{evd: d, events: evs}
 	atom.PlainRead(unsafe.Pointer(&d.fn))
-	d.fn(&r.up)
-	returned = true
+	d.fn(u)
+	*u = Upcall{} // the handle is dead now
+}
+
+// cutShort is what is left of an upcall that did not return: v is what recover gave. It
+// answers whether the caller has the slot still.
+func (d *EVD) cutShort(u *Upcall, v any) bool {
+	u.live = false
+	if v == nil {
+		d.abandon() // Goexit: the goroutine ends
+		return false
+	}
+	d.panicked(v, u.events)
+	return true
 }
 
 // panicked contains a panic: upcalls are disabled, and the runner goes on to

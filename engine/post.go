@@ -7,32 +7,6 @@ import (
 	"github.com/evdengine/evd/ring"
 )
 
-// Post queues a software event. Stream is set to Software, EVD to this EVD's
-// id, and Number to SoftwareEvent if it is 0; all other fields are delivered
-// as they are.
-//
-// With DispatchInline, SingleInstance and an idle EVD the upcall runs on the caller's stack,
-// straight from the caller's event, before Post returns: do not hold a lock
-// that the upcall takes. Otherwise a worker is told.
-//
-// Errors: ErrFull (the event was not queued), ErrClosed, ErrStream. It never
-// blocks and does not allocate, but for the list of OverflowSpill, which has a
-// lock and grows.
-// Concurrency: from any goroutine. Inside this EVD's own upcall use
-// Upcall.Post, which leaves the event to the running upcall's loop.
-func (d *EVD) Post(ev Event) error {
-	if d == nil {
-		return nilHandle("engine: Post", "EVD")
-	}
-	if d.postInline && !d.traced {
-		return d.postDirect(&ev)
-	}
-	if d.traced {
-		return d.tracedPost(&ev)
-	}
-	return d.post(&ev)
-}
-
 // PostCM queues an event of the connection manager's that belongs to no
 // Endpoint: of stream CR, or of Connection (a rejection, for example; what an
 // Endpoint makes, it makes itself). Number must be one of the stream's. It is
@@ -68,7 +42,7 @@ func (d *EVD) PostCM(ev Event) error {
 		st = d.enqueue(&ev, f)
 	}
 	if st != ring.OK {
-		err := d.pushErr(op, st)
+		err := d.pushErr(op, st, 1)
 		if st == ring.Full {
 			d.alarm(alarmOverflow, 0)
 		}
@@ -78,41 +52,82 @@ func (d *EVD) PostCM(ev Event) error {
 	return nil
 }
 
-func (d *EVD) post(ev *Event) error {
-	if d.postInline {
-		return d.postDirect(ev)
-	}
+// queue posts by way of the ring, and runs or has somebody run.
+func (d *EVD) queue(ev *Event) error {
 	if err := d.push(ev); err != nil {
 		return err
 	}
-	d.trigger(srcPost)
+	d.triggerPost()
 	return nil
 }
 
-// stamp fills the fields that are not the poster's.
-func (d *EVD) stamp(ev *Event) {
-	ev.Stream = Software
-	ev.EVD = d.id
-	if ev.Number == 0 {
-		ev.Number = SoftwareEvent
+// triggerPost is what follows when software events have been queued.
+func (d *EVD) triggerPost() {
+	if !d.postInline {
+		d.trigger(srcPost)
+	} else if d.trigger(srcPostInline) {
+		d.runSlot(&d.ownRunner().runner)
 	}
 }
 
-// push queues one event and triggers nobody.
+// fill writes what ev becomes when it is delivered: all that is the poster's, and
+// what is not. Field by field, because the poster has just written them so: a wider
+// read would wait until the writes have left the store buffer.
+func (d *EVD) fill(dst, ev *Event) {
+	dst.WRID = ev.WRID
+	dst.Stream = Software
+	dst.CQ = ev.CQ
+	n := ev.Number
+	if n == 0 {
+		n = SoftwareEvent
+	}
+	dst.Number = n
+	dst.Status = ev.Status
+	dst.Opcode = ev.Opcode
+	dst.VendorErr = ev.VendorErr
+	dst.ByteLen = ev.ByteLen
+	dst.Imm = ev.Imm
+	dst.Flags = ev.Flags
+	dst.QPNum = ev.QPNum
+	dst.SrcQP = ev.SrcQP
+	dst.EVD = d.id
+}
+
+// push queues one software event and triggers nobody.
 func (d *EVD) push(ev *Event) error {
+	const op = "engine: Post"
+	f, err := d.openForPost(op)
+	if err != nil {
+		return err
+	}
+	st := ring.Full
+	if f&fSpilled == 0 { // [O3]
+		var c ring.ChainClaim[Event]
+		if c, st = d.ring.Reserve(1); st == ring.OK {
+			d.fill(d.ring.Slot(c, 0), ev)
+			d.ring.Commit(c)
+			return nil
+		}
+	}
+	if st == ring.Full && d.spillMax > 0 {
+		d.fill(ev, ev)
+		if st = d.spill(ev); st == ring.OK {
+			return nil
+		}
+	}
+	return d.pushErr(op, st, 1)
+}
+
+// openForPost returns the flags, or why there is nothing to post to.
+func (d *EVD) openForPost(op string) (uint32, error) {
 	if !d.software {
-		return d.streamErr()
+		return 0, d.streamErr(op)
 	}
 	f := d.flags.Load()
 	if f&fSealed != 0 {
-		return d.closedErr("engine: Post")
+		return 0, d.closedErr(op)
 	}
-	d.stamp(ev)
-	st := d.enqueue(ev, f)
-	if st == ring.OK {
-		return nil
-	}
-	return d.pushErr("engine: Post", st)
+	return f, nil
 }
 
 // enqueue puts an event into the ring, or where the ring is full or must not be
@@ -131,68 +146,18 @@ func (d *EVD) enqueue(ev *Event, f uint32) ring.Status {
 	return st
 }
 
-func (d *EVD) pushErr(op string, st ring.Status) error {
+// pushErr counts n events that were refused with st, and says why.
+func (d *EVD) pushErr(op string, st ring.Status, n int) error {
 	if st == ring.Closed {
 		return d.closedErr(op)
 	}
-	d.stats.rejected.Add(1)
+	d.stats.rejected.Add(uint64(n))
 	if d.flags.Load()&fKept != 0 {
 		d.trigger(srcPost) // what [E6] left fills the ring: nothing that is new can come in
 	}
 	return ErrFull
 }
 
-func (d *EVD) streamErr() error {
-	return fmt.Errorf("engine: Post: %w: EVD %q has streams %v, Post needs %v", ErrStream, d.name, d.streams, Software)
-}
-
-// postDirect is the direct hand-off, transitions [X1] and [X2]: an idle EVD's
-// upcall gets the poster's own event, the ring is not touched.
-//
-// TAKE is not needed: the slot is held, and the event never was in the ring.
-// FIFO holds because the ring was seen idle, reserved slots included, after
-// the word was loaded and before the compare-and-swap from exactly that word;
-// a later look or a later word would let the event overtake one that is
-// already queued. For the same reason it does not go ahead of what
-// ModifyUpcallNew left on a CQ (fKept): that comes with the first new event. Nor
-// ahead of the list behind the ring (fSpilled) or of connection events (fUrgent).
-func (d *EVD) postDirect(ev *Event) error {
-	if !d.software {
-		return d.streamErr()
-	}
-	s := d.load()
-	if s&(levelMask|runMask) == runsOne && d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0 && d.ring.Idle() &&
-		d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as [T]
-		d.stamp(ev)
-		r := d.ownRunner()
-		r.evs[0] = *ev
-		d.stats.direct.Add(1)
-		if d.traced {
-			d.tracedCall(r, r.evs[:1])
-		} else {
-			d.call(r, r.evs[:1])
-		}
-		s = d.load()
-		if s.run() > s.lim() || s&bMISS != 0 || s&bARM == 0 ||
-			!d.cas(s, s-runOne) { // [X2] as [R6]: only from a word without MISS
-			d.runSlot(r)
-		}
-		return nil
-	}
-	if err := d.push(ev); err != nil {
-		return err
-	}
-	if d.trigger(srcPostInline) {
-		d.runSlot(d.ownRunner())
-	}
-	return nil
-}
-
-// ownRunner returns the runner of inline posts, made by the first: an EVD that is
-// idle for ever needs none. The slot must be held.
-func (d *EVD) ownRunner() *runner {
-	if d.own == nil {
-		d.own = &runner{evs: make([]Event, 1)}
-	}
-	return d.own
+func (d *EVD) streamErr(op string) error {
+	return fmt.Errorf("%s: %w: EVD %q has streams %v, software events need %v", op, ErrStream, d.name, d.streams, Software)
 }

@@ -122,20 +122,29 @@ type stats struct {
 	notified, spilled, urgent        atom.Counter
 	ends                             atom.Pointer[waitEnds] // Writer: ended, once
 
-	delivered, direct atom.Counter
-	dequeued          atom.Counter
-	high              atom.Counter          // most events in ring and list, seen before they were taken
-	small             [2]atom.Counter       // upcalls with no event and with one
-	larger            atom.Pointer[batches] // those with more; Writer: batch, once
+	delivered atom.Counter
+	direct    atom.Tally           // hand-offs of Post. Writer: the slot's holder
+	bursts    atom.Pointer[bursts] // hand-offs of PostN; Writer: the slot's holder, once
+	dequeued  atom.Counter
+	high      atom.Counter          // most events in ring and list, seen before they were taken
+	small     [2]atom.Counter       // upcalls with no event and with one
+	larger    atom.Pointer[batches] // those with more; Writer: batch, once
 }
 
 type (
 	waitEnds [numWaits]atom.Counter
 	batches  [NumBatches - 2]atom.Counter
+
+	// bursts counts events that PostN has handed to upcalls itself, and these by
+	// size. Writer: the slot's holder.
+	bursts struct {
+		events atom.Tally
+		sizes  [NumBatches]atom.Tally
+	}
 )
 
-// batch counts an upcall with n events. Together they are how many upcalls there
-// were, inline posts excepted.
+// batch counts an upcall with n events. Together with those of bursts they are how many
+// upcalls there were, hand-offs of Post excepted.
 func (st *stats) batch(n int) {
 	i := bucket(n)
 	if i < len(st.small) {
@@ -167,7 +176,15 @@ func made[T any](p *atom.Pointer[T]) *T {
 	return p.Load()
 }
 
-// sizes is Stats.Batches without inline posts.
+// handedOff returns how many events were handed to upcalls without passing the ring.
+func (st *stats) handedOff() (n uint64) {
+	if b := st.bursts.Load(); b != nil {
+		n = b.events.Load()
+	}
+	return n + st.direct.Load()
+}
+
+// sizes is Stats.Batches without hand-offs of Post.
 func (st *stats) sizes() (n [NumBatches]uint64) {
 	for i := range st.small {
 		n[i] = st.small[i].Load()
@@ -175,6 +192,11 @@ func (st *stats) sizes() (n [NumBatches]uint64) {
 	if l := st.larger.Load(); l != nil {
 		for i := range l {
 			n[len(st.small)+i] = l[i].Load()
+		}
+	}
+	if b := st.bursts.Load(); b != nil {
+		for i := range b.sizes {
+			n[i] += b.sizes[i].Load()
 		}
 	}
 	return n
@@ -278,24 +300,24 @@ func (d *EVD) Stats() (s Stats) {
 		return s
 	}
 	st := &d.stats
-	direct := st.direct.Load()
+	direct, handedOff := st.direct.Load(), st.handedOff()
 	spilled, urgent := st.spilled.Load(), st.urgent.Load()
 	pumped := uint64(0) // before Accepted: counted after it
 	for _, p := range d.pumps() {
 		pumped += p.link.stats.polled.Load()
 	}
 	s = Stats{
-		Posted:     d.ring.Accepted() - pumped + direct + spilled + urgent,
+		Posted:     d.ring.Accepted() - pumped + handedOff + spilled + urgent,
 		Rejected:   st.rejected.Load(),
 		Raised:     st.raised.Load(),
-		Delivered:  st.delivered.Load() + direct,
+		Delivered:  st.delivered.Load() + handedOff,
 		Upcalls:    direct,
 		Dequeued:   st.dequeued.Load(),
 		Waits:      st.waits.Load(),
 		Spilled:    spilled,
 		HighWater:  max(st.high.Load(), uint64(d.ring.Held()+d.spilled())),
 		Leftover:   st.leftover.Load(),
-		Direct:     direct,
+		Direct:     handedOff,
 		QueuedRuns: d.pops.Load(),
 		HandOvers:  st.handOvers.Load(),
 		Notified:   st.notified.Load(),

@@ -131,13 +131,3 @@ func (d *EVD) traceEvents(evs []Event) {
 		d.e.write(TraceCompletion, ev.Number.String(), "", kv)
 	}
 }
-
-// tracedPost is Post with a trace.
-func (d *EVD) tracedPost(ev *Event) error {
-	err := d.post(ev)
-	if d.e.tracing&TraceAPI == 0 {
-		return err
-	}
-	d.e.traceAPI(err, "evd_post_se", "evd", d, "wrid", fmt.Sprintf("%#x", ev.WRID))
-	return err
-}

@@ -19,10 +19,16 @@ type UpcallFunc func(u *Upcall)
 type Upcall struct {
 	evd    *EVD
 	events []Event
+	live   bool // the upcall has not returned
 }
 
 // EVD returns the EVD whose upcall this is, nil after its return.
-func (u *Upcall) EVD() *EVD { return u.evd }
+func (u *Upcall) EVD() *EVD {
+	if !u.live {
+		return nil
+	}
+	return u.evd
+}
 
 // Events returns the batch, oldest first; at least one event, at most
 // EVDConfig.Batch. They are delivered, whatever the upcall does with them. With
@@ -30,12 +36,12 @@ func (u *Upcall) EVD() *EVD { return u.evd }
 func (u *Upcall) Events() []Event { return u.events }
 
 // More hints whether further events were pending a moment ago.
-func (u *Upcall) More() bool { return u.evd != nil && u.evd.pending() }
+func (u *Upcall) More() bool { return u.live && u.evd.pending() }
 
 // Dequeue is EVD.Dequeue from inside the upcall: it hands out events that come
 // after this batch.
 func (u *Upcall) Dequeue(dst []Event) (int, error) {
-	if u.evd == nil {
+	if !u.live {
 		return 0, ErrUpcallOver
 	}
 	return u.evd.dequeue(dst, false)
@@ -44,7 +50,7 @@ func (u *Upcall) Dequeue(dst []Event) (int, error) {
 // Post is EVD.Post from inside the upcall: the event is queued, and the loop
 // that called this upcall finds it. It never recurses.
 func (u *Upcall) Post(ev Event) error {
-	if u.evd == nil {
+	if !u.live {
 		return ErrUpcallOver
 	}
 	err := u.evd.push(&ev)
@@ -73,7 +79,7 @@ func (u *Upcall) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return u.modif
 
 func (u *Upcall) modify(p Policy, fn UpcallFunc, v verb) error {
 	d := u.evd
-	if d == nil {
+	if !u.live {
 		return ErrUpcallOver
 	}
 	if p != Teardown {
