@@ -25,6 +25,7 @@ func allocations() ([]verdict, error) {
 		l    = must(ring.NewLane[event64](slots))
 		v    event64
 		vs   = make([]event64, batch)
+		evs  = make([]engine.Event, batch)
 		wcs  = make([]hwcq.WC, batch)
 		next = uint64(1)
 		out  []verdict
@@ -38,7 +39,7 @@ func allocations() ([]verdict, error) {
 		{"batch", func() { r.PushN(vs); r.PopN(vs) }},
 		{"lane", func() { l.TryPush(&v); l.TryPop(&v); l.PushN(vs); l.PopN(vs) }},
 		{"post", func() { d.post(next, next+1); next++ }},
-		{"burst", func() { d.burst(next, next+batch); next += batch }},
+		{"burst", func() { numbered(evs, next); _, _ = d.evds[0].PostN(evs); next += batch }},
 		{"poll-empty", func() { cq.Poll(wcs) }},
 	} {
 		n := testing.AllocsPerRun(500, path.do)

@@ -113,21 +113,20 @@ func wakes(a alarm, n int, gap time.Duration) (took []float64, disturbed int64, 
 
 // waited is an EVD without an upcall.
 type waited struct {
-	e   *engine.Engine
 	d   *engine.EVD
 	buf []engine.Event
 }
 
 func newWaited(mode engine.WaitMode) (*waited, error) {
-	e, err := engine.New(engine.Config{})
+	e, err := shared()
 	if err != nil {
 		return nil, err
 	}
 	d, err := e.NewEVD(engine.EVDConfig{WaitMode: mode})
 	if err != nil {
-		return nil, errors.Join(err, e.Close())
+		return nil, err
 	}
-	return &waited{e, d, make([]engine.Event, 1)}, nil
+	return &waited{d, make([]engine.Event, 1)}, nil
 }
 
 func (w *waited) ring(n uint64) error { return w.d.Post(engine.Event{WRID: n}) }
@@ -137,7 +136,7 @@ func (w *waited) wait() (uint64, error) {
 	return w.buf[0].WRID, err
 }
 
-func (w *waited) close() error { return w.e.Close() }
+func (w *waited) close() error { return w.d.Close() }
 
 // word is a line that the waiter looks at.
 type word struct {

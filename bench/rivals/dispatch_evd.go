@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"runtime"
+	"sync"
 
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/internal/spin"
@@ -11,16 +13,19 @@ import (
 // is of the upcalls of one at a time too: one goroutine posts, and they are Inline.
 type evd struct {
 	adder
-	e    *engine.Engine
 	evds []*engine.EVD
 }
 
+// shared is the engine of all EVDs that are posted to, and lasts as long as the program:
+// a new one starts goroutines, whose first steps would disturb the sample.
+var shared = sync.OnceValues(func() (*engine.Engine, error) { return engine.New(engine.Config{}) })
+
 func newEVD(dispatch engine.Dispatch, count int) (*evd, error) {
-	e, err := engine.New(engine.Config{})
+	e, err := shared()
 	if err != nil {
 		return nil, err
 	}
-	d := &evd{e: e}
+	d := new(evd)
 	cfg := engine.EVDConfig{
 		Capacity: slots - slots/8, Batch: batch, Dispatch: dispatch, Policy: engine.SingleInstance,
 		Upcall: func(u *engine.Upcall) { d.add(u.Events()) },
@@ -31,7 +36,7 @@ func newEVD(dispatch engine.Dispatch, count int) (*evd, error) {
 	for range count {
 		one, err := e.NewEVD(cfg)
 		if err != nil {
-			_ = e.Close()
+			_, _ = d.total()
 			return nil, err
 		}
 		d.evds = append(d.evds, one)
@@ -65,9 +70,10 @@ func (d *evd) burst(i, end uint64) {
 	evs := make([]engine.Event, batch)
 	for ; i < end; i += batch {
 		numbered(evs, i)
-		for k := range evs { // POSTN
-			for one.Post(evs[k]) != nil {
-				spin.Pause()
+		for rest := evs; len(rest) > 0; {
+			n, err := one.PostN(rest)
+			if rest = rest[n:]; err != nil {
+				spin.Pause() // full
 			}
 		}
 	}
@@ -83,6 +89,9 @@ func (d *evd) delivered(n uint64) {
 
 // total closes the EVDs: their upcalls are over then.
 func (d *evd) total() (uint64, error) {
-	err := d.e.Close()
-	return d.sum, err
+	var errs error
+	for _, one := range d.evds {
+		errs = errors.Join(errs, one.Close())
+	}
+	return d.sum, errs
 }
