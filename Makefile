@@ -77,6 +77,7 @@ uring-rivals: ## NOPs and a TCP echo server through the engine on io_uring, besi
 rivals: ## rings and dispatch beside other people's (Go, and C++ where installed), locks and the hardware's limits; RIVALS=flags, -quick; one line per goal; bin/rivals.json, .svg
 	@mkdir -p bin
 	@cd bench/rivals && $(STATIC) build -o ../../bin/rivals .
+	@$(STATIC) test -c -o bin/rivals-rxe.test ./hwcq/rxe
 	@bin/rivals -json bin/rivals.json -svg bin/rivals.svg $(RIVALS)
 
 .PHONY: vm-fetch

@@ -20,6 +20,7 @@ type options struct {
 	only  *regexp.Regexp
 	scale bool
 	cc    string
+	rxe   string
 	json  string
 	svg   string
 }
@@ -31,7 +32,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	only := f.String("run", "", "measure only the cells whose names match this regular expression")
 	fast := f.Bool("quick", false, "one round of everything, as a test of this program: the numbers mean little")
 	f.BoolVar(&o.scale, "scale", false, "also 1 to 16 producers with a CPU each; needs more than 4 CPUs")
-	f.StringVar(&o.cc, "cc", "bin/rivals-cc", "folder in which the rivals in C++ are built; empty leaves them out")
+	f.StringVar(&o.cc, "cc", "bin/rivals-c++", "folder in which the rivals in C++ are built; empty leaves them out")
+	f.StringVar(&o.rxe, "rxe", "bin/rivals-rxe.test", "test binary of hwcq/rxe, whose benchmarks poll an empty CQ")
 	f.StringVar(&o.json, "json", "", "write everything to this file")
 	f.StringVar(&o.svg, "svg", "", "plot the goals to this file, and curves beside it")
 	if err := f.Parse(args); err != nil {
@@ -77,6 +79,7 @@ func compare(o options, stdout, progress io.Writer) error {
 		}
 	}
 	add(own(), startCores())
+	add(rxeCells(o.rxe))
 	if o.scale {
 		add(scaleCells())
 	}

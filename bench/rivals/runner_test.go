@@ -110,3 +110,13 @@ func TestFlags(t *testing.T) {
 	require.True(t, errors.Is(err, param.ErrInvalid), err)
 	require.ErrorContains(t, err, "-run = nothing is called that")
 }
+
+func TestParseBenchmark(t *testing.T) {
+	got, err := parseBenchmark("goos: linux\nBenchmarkCQPollEmpty-2 \t 1000000\t         1.702 ns/op\t         3.000 nivcsw\t       0 B/op\t       0 allocs/op\nPASS\n")
+	require.NoError(t, err)
+	require.Equal(t, turn{1.702, 3}, got)
+	for _, out := range []string{"", "PASS\n", "BenchmarkX-2 10 1.7 ns/op\n", "BenchmarkX-2 10 0.0 ns/op 0 nivcsw\n"} {
+		_, err := parseBenchmark(out)
+		require.Error(t, err, "%q", out)
+	}
+}
