@@ -80,6 +80,9 @@ func (q *evdCopy[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			r := q.r
 			*number(&in) = i
 			ok = r.Push(&in) == ring.OK
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -91,6 +94,9 @@ func (q *evdCopy[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			r := q.r
 			*number(&in) = i
 			ok = r.Push(&in) == ring.OK
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -230,6 +236,9 @@ func (q *evdTry[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			r := q.r
 			*number(&in) = i
 			ok = r.TryPush(&in)
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -241,6 +250,9 @@ func (q *evdTry[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			r := q.r
 			*number(&in) = i
 			ok = r.TryPush(&in)
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -335,6 +347,9 @@ func (q *evdInPlace[T]) echo(other kernel[T], n uint64, first bool) (sum uint64)
 				*number(r.Slot(c, 0)) = i
 				r.Commit(c)
 			}
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -351,6 +366,9 @@ func (q *evdInPlace[T]) echo(other kernel[T], n uint64, first bool) (sum uint64)
 			if ok = got; ok {
 				*number(r.Slot(c, 0)) = i
 				r.Commit(c)
+			}
+			if !ok {
+				return 0
 			}
 		}
 	}
@@ -540,6 +558,9 @@ func (q *evdInPlaceAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint
 				whole(r.Slot(c, 0), i)
 				r.Commit(c)
 			}
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -556,6 +577,9 @@ func (q *evdInPlaceAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint
 			if ok = got; ok {
 				whole(r.Slot(c, 0), i)
 				r.Commit(c)
+			}
+			if !ok {
+				return 0
 			}
 		}
 	}
@@ -739,6 +763,9 @@ func (q *evdLane[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 				*number(r.Slot(c, 0)) = i
 				r.CommitRelease(c)
 			}
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -752,6 +779,9 @@ func (q *evdLane[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			if ok = got; ok {
 				*number(r.Slot(c, 0)) = i
 				r.CommitRelease(c)
+			}
+			if !ok {
+				return 0
 			}
 		}
 	}
@@ -926,6 +956,9 @@ func (q *evdLaneFence[T]) echo(other kernel[T], n uint64, first bool) (sum uint6
 			r := q.r
 			*number(&in) = i
 			ok = r.TryPush(&in)
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -937,6 +970,9 @@ func (q *evdLaneFence[T]) echo(other kernel[T], n uint64, first bool) (sum uint6
 			r := q.r
 			*number(&in) = i
 			ok = r.TryPush(&in)
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -1099,6 +1135,9 @@ func (q *goChan[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			default:
 				ok = false
 			}
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -1118,6 +1157,9 @@ func (q *goChan[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 				ok = true
 			default:
 				ok = false
+			}
+			if !ok {
+				return 0
 			}
 		}
 	}
@@ -1196,6 +1238,9 @@ func (q *xsyncMPMC[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 			r := q.r
 			*number(&in) = i
 			ok = r.TryEnqueue(in)
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -1207,6 +1252,9 @@ func (q *xsyncMPMC[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 			r := q.r
 			*number(&in) = i
 			ok = r.TryEnqueue(in)
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -1284,6 +1332,9 @@ func (q *xsyncSPSC[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 			r := q.r
 			*number(&in) = i
 			ok = r.TryEnqueue(in)
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -1295,6 +1346,9 @@ func (q *xsyncSPSC[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 			r := q.r
 			*number(&in) = i
 			ok = r.TryEnqueue(in)
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -1375,6 +1429,9 @@ func (q *xsyncUMPSC[T]) echo(other kernel[T], n uint64, first bool) (sum uint64)
 			*number(&in) = i
 			r.Enqueue(in)
 			ok = true
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -1387,6 +1444,9 @@ func (q *xsyncUMPSC[T]) echo(other kernel[T], n uint64, first bool) (sum uint64)
 			*number(&in) = i
 			r.Enqueue(in)
 			ok = true
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -1480,6 +1540,9 @@ func (q *workiva[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			p := &boxes[i&boxMask]
 			*number(p) = i
 			ok, _ = r.Offer(p)
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -1497,6 +1560,9 @@ func (q *workiva[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 			p := &boxes[i&boxMask]
 			*number(p) = i
 			ok, _ = r.Offer(p)
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
@@ -1574,6 +1640,9 @@ func (q *mutexRing[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 			r := q.r
 			*number(&in) = i
 			ok = r.push(&in)
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
 		}
 		for ok = false; !ok; {
 			r := back.r
@@ -1585,6 +1654,9 @@ func (q *mutexRing[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 			r := q.r
 			*number(&in) = i
 			ok = r.push(&in)
+			if !ok {
+				return 0
+			}
 		}
 	}
 	use(&in, &out)
