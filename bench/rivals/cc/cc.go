@@ -28,7 +28,9 @@ var tools = []struct{ program, pkg string }{{"make", "make"}, {"g++", "g++"}}
 // Build compiles the program in the folder dir, which it makes if need be, and returns
 // its path, and the Debian packages without which it has fewer implementations, or,
 // with an error that matches [ErrTools], none. What is up to date is not built again.
-func Build(dir string) (path string, missing []string, err error) {
+func Build(dir string) (path string, missing []string, err error) { return build(dir, "-O3") }
+
+func build(dir, opt string) (path string, missing []string, err error) {
 	for _, t := range tools {
 		if _, err := exec.LookPath(t.program); err != nil {
 			missing = append(missing, t.pkg)
@@ -44,7 +46,7 @@ func Build(dir string) (path string, missing []string, err error) {
 		return "", nil, err
 	}
 	path = filepath.Join(dir, "rivals-cc")
-	out, err := exec.Command("make", "-s", "-j2", "-C", dir, "OUT="+path).CombinedOutput()
+	out, err := exec.Command("make", "-s", "-j2", "-C", dir, "OUT="+path, "OPT="+opt).CombinedOutput()
 	if err != nil {
 		return "", nil, fmt.Errorf("building the C++ rivals: %w\n%s", err, out)
 	}
