@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,12 +12,32 @@ import (
 )
 
 // askTime is how long an answer may take beyond the sample. It guards against a hang.
-const askTime = 30 * time.Second
+const askTime = 15 * time.Second
+
+// errGaveUp is of a cell of somebody else's that does not end, or fails: the others go on
+// without it.
+var errGaveUp = errors.New("left out")
 
 // foreign is the program that has the rivals written in C and C++.
 type foreign struct {
-	*cc.Process
-	list cc.List
+	*cc.Process // another one after each that had to be ended
+	path        string
+	list        cc.List
+}
+
+// ask measures. Where there is no answer the program is started again for the next.
+func (f *foreign) ask(r cc.Request, timeout time.Duration) (cc.Sample, error) {
+	s, err := f.Ask(r, timeout)
+	if err != nil {
+		_ = f.Close()
+		p, again := cc.Start(f.path)
+		if again != nil {
+			return s, errors.Join(err, again)
+		}
+		f.Process = p
+		err = fmt.Errorf("%w: %w", errGaveUp, err)
+	}
+	return s, err
 }
 
 // startForeign builds and starts it. Without it there is an error that says what has to
@@ -38,7 +59,7 @@ func startForeign(dir string) (f *foreign, missing, err error) {
 		_ = p.Close()
 		return nil, nil, err
 	}
-	return &foreign{p, list}, missing, nil
+	return &foreign{p, path, list}, missing, nil
 }
 
 // cells are what it has of the shapes that ours have too.
@@ -95,7 +116,7 @@ func (f *foreign) cell(c id, r cc.Request, cores int) *cell {
 	}
 	return &cell{c, cores, func(target time.Duration) (turn, error) {
 		r.MS = float64(target) / float64(time.Millisecond)
-		s, err := f.Ask(r, target+askTime)
+		s, err := f.ask(r, target+askTime)
 		if err == nil && !s.OK {
 			err = fmt.Errorf("%v: the events that came are not those that were sent", c)
 		}

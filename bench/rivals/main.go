@@ -87,7 +87,7 @@ func compare(o options, stdout, progress io.Writer) error {
 	if o.cc != "" {
 		f, missing, err := startForeign(o.cc)
 		if err == nil {
-			defer f.Close()
+			defer func() { _ = f.Close() }()
 			versions = f.list.Versions
 			add(f.cells(o.scale), missing)
 		} else {
@@ -103,10 +103,11 @@ func compare(o options, stdout, progress io.Writer) error {
 	if len(kept) == 0 {
 		return param.Invalid("rivals", "-run", o.only, fmt.Sprintf("something that matches one of %d cells, such as %v", len(cells), cells[0].id))
 	}
-	var err error
-	if r.Results, err = run(kept, o.effort, progress); err != nil {
+	results, gone, err := run(kept, o.effort, progress)
+	if err != nil {
 		return err
 	}
+	r.Results, r.Skipped = results, append(r.Skipped, gone...)
 	r.Rounds = o.rounds
 	rs := byID(r.Results)
 	for _, g := range goals() {

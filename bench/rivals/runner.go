@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,16 +29,23 @@ var (
 
 // run gives every cell a turn in each round, each round in another order, so that
 // whatever else the machine does concerns all of them.
-func run(cells []*cell, e effort, progress io.Writer) ([]result, error) {
+func run(cells []*cell, e effort, progress io.Writer) (out []result, skipped []string, err error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	samples := make([][]sampled, len(cells))
+	gone := make([]bool, len(cells))
 	began := time.Now()
 	for round := range e.rounds {
 		for k := range cells {
 			i := turnOf(round, k, len(cells))
+			if gone[i] {
+				continue
+			}
 			got, err := e.take(cells[i])
-			if err != nil {
-				return nil, err
+			if errors.Is(err, errGaveUp) {
+				gone[i] = true
+				skipped = append(skipped, fmt.Sprintf("%v: %v", cells[i].id, err))
+			} else if err != nil {
+				return nil, nil, err
 			}
 			samples[i] = append(samples[i], got...)
 		}
@@ -45,11 +53,11 @@ func run(cells []*cell, e effort, progress io.Writer) ([]result, error) {
 		fmt.Fprintf(progress, "\rround %d of %d, %.0f s ", round+1, e.rounds, time.Since(began).Seconds())
 	}
 	fmt.Fprintln(progress)
-	out := make([]result, len(cells))
+	out = make([]result, len(cells))
 	for i, c := range cells {
 		out[i] = summary(c.id, samples[i])
 	}
-	return out, nil
+	return out, skipped, nil
 }
 
 // turnOf is whose turn is the k-th of a round, of n.

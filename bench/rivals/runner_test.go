@@ -57,6 +57,23 @@ func TestTake(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
+// Who does not answer is left out from then on; another error ends the run.
+func TestGaveUp(t *testing.T) {
+	asked := 0
+	deaf := &cell{id{Shape: "U1", Impl: "deaf"}, 1, func(time.Duration) (turn, error) { asked++; return turn{}, errGaveUp }}
+	well := &cell{id{Shape: "U1", Impl: "well"}, 1, func(time.Duration) (turn, error) { return turn{ns: 1}, nil }}
+	e := effort{rounds: 3, tries: 1}
+	out, skipped, err := run([]*cell{deaf, well}, e, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 1, asked)
+	require.Equal(t, []string{"U1/impl=deaf: left out"}, skipped)
+	require.Zero(t, out[0].Samples)
+	require.Equal(t, 3, out[1].Samples)
+	well.run = func(time.Duration) (turn, error) { return turn{}, io.ErrUnexpectedEOF }
+	_, _, err = run([]*cell{well}, e, io.Discard)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
 // An event that is lost, doubled or made up is noticed.
 func TestWrongSum(t *testing.T) {
 	require.NoError(t, wrongSum(3, 6))
