@@ -70,8 +70,15 @@ uring-rivals: ## NOPs and a TCP echo server through the engine on io_uring, besi
 	@mkdir -p bin/uring-rivals
 	@for p in nop echo client; do gcc -O2 -Wall -Wextra -o bin/uring-rivals/$$p bench/rivals/uring/c/$$p.c -luring || exit 1; done
 	@$(STATIC) build -o bin/uring-rivals/evd-echo ./examples/echo
-	@$(STATIC) build -o bin/uring-rivals/uring-rivals ./bench/rivals/uring
+	@cd bench/rivals && $(STATIC) build -o ../../bin/uring-rivals/uring-rivals ./uring
 	@bin/uring-rivals/uring-rivals -rounds $(ROUNDS)
+
+.PHONY: rivals
+rivals: ## rings and dispatch beside other people's (Go, and C++ where installed), locks and the hardware's limits; RIVALS=flags, -quick; one line per goal; bin/rivals.json, .svg
+	@mkdir -p bin
+	@cd bench/rivals && $(STATIC) build -o ../../bin/rivals .
+	@$(STATIC) test -c -o bin/rivals-rxe.test ./hwcq/rxe
+	@bin/rivals -json bin/rivals.json -svg bin/rivals.svg $(RIVALS)
 
 .PHONY: vm-fetch
 vm-fetch: bin/evdvm ## only install and download what guests need

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSummary(t *testing.T) {
+	s := func(ns float64, disturbed int64, far bool) sampled {
+		if far {
+			return sampled{turn{ns, disturbed}, near + 1}
+		}
+		return sampled{turn{ns, disturbed}, near}
+	}
+	c := id{Shape: "U1", Impl: "x"}
+	r := summary(c, []sampled{s(900, 1, false), s(1, 0, true), s(30, 0, false), s(10, 0, false), s(20, 0, false)})
+	require.Equal(t, []float64{30, 10, 20}, r.NS)
+	require.Equal(t, 2, r.Dropped)
+	require.EqualValues(t, near, r.Anchor.Median)
+	require.InDelta(t, 20, r.Median, 5.1)
+	require.False(t, r.Noisy || r.Far)
+
+	r = summary(c, []sampled{s(900, 1, false), s(7, 0, true)})
+	require.Equal(t, []float64{7}, r.NS)
+	require.True(t, r.Far && !r.Noisy)
+	r = summary(c, []sampled{s(900, 1, false), s(800, 2, true)})
+	require.Equal(t, []float64{900}, r.NS)
+	require.True(t, r.Noisy && !r.Far)
+	r = summary(c, []sampled{s(800, 2, true)})
+	require.Equal(t, []float64{800}, r.NS)
+	require.True(t, r.Noisy && r.Far)
+	require.Zero(t, summary(c, nil).Samples)
+}
+
+func TestQuantiles(t *testing.T) {
+	var all []sampled
+	for i := 101; i > 0; i-- {
+		all = append(all, sampled{turn{ns: float64(i)}, 0})
+	}
+	r := summary(id{}, all)
+	require.InDelta(t, 51, r.Median, 1)
+	require.InDelta(t, 11, r.P10, 1)
+	require.InDelta(t, 91, r.P90, 1)
+}
