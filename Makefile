@@ -214,11 +214,13 @@ bench: ## benchmarks matching BENCH=., COUNT times, with benchstat's summary
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -count=$(COUNT) $(PKGS) | tee bin/bench.txt
 	@$(TOOL) benchstat bin/bench.txt
 
-.PHONY: profile
-profile: bin/evdbench ## take the CPU profiles of profiles/ again, on this machine
-	@bin/evdbench lat -q --mode event --duration 10s --cpuprofile profiles/lat-event.cpu.pb.gz
-	@bin/evdbench bw -q --mode spin --duration 10s --cpuprofile profiles/bw-spin.cpu.pb.gz
-	@bin/evdbench bw -q --mode spin --dispatch queued --posters 2 --duration 10s --cpuprofile profiles/bw-queued-posters.cpu.pb.gz
+.PHONY: profiles
+profiles: bin/evdbench ## take the profiles of profiles/ again, on this machine: CPU, mutex, block, trace; minutes
+	@GO=$(GO) scripts/profiles.sh bin/evdbench profiles
+
+.PHONY: pgo
+pgo: ## build evdbench with those profiles merged (bin/evdbench-pgo) and compare it, in turn ROUNDS=7 times, with one without
+	@GO=$(GO) scripts/pgo.sh profiles $(ROUNDS)
 
 ##@ Build
 

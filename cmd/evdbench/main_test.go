@@ -252,20 +252,30 @@ func TestViolation(t *testing.T) {
 
 func TestProfiles(t *testing.T) {
 	dir := t.TempDir()
-	cpu, mem := filepath.Join(dir, "cpu"), filepath.Join(dir, "mem")
-	status, _, stderr := evdbench(t.Context(), "lat", "--count", "100", "--cpuprofile", cpu, "--memprofile", mem)
-	require.Zero(t, status, stderr)
-	for _, path := range []string{cpu, mem} {
-		b, err := os.ReadFile(path)
-		require.NoError(t, err)
-		assert.Equal(t, "\x1f\x8b", string(b[:2]), "a gzipped profile")
+	args := []string{"lat", "--count", "100"}
+	begins := map[string]string{"cpuprofile": "\x1f\x8b", "memprofile": "\x1f\x8b", "mutexprofile": "\x1f\x8b", "blockprofile": "\x1f\x8b", "trace": "go 1."}
+	for name := range begins {
+		args = append(args, "--"+name, filepath.Join(dir, name))
 	}
-	for _, flag := range []string{"--cpuprofile", "--memprofile"} {
-		status, stdout, stderr := evdbench(t.Context(), "lat", "--count", "10", flag, filepath.Join(dir, "no", "such"))
+	status, _, stderr := evdbench(t.Context(), args...)
+	require.Zero(t, status, stderr)
+	for name, want := range begins {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(b[:len(want)]), name)
+	}
+	for name := range begins {
+		// The others are ended again, or the next one could not begin.
+		status, stdout, stderr := evdbench(t.Context(), append(args, "--"+name, filepath.Join(dir, "no", "such"))...)
 		assert.Equal(t, exitFailed, status)
 		assert.Empty(t, stdout, "nothing was run")
-		assert.Contains(t, stderr, flag+": ")
+		assert.Contains(t, stderr, "--"+name+": ")
 		assert.Contains(t, stderr, "such")
+	}
+	for name := range begins {
+		status, _, stderr := evdbench(t.Context(), "lat", "--count", "10", "--"+name+"=")
+		assert.Equal(t, exitUsage, status)
+		assert.Contains(t, stderr, "--"+name+` = "": must be a file, or left out`)
 	}
 }
 

@@ -89,8 +89,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(text{&c.Dev, "device"}, "dev", "rxe: its name (default the first rxe device)")
 	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe: bytes a message (default 64)")
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
-	f.Var(text{&o.profiles.cpu, "file"}, "cpuprofile", "write a CPU profile to this file")
-	f.Var(text{&o.profiles.mem, "file"}, "memprofile", "write an allocation profile to this file")
+	o.profiles.flags(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
 	return cmd
