@@ -65,6 +65,12 @@ type Options struct {
 	// time out as often as it takes, up to MaxSteps.
 	SpinRounds int
 
+	// Every has DFS follow every interleaving, even one that comes to a state
+	// which it has been in before. That is for Checks and threads that look at
+	// what the explorer does not see: which of two operations on different
+	// objects was first, or plain memory that others write. See also [Note].
+	Every bool
+
 	// Replay runs one execution by the replay string of a Failure, instead of
 	// a search.
 	Replay string
@@ -174,7 +180,7 @@ func (o Options) withDefaults() Options {
 type Result struct {
 	Executions int           // executions run
 	Steps      int           // operations in all executions
-	Redundant  int           // of them, those that DPOR gave up as seen before
+	Redundant  int           // of them, those that DFS and DPOR gave up as seen before
 	Bounds     []int         // executions by preemption bound 0, 1, ...; one entry if unbounded
 	Complete   bool          // everything within the bound was explored
 	Elapsed    time.Duration // wall time

@@ -33,6 +33,9 @@ func (x *X) hashOp(t *Thread, kind Kind, l *loc) {
 		h ^= uint32(l.id+1) << 16
 	}
 	x.hash = (x.hash ^ h) * hashPrime
+	if l == nil {
+		t.past = t.past.then(uint64(kind), 0)
+	}
 }
 
 // announce notes the operation that t does next.
@@ -71,6 +74,10 @@ func (x *X) point(addr unsafe.Pointer, kind Kind) bool {
 // decide picks who runs next. t is the thread that is asking, if it could go
 // on; nil is returned when nobody can run.
 func (x *X) decide(t *Thread, runnable bool) *Thread {
+	if x.seen != nil && x.been(t) {
+		x.redundant = true
+		return nil
+	}
 	n := 0
 	if runnable {
 		if x.preempts == x.bound {
@@ -327,6 +334,7 @@ func (x *X) blockTimeout(cond func() bool) bool {
 		}
 		return true
 	}
+	t.past = t.past.then(uint64(opTimed), 1)
 	t.timeouts++
 	if x.tr != nil {
 		x.tr.text(t, opTimed, "timed out")

@@ -124,6 +124,10 @@ type enumerator interface {
 // search is to go on.
 func (s *searcher) pass(e enumerator) (cut, ok bool) {
 	s.x.strategy = e
+	s.x.seen, s.x.dfs = nil, nil
+	if d, ok := e.(*dfs); ok && !s.x.opt.Every {
+		s.x.seen, s.x.dfs = newSeen(), d
+	}
 	from := s.res.Executions
 	defer func() { s.res.Bounds = append(s.res.Bounds, s.res.Executions-from) }()
 	for {
@@ -213,7 +217,7 @@ func (s *searcher) explain(picks []uint8) {
 // left over.
 func (s *searcher) traced(picks []uint8) (left int) {
 	f := &fixed{list: picks}
-	s.x.strategy, s.x.dpor = f, nil
+	s.x.strategy, s.x.seen, s.x.dpor = f, nil, nil
 	s.x.tr = newTracer(s.x)
 	s.x.run(s.body)
 	s.res.Trace = s.x.tr.String()
