@@ -39,6 +39,7 @@ type X struct {
 	hash     uint32 // of all operations so far
 	version  uint64 // writes so far
 	past     past   // of the body
+	noted    past   // of the last Note
 
 	round        uint32 // of turns given to spinners, see rescue
 	idleRounds   int
@@ -168,7 +169,8 @@ func (x *X) run(body func(*X)) {
 func (x *X) reset() {
 	x.mode, x.running, x.next = modeOff, nil, nil
 	x.preempts, x.cut, x.steps, x.offSteps, x.hash, x.version = 0, false, 0, 0, 0, 0
-	x.past, x.round, x.idleRounds, x.roundVersion = 0, 1, 0, 0
+	x.past, x.noted = 0, 0
+	x.round, x.idleRounds, x.roundVersion = 1, 0, 0
 	x.failure, x.stopping, x.inCheck, x.redundant = nil, false, false, false
 	clear(x.checks)
 	x.checks = x.checks[:0]

@@ -65,11 +65,17 @@ type Options struct {
 	// time out as often as it takes, up to MaxSteps.
 	SpinRounds int
 
-	// Every has DFS follow every interleaving, even one that comes to a state
-	// which it has been in before. That is for Checks and threads that look at
-	// what the explorer does not see: which of two operations on different
-	// objects was first, or plain memory that others write. See also [Note].
-	Every bool
+	// Merge has DFS follow a state once, not by every interleaving that leads
+	// to it: several times fewer executions, and a multiple of that with a
+	// greater bound. A state is what each thread has done and seen, as far as
+	// it was announced. So plain memory of the scenario that several threads
+	// use must follow from that. Sums and flags do: whatever the order in which
+	// threads count up or set them, the outcome is one. A failure that depends
+	// on them is found, and so is a wait by Block. A log, the last writer, or
+	// a copy that a thread takes to use it later do not: their order is part
+	// of the state only with a [Note] at each access. Nor does what a Check
+	// knows of real time, as in histories.
+	Merge bool
 
 	// Replay runs one execution by the replay string of a Failure, instead of
 	// a search.

@@ -125,7 +125,7 @@ type enumerator interface {
 func (s *searcher) pass(e enumerator) (cut, ok bool) {
 	s.x.strategy = e
 	s.x.seen, s.x.dfs = nil, nil
-	if d, ok := e.(*dfs); ok && !s.x.opt.Every {
+	if d, ok := e.(*dfs); ok && s.x.opt.Merge {
 		s.x.seen, s.x.dfs = newSeen(), d
 	}
 	from := s.res.Executions

@@ -90,7 +90,7 @@ func (x *X) been(t *Thread) bool {
 	}
 	sum := uint64(x.past)
 	for _, u := range x.threads {
-		flags := uint64(u.state)
+		flags := uint64(u.state) | uint64(u.kind)<<16 // the kind only tells more if it depends on what is not seen
 		if u == t {
 			flags |= 1 << 8
 		}
@@ -119,4 +119,17 @@ func values(k Kind, before, after uint64) uint64 {
 		before, after = min(before, 1), min(after, 1)
 	}
 	return before*0x9e3779b97f4a7c15 + after
+}
+
+// Note declares that the thread now reads or writes plain memory that others
+// write too, undeclared, and that the order of these accesses may show: a log of
+// what happened when, or a copy of a number that others count up. Executions that
+// differ in the order of Notes come to different states: see Options.Merge.
+func Note() {
+	if x := cur.Load(); x != nil && x.mode == modeRun {
+		t := x.running
+		x.flush(t)
+		t.past = t.past.then(uint64(opWrite), uint64(x.noted))
+		x.noted = t.past
+	}
 }
