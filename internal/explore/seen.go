@@ -91,10 +91,10 @@ func (x *X) been(t *Thread) bool {
 	sum := uint64(x.past)
 	for _, u := range x.threads {
 		flags := uint64(u.state) | uint64(u.kind)<<16 // the kind only tells more if it depends on what is not seen
-		if u == t {
+		if u == t && x.bound >= 0 {
 			flags |= 1 << 8
 		}
-		if u != t && x.enabled(u) {
+		if u == t || x.enabled(u) {
 			flags |= 1 << 9
 		}
 		if x.version == x.roundVersion && u.round == x.round {
