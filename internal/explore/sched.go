@@ -6,8 +6,6 @@ import (
 	"unsafe"
 )
 
-const hashPrime = 16777619
-
 // readMark remembers that a location was read when it had a certain version.
 type readMark struct {
 	l   *loc
@@ -23,18 +21,6 @@ func (x *X) step(t *Thread) {
 	x.steps++
 	if x.steps > x.opt.MaxSteps {
 		x.fail(fmt.Sprintf("livelock: more than %d steps", x.opt.MaxSteps))
-	}
-}
-
-// hashOp adds an operation to the hash of the execution; l may be nil.
-func (x *X) hashOp(t *Thread, kind Kind, l *loc) {
-	h := uint32(t.id)<<8 ^ uint32(kind)
-	if l != nil {
-		h ^= uint32(l.id+1) << 16
-	}
-	x.hash = (x.hash ^ h) * hashPrime
-	if l == nil {
-		t.past = t.past.then(uint64(kind), 0)
 	}
 }
 

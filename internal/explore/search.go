@@ -31,6 +31,8 @@ func search(o Options, body func(x *X), interrupted func(*Failure)) (res Result)
 	s := &searcher{x: &X{opt: o}, body: body, res: &res, begun: time.Now()}
 	// What an execution leaves behind is small and soon garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(1600))
+	// But not more than this, when the table of states is large.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(768 << 20))
 	done := false
 	defer func() {
 		res.Elapsed = time.Since(s.begun)

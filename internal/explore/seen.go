@@ -24,7 +24,6 @@ type seen struct {
 	keys []uint64 // 0: free
 	left []uint8  // preemptions left, plus one
 	used int
-	full bool
 }
 
 // maxSeen is the most states that are kept: 144 MB. Others are followed again.
@@ -81,6 +80,20 @@ func (p past) then(what, from uint64) past {
 	return past(hi ^ lo ^ uint64(p)*0x8ebc6af09c88c6e3)
 }
 
+const hashPrime = 16777619
+
+// hashOp adds an operation to the hash of the execution, and one without an object
+// to what the thread has done: the others' outcome is not known yet, see effect.
+func (x *X) hashOp(t *Thread, kind Kind, l *loc) {
+	h := uint32(t.id)<<8 ^ uint32(kind)
+	if l != nil {
+		h ^= uint32(l.id+1) << 16
+	} else {
+		t.past = t.past.then(uint64(kind), 0)
+	}
+	x.hash = (x.hash ^ h) * hashPrime
+}
+
 // been tells whether the execution is at a state that the search has followed
 // before; t is the running thread if it could go on.
 func (x *X) been(t *Thread) bool {
@@ -108,6 +121,9 @@ func (x *X) been(t *Thread) bool {
 	left := 1
 	if x.bound >= 0 {
 		left += x.bound - x.preempts
+	}
+	if left == 1 && x.bound > 0 && sum>>60&3 != 0 {
+		return false // no branches here: one in four is as good, and the table a third
 	}
 	return x.seen.visit(sum, uint8(min(left, 255)))
 }
