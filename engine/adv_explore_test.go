@@ -61,7 +61,7 @@ func TestExploreISERPump(t *testing.T) {
 // Two pumps that a full ring keeps waiting: whoever frees space starts both.
 func TestExploreTwoPumps(t *testing.T) {
 	// Four threads: with two preemptions it is two million executions.
-	explore.Test(t, explore.Options{Preemptions: 1}, func(x *explore.X) {
+	explore.Test(t, explore.Options{Preemptions: 1, Merge: true}, func(x *explore.X) {
 		s := newScen(x, 2, EVDConfig{Policy: Disable, Mode: ModeEvent, Dispatch: DispatchQueued, Capacity: 1, Batch: 1}, mock.Config{})
 		for c, l := range s.d.links() {
 			s.complete(c, 2-c)
@@ -126,9 +126,11 @@ func TestExploreCloseBesideEnable(t *testing.T) {
 				s.poster(1, 1)
 				x.Go("closer", func() {
 					s.must(s.d.Close())
+					explore.Note()
 					s.after = true
 				})
 				x.Go("admin", func() {
+					explore.Note()
 					after := s.after
 					err := s.d.ModifyUpcall(p, Same)
 					if after && !errors.Is(err, ErrClosed) {

@@ -177,7 +177,7 @@ func TestExploreDeafStaleMark(t *testing.T) {
 // The reason that Wait gives is the one for which it returned, though a pump that
 // finds nothing runs beside it.
 func TestExploreDeafReason(t *testing.T) {
-	explore.Test(t, explore.Options{Preemptions: 3}, func(x *explore.X) {
+	explore.Test(t, explore.Options{Preemptions: 3, Merge: true}, func(x *explore.X) {
 		s := newScen(x, 1, EVDConfig{Mode: ModeEvent, Dispatch: DispatchQueued}, mock.Config{})
 		s.d.streams = DTO
 		primed(s.d)

@@ -262,13 +262,16 @@ type history struct {
 	ops   []porcupine.Operation
 	ended int64 // when the last upcall did
 	left  string
-	// between is called before each operation.
-	between func()
+	// between is called before each operation, and note before each look at now.
+	between, note func()
 	// inside is called in an upcall, after it was recorded.
 	inside func(u *Upcall)
 }
 
 func (h *history) tick() int64 {
+	if h.note != nil {
+		h.note()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now++

@@ -38,7 +38,7 @@ func (sc linScen) body(wrong func(looked) target, judged map[string]bool) func(x
 		e, err := newEngine(Config{Workers: 1}, func(role, _ string, fn func()) { x.Daemon(role, fn) })
 		must(err)
 		var beat atom.Uint32 // where others may run between two operations
-		h := &history{between: func() { beat.Load() }}
+		h := &history{between: func() { beat.Load() }, note: explore.Note}
 		cfg := sc.cfg
 		cfg.Streams, cfg.Capacity, cfg.Batch = Software, 2, 2
 		cfg.Upcall, cfg.Leftovers = h.upcall, h.leftovers
@@ -149,7 +149,7 @@ func TestExploreLinear(t *testing.T) {
 	for _, s := range linScens {
 		t.Run(s.name, func(t *testing.T) {
 			judged := map[string]bool{}
-			explore.Test(t, explore.Options{Preemptions: 2}, s.body(nil, judged))
+			explore.Test(t, explore.Options{Merge: true}, s.body(nil, judged))
 			t.Logf("%d different histories", len(judged))
 		})
 	}
@@ -172,7 +172,7 @@ func TestExploreLinearFindsWrong(t *testing.T) {
 				if s.name != w.in {
 					continue
 				}
-				res := explore.MustFail(t, explore.Options{Preemptions: 2}, s.body(w.wrong, map[string]bool{}))
+				res := explore.MustFail(t, explore.Options{Merge: true}, s.body(w.wrong, map[string]bool{}))
 				if !strings.Contains(res.Failure.Reason, "not linearizable") {
 					t.Fatal(res.Failure)
 				}

@@ -145,7 +145,7 @@ func TestExploreSwitchModeClose(t *testing.T) {
 // is not only completions: nobody has armed the CQ yet, and it may be empty by the
 // time that the poller has been woken. (One preemption shows it; two take long.)
 func TestExploreBorrowedPumpAdaptive(t *testing.T) {
-	explore.Test(t, explore.Options{Preemptions: 1}, func(x *explore.X) {
+	explore.Test(t, explore.Options{Preemptions: 1, Merge: true}, func(x *explore.X) {
 		s := pumpedIn(x, ModeAdaptive, 1, 1, 0, 3)
 		s.unorder = true // two consumers at once
 		for range 2 {

@@ -22,22 +22,22 @@ func TestExplorePanicAnywhere(t *testing.T) {
 		o       explore.Options
 		make    func(x *explore.X) *scen
 	}{
-		{"direct", 2, explore.Options{}, func(x *explore.X) *scen {
+		{"direct", 2, explore.Options{Merge: true}, func(x *explore.X) *scen {
 			s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline, Batch: 1}, mock.Config{})
 			s.poster(1, 2)
 			return s
 		}},
-		{"queued", 2, explore.Options{}, func(x *explore.X) *scen {
+		{"queued", 2, explore.Options{Merge: true}, func(x *explore.X) *scen {
 			s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchQueued, Batch: 1}, mock.Config{})
 			s.poster(1, 2)
 			return s
 		}},
-		{"budget", 2, explore.Options{}, func(x *explore.X) *scen {
+		{"budget", 2, explore.Options{Merge: true}, func(x *explore.X) *scen {
 			s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchQueued, Batch: 1, Budget: 1}, mock.Config{})
 			s.poster(1, 2)
 			return s
 		}},
-		{"cq", 1, explore.Options{}, func(x *explore.X) *scen {
+		{"cq", 1, explore.Options{Merge: true}, func(x *explore.X) *scen {
 			s := newScen(x, 1, EVDConfig{Policy: SingleInstance, Mode: ModeEvent, Batch: 1}, mock.Config{})
 			s.settledHardware(1)
 			return s
@@ -52,7 +52,7 @@ func TestExplorePanicAnywhere(t *testing.T) {
 			s.poster(1, 2)
 			return s
 		}},
-		{"inside", 2, explore.Options{}, func(x *explore.X) *scen {
+		{"inside", 2, explore.Options{Merge: true}, func(x *explore.X) *scen {
 			s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Dispatch: DispatchInline, Batch: 1}, mock.Config{})
 			s.poster(1, 1)
 			return s

@@ -223,6 +223,7 @@ func TestExploreSuperseded(t *testing.T) {
 		s := newScen(x, 0, EVDConfig{Policy: SingleInstance, Batch: 1}, mock.Config{})
 		done, enabled := false, false
 		s.onUpcall = func(*Upcall) {
+			explore.Note()
 			if enabled {
 				explore.Block(func() bool { return done }) // of the later policy
 				return
@@ -237,6 +238,7 @@ func TestExploreSuperseded(t *testing.T) {
 		})
 		x.Go("enable", func() {
 			explore.Block(func() bool { return s.d.load().lim() == 0 })
+			explore.Note()
 			enabled = true
 			s.must(s.d.ModifyUpcallAny(SingleInstance, Same))
 		})
@@ -291,6 +293,7 @@ func TestExploreEnableNew(t *testing.T) {
 		enabled := false
 		x.Go("hw", func() {
 			for i := 1; i <= 2; i++ {
+				explore.Note()
 				late := enabled
 				if ok, _ := s.cq[0].Complete(hwcq.WC{WRID: 100<<8 | uint64(i)}, false); ok {
 					s.accepted++
@@ -307,6 +310,7 @@ func TestExploreEnableNew(t *testing.T) {
 		}
 		x.Go("admin", func() {
 			s.must(s.d.ModifyUpcallNew(SingleInstance, Same))
+			explore.Note()
 			enabled = true
 		})
 		x.Check(func() {

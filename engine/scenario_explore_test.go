@@ -208,9 +208,11 @@ func (s *scen) checkRest() {
 	})
 }
 
+// run explores a scenario, each state once: see explore.Options.Merge for what its
+// plain variables must be, and for explore.Note, which those that are not need.
 func run(t *testing.T, body func(x *explore.X)) {
 	t.Helper()
-	explore.Test(t, explore.Options{}, body)
+	explore.Test(t, explore.Options{Merge: true}, body)
 }
 
 func TestExplorePostQueued(t *testing.T) {

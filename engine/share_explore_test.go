@@ -406,6 +406,7 @@ func TestExploreSharePort(t *testing.T) {
 			for i := range uint64(3) {
 				p.write(&hwcq.WC{WRID: i + 1})
 				if p.commit() {
+					explore.Note()
 					events++
 				}
 			}
@@ -429,6 +430,7 @@ func TestExploreSharePort(t *testing.T) {
 					continue
 				}
 				asleep = true
+				explore.Note()
 				seen := events
 				explore.Block(func() bool { return events > seen })
 				asleep = false

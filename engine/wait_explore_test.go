@@ -200,6 +200,7 @@ func TestR21TimeoutBesideEvent(t *testing.T) {
 		s.poster(1, 1)
 		ctx := &endedCtx{Context: context.Background()}
 		x.Go("clock", func() {
+			explore.Note()
 			ctx.over = true
 			s.d.wakeWaiter() // what a real context's channel does in sleepWait
 		})
@@ -225,6 +226,7 @@ type endedCtx struct {
 }
 
 func (c *endedCtx) Err() error {
+	explore.Note()
 	if c.over {
 		return context.DeadlineExceeded
 	}

@@ -24,6 +24,7 @@ type loc struct {
 	// Of atomics and other synchronizing objects: the clock of what was
 	// released here, and the last write that changed the value.
 	vc     vclock
+	past   past // that of the last write
 	ver    uint64
 	prev   uint64 // last change by another thread than writer
 	writer int
@@ -106,7 +107,7 @@ func (lt *locTable) grow() {
 func (x *X) flush(t *Thread) {
 	if t.pending {
 		t.pending = false
-		x.effect(t, true, true)
+		x.effect(t, true, true, 0)
 	}
 }
 
@@ -119,12 +120,13 @@ func (x *X) settle(t *Thread, before, after uint64, ok bool) {
 	if x.tr != nil && x.mode == modeRun {
 		x.tr.values(t, before, after, ok)
 	}
-	x.effect(t, ok, before != after)
+	x.effect(t, ok, before != after, values(t.kind, before, after))
 }
 
 // effect gives the happens-before edges of an operation and wakes spinners.
-func (x *X) effect(t *Thread, ok, changed bool) {
+func (x *X) effect(t *Thread, ok, changed bool, values uint64) {
 	l := t.l
+	t.past = t.past.then(values<<8^uint64(t.kind), uint64(l.past))
 	n := len(x.threads)
 	if x.dpor != nil {
 		x.dpor.used(l, ok && t.kind.writes())
@@ -139,6 +141,7 @@ func (x *X) effect(t *Thread, ok, changed bool) {
 	// A read-modify-write has just joined l.vc, so this keeps what others
 	// released before; a store replaces it.
 	copy(l.vc[:n], t.vc[:n])
+	l.past = t.past
 	t.vc[t.id]++
 	if changed {
 		x.version++

@@ -34,7 +34,8 @@
 //   - [DFS] takes every interleaving with at most Options.Preemptions
 //     preemptions, 0 first, then 1, and so on: the first failure has as few of
 //     them as possible. Most bugs need two (Musuvathi, Qadeer, "Iterative
-//     context bounding", PLDI 2007).
+//     context bounding", PLDI 2007). With Options.Merge it goes on once from a
+//     state to which several of them lead.
 //   - [DPOR] takes one interleaving of each class that differs only in the
 //     order of independent operations, without a bound. Complete, and by far
 //     smaller than all interleavings; for whole scenarios of the size that DFS
@@ -44,8 +45,8 @@
 //   - [Random] decides by dice.
 //
 // The package checks itself: of thousands of random programs the outcomes that
-// DFS and DPOR find must be those of an independent enumerator of all
-// interleavings.
+// DFS, merging states or not, and DPOR find must be those of an independent
+// enumerator of all interleavings.
 //
 // # Rules for scenarios
 //

@@ -285,8 +285,12 @@ func compare(t *testing.T, p program, bound int, counts bool) bool {
 			t.Fatalf("bound %d: the explorer misses an outcome\n%s", bound, difference(p, e.out, got))
 		}
 	}
+	o.Merge = true
+	if bound < 0 || bound == explore.DefaultPreemptions {
+		compareReduced(t, o, p, e, res.Executions)
+	}
 	if bound < 0 {
-		compareReduced(t, p, e, res.Executions)
+		compareReduced(t, explore.Options{Search: explore.DPOR, MaxExecutions: 1_000_000}, p, e, res.Executions)
 	}
 	// Without instructions that wait, both do exactly the same executions. A
 	// smaller last bound means that the bound was never reached.
@@ -296,14 +300,15 @@ func compare(t *testing.T, p program, bound int, counts bool) bool {
 	return true
 }
 
-// reduced counts executions of searches without and with reduction.
-var reduced struct{ programs, full, kept, redundant int }
+// reduced counts executions of searches without and with reduction: by merging
+// states, and by partial order.
+var reduced [2]struct{ searches, full, kept, redundant int }
 
-// compareReduced runs the search with partial-order reduction.
-func compareReduced(t *testing.T, p program, e enumerator, full int) {
+// compareReduced runs a search with a reduction.
+func compareReduced(t *testing.T, o explore.Options, p program, e enumerator, full int) {
 	t.Helper()
 	got := map[string]int{}
-	res := explore.Run(explore.Options{Search: explore.DPOR, MaxExecutions: 1_000_000}, p.scenario(got))
+	res := explore.Run(o, p.scenario(got))
 	if res.Failure != nil {
 		t.Fatalf("%v: %v", p, res.Failure)
 	}
@@ -320,10 +325,14 @@ func compareReduced(t *testing.T, p program, e enumerator, full int) {
 			t.Fatalf("with reduction there is an outcome that is impossible\n%s", difference(p, e.out, got))
 		}
 	}
-	reduced.programs++
-	reduced.full += full
-	reduced.kept += res.Executions
-	reduced.redundant += res.Redundant
+	r := &reduced[1]
+	if o.Merge {
+		r = &reduced[0]
+	}
+	r.searches++
+	r.full += full
+	r.kept += res.Executions
+	r.redundant += res.Redundant
 }
 
 func difference(p program, want, got map[string]int) string {
@@ -372,9 +381,12 @@ func TestOutcomesOfRandomPrograms(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d comparisons; %d programs: %d executions, with reduction %d (%d of them given up)",
-				done, reduced.programs, reduced.full, reduced.kept, reduced.redundant)
-			reduced.programs, reduced.full, reduced.kept, reduced.redundant = 0, 0, 0, 0
+			t.Logf("%d comparisons", done)
+			for i, how := range []string{"merging states", "partial order"} {
+				r := &reduced[i]
+				t.Logf("%s: %d searches, %d executions instead of %d (%d of them given up)", how, r.searches, r.kept, r.full, r.redundant)
+				r.searches, r.full, r.kept, r.redundant = 0, 0, 0, 0
+			}
 			if done < 3*programs {
 				t.Fatalf("only %d of %d comparisons were small enough", done, 5*programs)
 			}

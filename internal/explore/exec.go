@@ -38,6 +38,8 @@ type X struct {
 	offSteps int
 	hash     uint32 // of all operations so far
 	version  uint64 // writes so far
+	past     past   // of the body
+	noted    past   // of the last Note
 
 	round        uint32 // of turns given to spinners, see rescue
 	idleRounds   int
@@ -54,6 +56,8 @@ type X struct {
 	inCheck  bool
 
 	strategy strategy
+	dfs      *dfs  // the strategy, if it is that one
+	seen     *seen // nil: every way to a state is followed
 	dpor     *dpor // the strategy, if it is that one
 	split    bool  // every look and every begin of a thread is a turn of its own, for dpor
 	tr       *tracer
@@ -100,6 +104,11 @@ func (x *X) Choose(n int) int {
 		x.strategy.progress()
 	}
 	i := x.strategy.choose(x, n)
+	p := &x.past
+	if x.mode == modeRun {
+		p = &x.running.past
+	}
+	*p = p.then(uint64(opChoose), uint64(i))
 	x.hash = (x.hash ^ uint32(i+1)<<8 ^ uint32(opChoose)) * hashPrime
 	if x.mode == modeRun {
 		if x.tr != nil {
@@ -160,6 +169,7 @@ func (x *X) run(body func(*X)) {
 func (x *X) reset() {
 	x.mode, x.running, x.next = modeOff, nil, nil
 	x.preempts, x.cut, x.steps, x.offSteps, x.hash, x.version = 0, false, 0, 0, 0, 0
+	x.past, x.noted = 0, 0
 	x.round, x.idleRounds, x.roundVersion = 1, 0, 0
 	x.failure, x.stopping, x.inCheck, x.redundant = nil, false, false, false
 	clear(x.checks)

@@ -8,3 +8,9 @@ func Encode(bound int, picks []int) string {
 	}
 	return encode(bound, false, p)
 }
+
+// NewSeen makes an empty table of states.
+func NewSeen() *seen { return newSeen() }
+
+// Visit notes a state.
+func (s *seen) Visit(key uint64, left uint8) bool { return s.visit(key, left) }

@@ -65,6 +65,18 @@ type Options struct {
 	// time out as often as it takes, up to MaxSteps.
 	SpinRounds int
 
+	// Merge has DFS follow a state once, not by every interleaving that leads
+	// to it: several times fewer executions, and a multiple of that with a
+	// greater bound. A state is what each thread has done and seen, as far as
+	// it was announced. So plain memory of the scenario that several threads
+	// use must follow from that. Sums and flags do: whatever the order in which
+	// threads count up or set them, the outcome is one. A failure that depends
+	// on them is found, and so is a wait by Block. A log, the last writer, or
+	// a copy that a thread takes to use it later do not: their order is part
+	// of the state only with a [Note] at each access. Nor does what a Check
+	// knows of real time, as in histories.
+	Merge bool
+
 	// Replay runs one execution by the replay string of a Failure, instead of
 	// a search.
 	Replay string
@@ -174,7 +186,7 @@ func (o Options) withDefaults() Options {
 type Result struct {
 	Executions int           // executions run
 	Steps      int           // operations in all executions
-	Redundant  int           // of them, those that DPOR gave up as seen before
+	Redundant  int           // of them, those that DFS and DPOR gave up as seen before
 	Bounds     []int         // executions by preemption bound 0, 1, ...; one entry if unbounded
 	Complete   bool          // everything within the bound was explored
 	Elapsed    time.Duration // wall time

@@ -17,6 +17,7 @@ const OverrideEnv = "EVD_EXPLORE"
 //	search      dfs, dpor, pct or random
 //	bound       Preemptions: a number, or unbounded; it only raises o's
 //	depth       Depth
+//	merge       Merge: yes or no
 //	executions  MaxExecutions
 //	time        MaxTime, a duration
 //	seed        Seed
@@ -54,6 +55,11 @@ func (o Options) Override(list string) (Options, error) {
 					o.Preemptions = max(o.Preemptions, n)
 				}
 			}
+		case "merge":
+			if value != "yes" && value != "no" {
+				return bad("merge=yes and merge=no")
+			}
+			o.Merge = value == "yes"
 		case "depth", "executions":
 			if err != nil || n < 1 {
 				return bad(key + "=1 and more")
@@ -74,7 +80,7 @@ func (o Options) Override(list string) (Options, error) {
 				return bad("seed=0 and more")
 			}
 		default:
-			return bad("search, bound, depth, executions, time and seed")
+			return bad("search, bound, depth, merge, executions, time and seed")
 		}
 	}
 	return o, nil

@@ -6,8 +6,6 @@ import (
 	"unsafe"
 )
 
-const hashPrime = 16777619
-
 // readMark remembers that a location was read when it had a certain version.
 type readMark struct {
 	l   *loc
@@ -24,15 +22,6 @@ func (x *X) step(t *Thread) {
 	if x.steps > x.opt.MaxSteps {
 		x.fail(fmt.Sprintf("livelock: more than %d steps", x.opt.MaxSteps))
 	}
-}
-
-// hashOp adds an operation to the hash of the execution; l may be nil.
-func (x *X) hashOp(t *Thread, kind Kind, l *loc) {
-	h := uint32(t.id)<<8 ^ uint32(kind)
-	if l != nil {
-		h ^= uint32(l.id+1) << 16
-	}
-	x.hash = (x.hash ^ h) * hashPrime
 }
 
 // announce notes the operation that t does next.
@@ -71,6 +60,10 @@ func (x *X) point(addr unsafe.Pointer, kind Kind) bool {
 // decide picks who runs next. t is the thread that is asking, if it could go
 // on; nil is returned when nobody can run.
 func (x *X) decide(t *Thread, runnable bool) *Thread {
+	if x.seen != nil && x.been(t) {
+		x.redundant = true
+		return nil
+	}
 	n := 0
 	if runnable {
 		if x.preempts == x.bound {
@@ -327,6 +320,7 @@ func (x *X) blockTimeout(cond func() bool) bool {
 		}
 		return true
 	}
+	t.past = t.past.then(uint64(opTimed), 1)
 	t.timeouts++
 	if x.tr != nil {
 		x.tr.text(t, opTimed, "timed out")

@@ -31,6 +31,8 @@ func search(o Options, body func(x *X), interrupted func(*Failure)) (res Result)
 	s := &searcher{x: &X{opt: o}, body: body, res: &res, begun: time.Now()}
 	// What an execution leaves behind is small and soon garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(1600))
+	// But not more than this, when the table of states is large.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(768 << 20))
 	done := false
 	defer func() {
 		res.Elapsed = time.Since(s.begun)
@@ -124,6 +126,10 @@ type enumerator interface {
 // search is to go on.
 func (s *searcher) pass(e enumerator) (cut, ok bool) {
 	s.x.strategy = e
+	s.x.seen, s.x.dfs = nil, nil
+	if d, ok := e.(*dfs); ok && s.x.opt.Merge {
+		s.x.seen, s.x.dfs = newSeen(), d
+	}
 	from := s.res.Executions
 	defer func() { s.res.Bounds = append(s.res.Bounds, s.res.Executions-from) }()
 	for {
@@ -213,7 +219,7 @@ func (s *searcher) explain(picks []uint8) {
 // left over.
 func (s *searcher) traced(picks []uint8) (left int) {
 	f := &fixed{list: picks}
-	s.x.strategy, s.x.dpor = f, nil
+	s.x.strategy, s.x.seen, s.x.dpor = f, nil, nil
 	s.x.tr = newTracer(s.x)
 	s.x.run(s.body)
 	s.res.Trace = s.x.tr.String()

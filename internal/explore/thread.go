@@ -50,6 +50,7 @@ type Thread struct {
 	where   string // source line and trace line of the last one, only while tracing
 
 	vc     vclock
+	past   past
 	writes uint64 // own share of X.version
 
 	reads    []readMark // since the last Spin
@@ -87,8 +88,13 @@ func (x *X) start(name string, fn func(), daemon bool) *Thread {
 		x.flush(p)
 		p.fresh = false // from here on it matters who goes first
 		t.vc = p.vc
+		p.past = p.past.then(uint64(opStart), 0)
+		t.past = p.past.then(uint64(opStart), 1)
 		p.vc[p.id]++
 		x.strategy.progress()
+	} else {
+		x.past = x.past.then(uint64(opStart), 0)
+		t.past = x.past.then(uint64(opStart), 1)
 	}
 	t.vc[t.id] = 1
 	return t
@@ -104,6 +110,7 @@ func (t *Thread) Join() {
 	x.block(func() bool { return t.state == finished }, opJoin, unsafe.Pointer(t))
 	if x.mode == modeRun {
 		x.running.vc.join(&t.vc, len(x.threads))
+		x.running.past = x.running.past.then(uint64(opJoin), uint64(t.past))
 	}
 }
 
@@ -216,6 +223,7 @@ func (t *Thread) main(x *X) {
 		x.dpor.used(x.locs.get(unsafe.Pointer(t)), true)
 	}
 	t.state = finished
+	t.past = t.past.then(uint64(opEnd), 0)
 	x.strategy.progress()
 	if x.tr != nil {
 		x.tr.text(t, opEnd, "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func baselineTests(jobs []job) []baselineTest {
 func baseline(jobs []job) (int, error) {
 	tests := baselineTests(jobs)
 	errs := make([]error, len(tests))
-	parallel(len(tests), func(i int) {
+	parallel(len(tests), runtime.NumCPU(), func(i int) {
 		if err := tests[i].run(); err != nil {
 			errs[i] = fmt.Errorf("without a mutant: %s of %s, which %s names: %w", tests[i].test, tests[i].suite.pkg, strings.Join(tests[i].mutants, ", "), err)
 		}

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -38,7 +40,7 @@ func main() {
 	}
 }
 
-// all runs the mutants that match, as many at a time as there are processors.
+// all runs the mutants that match.
 func all(w io.Writer, match *regexp.Regexp, budget time.Duration, verbose bool) error {
 	began := time.Now()
 	root, err := moduleRoot()
@@ -50,15 +52,16 @@ func all(w io.Writer, match *regexp.Regexp, budget time.Duration, verbose bool) 
 		return err
 	}
 	defer os.RemoveAll(dir)
+	bins, errs := make([]string, len(suites)), make([]error, len(suites))
+	parallel(len(suites), runtime.NumCPU(), func(i int) { bins[i], errs[i] = suites[i].build(root, dir) })
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	var jobs []job
-	for _, s := range suites {
-		bin, err := s.build(root, dir)
-		if err != nil {
-			return err
-		}
+	for i, s := range suites {
 		for _, m := range s.mutants {
 			if match.MatchString(m.id) {
-				jobs = append(jobs, job{suite: s, mutant: m, bin: bin, dir: filepath.Join(root, s.pkg)})
+				jobs = append(jobs, job{suite: s, mutant: m, bin: bins[i], dir: filepath.Join(root, s.pkg)})
 			}
 		}
 	}
@@ -73,8 +76,7 @@ func all(w io.Writer, match *regexp.Regexp, budget time.Duration, verbose bool) 
 	var mu sync.Mutex
 	caught := 0
 	var alive []string
-	parallel(len(jobs), func(i int) {
-		j := jobs[i]
+	each(jobs, func(j job) {
 		v := j.run(budget)
 		mu.Lock()
 		defer mu.Unlock()

@@ -19,7 +19,7 @@ type job struct {
 }
 
 // unitBudget is for tests that are no scenarios: a mutant may make them hang.
-const unitBudget = 10 * time.Second
+const unitBudget = 20 * time.Second
 
 // run runs the tests of a mutant until one fails.
 func (j job) run(budget time.Duration) verdict {
@@ -51,11 +51,29 @@ func foreign(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, "EVD_") })
 }
 
-// parallel calls do(0) to do(n-1), as many at a time as there are processors.
-func parallel(n int, do func(i int)) {
+// each calls do for each job, as many at a time as there are processors. Beside them
+// run those that are no scenarios, four times as many: what a mutant makes hang waits
+// for most of its budget, and the processors with it.
+func each(jobs []job, do func(j job)) {
+	var units, scenarios []job
+	for _, j := range jobs {
+		if j.mutant.unit() {
+			units = append(units, j)
+		} else {
+			scenarios = append(scenarios, j)
+		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { parallel(len(units), 4*runtime.NumCPU(), func(i int) { do(units[i]) }) })
+	parallel(len(scenarios), runtime.NumCPU(), func(i int) { do(scenarios[i]) })
+	wg.Wait()
+}
+
+// parallel calls do(0) to do(n-1), so many at a time.
+func parallel(n, workers int, do func(i int)) {
 	work := make(chan int)
 	var wg sync.WaitGroup
-	for range runtime.NumCPU() {
+	for range workers {
 		wg.Go(func() {
 			for i := range work {
 				do(i)

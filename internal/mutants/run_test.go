@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +11,29 @@ import (
 
 func TestForeign(t *testing.T) {
 	require.Equal(t, []string{"PATH=/bin", "MY_EVD_X=1"}, foreign([]string{"EVD_EXPLORE=bound=3", "PATH=/bin", "EVD_EXPLORE_REPLAY=2-", "MY_EVD_X=1", "EVD_MUTANT="}))
+}
+
+// Each job is done once, scenario or not.
+func TestEach(t *testing.T) {
+	var jobs []job
+	for i := range 50 {
+		tests := "scenario"
+		if i%3 == 0 {
+			tests = "^TestUnit$"
+		}
+		jobs = append(jobs, job{mutant: mutant{id: fmt.Sprint(i), tests: tests}})
+	}
+	var mu sync.Mutex
+	done := map[string]int{}
+	each(jobs, func(j job) {
+		mu.Lock()
+		defer mu.Unlock()
+		done[j.mutant.id]++
+	})
+	require.Len(t, done, len(jobs))
+	for id, n := range done {
+		require.Equal(t, 1, n, id)
+	}
 }
 
 // A mutation that nobody would notice is reported.
