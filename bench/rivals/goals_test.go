@@ -78,7 +78,8 @@ func TestJudge(t *testing.T) {
 			"goal g ours=5.00 rival=xsync-mpmc:10.00 ratio=2.00 need=>=2.00 ok (evd-try disturbed, xsync-mpmc far apart)",
 		},
 		{
-			"the way of a line, as it was then", goal{name: "g", ours: ours, rival: id{Shape: "ANCHOR", Impl: "line"}, need: 2, limit: true},
+			"the way of a line, as it was then",
+			goal{name: "g", ours: ours, rival: id{Shape: "ANCHOR", Impl: "line"}, need: 2, limit: true},
 			[]result{{id: ours, quantiles: quantiles{Median: 90}, Samples: 1, Anchor: quantiles{Median: 50}}},
 			"goal g ours=90.00 rival=line:50.00 ratio=1.80 need=<=2.00 ok",
 		},
