@@ -128,6 +128,7 @@ func TestPinnedErrors(t *testing.T) {
 	other := newTestCQ(t, mock.Config{})
 	d, err := e.newEVD(EVDConfig{CQs: []hwcq.CQ{other}, CPU: OnCPU(4000)})
 	require.NoError(t, err)
+	require.NoError(t, d.begin(nil))
 	err = d.bindCQs("engine: NewEVD")
 	require.ErrorIs(t, err, unix.EINVAL)
 	require.ErrorContains(t, err, "NewEVD: CQs[0]: CPU 4000: sched_setaffinity")
