@@ -65,15 +65,18 @@ func (d *EVD) Post(ev Event) error {
 	o := d.ownRunner()
 	d.fill(&o.slot[0], &ev)
 	d.stats.direct.Add(1)
+	// This goroutine's own, not o.one.live: when Post returns the slot may be another's,
+	// and so is what is in o.
+	inside := true
 	o.one.live = true
 	defer func() {
-		if o.one.live && o.one.evd.cutShort(&o.one, recover()) {
+		if inside && o.one.evd.cutShort(&o.one, recover()) {
 			o.one.evd.leave(&o.runner)
 		}
 	}()
 	atom.PlainRead(unsafe.Pointer(&d.fn))
 	d.fn(&o.one)
-	o.one.live = false
+	o.one.live, inside = false, false
 	if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
 		d.leave(&o.runner)
 	}
