@@ -9,6 +9,7 @@ type EngineStats struct {
 	Queued     int    // runs that wait for a worker
 	QueuedMost int    // the most there were at once
 	Runs       uint64 // runs that workers took up, the engine's own included
+	Wakes      uint64 // times that a worker was woken for a run; no more than there were runs queued
 	Looks      uint64 // of the watchdog
 	Total      Stats  // over all EVDs, the async EVD and closed ones included
 }
@@ -34,7 +35,7 @@ func (e *Engine) Stats() (s EngineStats) {
 		s.Total.add(&one)
 	}
 	e.mu.Unlock()
-	s.Queued, s.QueuedMost, s.Runs = e.rq.counters()
+	s.Queued, s.QueuedMost, s.Runs, s.Wakes = e.rq.counters()
 	return s
 }
 
@@ -47,11 +48,12 @@ func (e *Engine) EVDs() []*EVD {
 	return e.list()
 }
 
-// counters are how many runs wait, the most there were, and how many began.
-func (q *runq) counters() (n, most int, pops uint64) {
+// counters are how many runs wait, the most there were, how many began, and how often
+// a worker was woken.
+func (q *runq) counters() (n, most int, pops, wakes uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.n, q.most, q.pops
+	return q.n, q.most, q.pops, q.wakes
 }
 
 // SharedCQs returns the shared CQs that are open, by age. Of a nil engine there are

@@ -64,3 +64,27 @@ func (d *EVD) Query() Query {
 		Stats: d.Stats(),
 	}
 }
+
+// left is backlog for the holder of TAKE, in which events in flight need not count.
+func (d *EVD) left() int {
+	if d.ring.Committed(1) == 0 {
+		return d.beside(0) // the ticket is not looked at: its line is the posters'
+	}
+	return d.backlog()
+}
+
+// backlog is how many events are pending, at least: CQs do not tell.
+func (d *EVD) backlog() int { return d.beside(d.ring.Held()) }
+
+// beside is backlog with n in the ring.
+func (d *EVD) beside(n int) int {
+	if sd := d.side.Load(); sd != nil {
+		n += int(sd.n.Load())
+	}
+	for _, l := range d.links() {
+		if l.cq.Pending() {
+			n++
+		}
+	}
+	return n
+}

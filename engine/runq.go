@@ -17,6 +17,7 @@ type runq struct {
 	n      int // runs in the list
 	most   int // the most there were
 	pops   uint64
+	wakes  uint64
 	closed bool
 }
 
@@ -35,7 +36,8 @@ func (q *runq) push(m *machine) {
 	q.most = max(q.most, q.n)
 	wake := q.parked > 0
 	if wake {
-		q.parked-- // he is spoken for: the next push wakes another
+		q.parked-- // he is spoken for: the next push wakes another, or nobody
+		q.wakes++
 	}
 	q.mu.Unlock()
 	if wake {

@@ -52,7 +52,7 @@ func (d *EVD) takeSources(dst []Event) (n int) {
 }
 
 func (d *EVD) takeRing(dst []Event) int {
-	n := d.ring.Committed(len(dst))
+	n := d.ring.Committed(len(dst) + 1)
 	if n > 0 {
 		if d.prio && d.flags.Load()&fUrgent != 0 {
 			// [O5] After the events of the ring were seen: one that its poster put
@@ -60,10 +60,11 @@ func (d *EVD) takeRing(dst []Event) int {
 			return d.side.Load().takeUrgent(d, dst)
 		}
 		// How many are pending is asked before they go: it only falls by taking, so
-		// the most are seen here. A ring that does not fill dst has no more.
+		// the most are seen here. A ring that has no more than dst holds is not asked: the
+		// line would be taken from its posters.
 		high := n
-		if n == len(dst) {
-			high = d.ring.Held()
+		if n > len(dst) {
+			n, high = len(dst), d.ring.Held()
 		}
 		d.noteHigh(high + d.spilled())
 		d.ring.PopN(dst[:n])

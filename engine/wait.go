@@ -105,7 +105,7 @@ func (d *EVD) wait(w waiting, dst []Event) (n, more int, err error) {
 		d.stats.waits.Add(1)
 	}
 	d.stats.ended(v)
-	more = d.backlog()
+	more = d.left()
 	d.release(true) // [W4] as [R4]
 	if d.e.tracing&(TraceAPI|TraceCompletion) != 0 {
 		d.traceTaken("evd_wait", dst[:n])
@@ -297,7 +297,9 @@ func (d *EVD) lookWait(w *waiting) verdict {
 // how many completions it has, so where that matters they are copied; they are
 // taken before those that are still on a CQ.
 func (d *EVD) count(want int) bool {
-	d.target.Store(int32(want)) // before [W2]: pairs with enough
+	if d.target.Load() != int32(want) { // nobody else writes it, and its line is the posters'
+		d.target.Store(int32(want)) // before [W2]: pairs with enough
+	}
 	for {
 		if d.countNow(want) {
 			return true
@@ -336,20 +338,6 @@ func (d *EVD) countNow(want int) bool {
 		}
 	}
 	return n >= want
-}
-
-// backlog is how many events are pending, at least: CQs do not tell.
-func (d *EVD) backlog() int {
-	n := d.ring.Held()
-	if sd := d.side.Load(); sd != nil {
-		n += int(sd.n.Load())
-	}
-	for _, l := range d.links() {
-		if l.cq.Pending() {
-			n++
-		}
-	}
-	return n
 }
 
 // enough reports whether the waiter may have what he waits for. It counts what
