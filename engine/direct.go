@@ -63,20 +63,19 @@ func (d *EVD) Post(ev Event) error {
 		return d.queue(&ev)
 	}
 	o := d.ownRunner()
+	atom.PlainWrite(unsafe.Pointer(&o.slot))
 	d.fill(&o.slot[0], &ev)
 	d.stats.direct.Add(1)
-	// This goroutine's own, not o.one.live: when Post returns the slot may be another's,
-	// and so is what is in o.
-	inside := true
 	o.one.live = true
+	running := o // the deferred function runs after [X2], when o may be another's
 	defer func() {
-		if inside && o.one.evd.cutShort(&o.one, recover()) {
-			o.one.evd.leave(&o.runner)
+		if running != nil && running.one.evd.cutShort(&running.one, recover()) {
+			running.one.evd.leave(&running.runner)
 		}
 	}()
 	atom.PlainRead(unsafe.Pointer(&d.fn))
 	d.fn(&o.one)
-	o.one.live, inside = false, false
+	o.one.live, running = false, nil
 	if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in leave
 		d.leave(&o.runner)
 	}
