@@ -71,6 +71,13 @@ const (
 	// WaitPoll: ppoll on the channel and an eventfd, two or three system
 	// calls per event.
 	WaitPoll
+	// WaitRuntime: the Go runtime's poller (epoll) waits, and the goroutine parks like
+	// any other: a CQ that is idle has no thread in the kernel. An event that finds
+	// the goroutine asleep costs epoll's wake-up and the scheduler's beside the read,
+	// so it comes later than with WaitRead, on one processor most of all; and a
+	// process that is busy sees it when the scheduler looks. For many CQs that seldom
+	// have something. Wake is cheap, and needs no queue pair.
+	WaitRuntime
 )
 
 func (m WaitMethod) String() string {
@@ -81,6 +88,8 @@ func (m WaitMethod) String() string {
 		return "read"
 	case WaitPoll:
 		return "poll"
+	case WaitRuntime:
+		return "runtime"
 	}
 	return fmt.Sprintf("wait method %d", uint8(m))
 }
@@ -102,8 +111,8 @@ func (c CQConfig) Validate() error {
 	if c.Vector < 0 {
 		errs = append(errs, param.Invalid(op, "Vector", c.Vector, "0 or more"))
 	}
-	if c.Wait > WaitPoll {
-		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, WaitRead or WaitPoll"))
+	if c.Wait > WaitRuntime {
+		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, WaitRead, WaitPoll or WaitRuntime"))
 	}
 	return errors.Join(errs...)
 }

@@ -143,7 +143,7 @@ func (q *CQ) Arm(solicitedOnly bool) (missed bool, err error) {
 // Events is where the events arrive; see [hwcq.CQ].
 func (q *CQ) Events() hwcq.EventSource { return &q.src }
 
-// WaitMethod is how the event source sleeps: WaitRead or WaitPoll.
+// WaitMethod is how the event source sleeps: WaitRead, WaitPoll or WaitRuntime.
 func (q *CQ) WaitMethod() WaitMethod { return q.src.method() }
 
 // Capabilities declares what rxe does; see [hwcq.CQ].

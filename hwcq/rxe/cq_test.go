@@ -32,7 +32,7 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 	r, err := newRing(m.Base, m.Size, wcSize)
 	require.NoError(t, err)
 
-	ch := newFakeChannel(t, 7)
+	ch := newFakeChannel(t, 7, WaitPoll)
 	q := &CQ{
 		consumer: consumer{ring: r}, dev: &Device{closed: true}, fd: null, id: 7,
 		raw: rawCQ{ring: r, ringMap: m, cmd: commandBlock{page}},

@@ -93,7 +93,7 @@ func (b *bench) release() error { return errors.Join(b.peerCQ.Close(), b.pd.Clos
 
 func TestRXEConformance(t *testing.T) {
 	d := needRXE(t)
-	for _, how := range []WaitMethod{WaitRead, WaitPoll} {
+	for _, how := range []WaitMethod{WaitRead, WaitPoll, WaitRuntime} {
 		t.Run(how.String(), func(t *testing.T) {
 			cqtest.Run(t, cqtest.Driver{
 				Open: func(depth int) (*cqtest.Bed, error) {

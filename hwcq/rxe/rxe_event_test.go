@@ -142,10 +142,10 @@ func TestRXESolicited(t *testing.T) {
 	b.expect(t, 1)
 }
 
-// eachWait runs a test with both ways of sleeping.
+// eachWait runs a test with each way of sleeping.
 func eachWait(t *testing.T, test func(t *testing.T, d *Device, c endConfig)) {
 	d := needRXE(t)
-	for _, how := range []WaitMethod{WaitRead, WaitPoll} {
+	for _, how := range []WaitMethod{WaitRead, WaitPoll, WaitRuntime} {
 		t.Run(how.String(), func(t *testing.T) {
 			test(t, d, endConfig{cq: CQConfig{Wait: how}})
 		})

@@ -269,7 +269,7 @@ func TestRXEPingPongPolling(t *testing.T) {
 }
 
 func TestRXEPingPongEvents(t *testing.T) {
-	for how, n := range map[WaitMethod]int{WaitRead: pingPongs, WaitPoll: pingPongs / 5} {
+	for how, n := range map[WaitMethod]int{WaitRead: pingPongs, WaitPoll: pingPongs / 5, WaitRuntime: pingPongs / 5} {
 		t.Run(how.String(), func(t *testing.T) {
 			pingPong(t, n, how, func(e *end, dst []hwcq.WC) (int, error) {
 				if n := e.cq.Poll(dst); n > 0 {

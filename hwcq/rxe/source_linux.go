@@ -17,7 +17,8 @@ import (
 
 // source is a completion channel with one CQ on it: the CQ's
 // [hwcq.EventSource]. It waits by a blocking read of the channel, with a
-// ringer to interrupt it, or else by ppoll on the channel and an eventfd.
+// ringer to interrupt it, by ppoll on the channel and an eventfd, or through the
+// runtime's poller.
 //
 // Invariants: the fds are open while g has users. wake is wakeNone, or a
 // wake is owed to the waiter: wakeRung when it is in the channel or eventfd,
@@ -26,11 +27,12 @@ import (
 // Concurrency: Wait and TryWait from one goroutine at a time, which is
 // checked; Wake from any.
 type source struct {
-	g      guard   // keeps the fds and the CQ's commands
-	fd     int     // channel: blocking with a ringer, else not
-	cq     uint64  // the user handle events must carry
-	bell   *ringer // nil: wakeFD
-	wakeFD int     // eventfd, non-blocking; -1 with a ringer
+	g      guard    // keeps the fds and the CQ's commands
+	fd     int      // channel: blocking with a ringer, else not
+	cq     uint64   // the user handle events must carry
+	bell   *ringer  // nil: wakeFD or park
+	park   *sleeper // nil: bell or wakeFD
+	wakeFD int      // eventfd, non-blocking; -1 with a ringer or a sleeper
 
 	reader atomic.Uint32 // who is reading: readerNone, readerWait, readerTry
 	wake   atomic.Uint32
@@ -66,6 +68,9 @@ func (s *source) open(d *Device, cq uint64, how WaitMethod) error {
 	s.g, s.fd, s.cq, s.wakeFD = newGuard(), int(le.Uint32(out[:])), cq, -1
 	unix.CloseOnExec(s.fd)
 	var err error
+	if how == WaitRuntime {
+		return s.openRuntime()
+	}
 	if how != WaitPoll {
 		if s.bell, err = d.openRinger(s.fd); err == nil {
 			return nil
@@ -86,16 +91,19 @@ func (s *source) open(d *Device, cq uint64, how WaitMethod) error {
 
 // method is how Wait waits.
 func (s *source) method() WaitMethod {
-	if s.bell != nil {
+	switch {
+	case s.bell != nil:
 		return WaitRead
+	case s.park != nil:
+		return WaitRuntime
 	}
 	return WaitPoll
 }
 
-// Wait blocks in the calling goroutine's thread until an event or a Wake; see
-// [hwcq.EventSource]. The runtime poller is not involved: handing an event
-// through it costs more than the event. A second goroutine in Wait gets an
-// error matching [hwcq.ErrBusy].
+// Wait blocks until an event or a Wake; see [hwcq.EventSource]. It blocks in the
+// calling goroutine's thread, and the runtime's poller is not involved, unless the
+// method is WaitRuntime: handing an event through it costs more than the event. A
+// second goroutine in Wait gets an error matching [hwcq.ErrBusy].
 func (s *source) Wait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
@@ -107,9 +115,12 @@ func (s *source) Wait() (event bool, err error) {
 		}
 		runtime.Gosched() // a TryWait, over in a moment
 	}
-	if s.bell != nil {
+	switch {
+	case s.bell != nil:
 		event, err = s.waitRead()
-	} else {
+	case s.park != nil:
+		event, err = s.waitRuntime()
+	default:
 		event, err = s.waitPoll()
 	}
 	s.reader.Store(readerNone)
@@ -269,10 +280,13 @@ func (s *source) Wake() {
 	s.g.leave()
 }
 
-// ring makes the channel or the eventfd readable.
+// ring makes the channel or the eventfd readable, or ends the sleeper's read.
 func (s *source) ring() error {
-	if s.bell != nil {
+	switch {
+	case s.bell != nil:
 		return s.bell.ring()
+	case s.park != nil:
+		return s.park.ring()
 	}
 	_, err := unix.Write(s.wakeFD, one[:])
 	return err
@@ -318,6 +332,9 @@ func (s *source) release() error {
 	}
 	if s.wakeFD >= 0 {
 		errs = append(errs, unix.Close(s.wakeFD))
+	}
+	if s.park != nil {
+		return errors.Join(append(errs, s.park.f.Close())...)
 	}
 	return errors.Join(append(errs, unix.Close(s.fd))...)
 }
