@@ -88,3 +88,19 @@ func TestPollerDescriptorReused(t *testing.T) {
 	require.NoError(t, second.Signal(1))
 	waitFor(t, func() bool { return sum.Load() == 1 })
 }
+
+// A CQ of one thread cannot be one of many, and nothing is left of the attempt.
+func TestPollerRefusesThreadBound(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	g, cq := newPoller(t, e), newBoundCQ(t)
+	_, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Poller: g})
+	require.ErrorIs(t, err, ErrNotSupported)
+	require.ErrorContains(t, err, "belongs to one OS thread")
+	_, err = e.NewSharedCQ(SharedCQConfig{CQ: cq, Poller: g})
+	require.ErrorIs(t, err, ErrNotSupported)
+	require.Zero(t, g.Stats().Members)
+	require.Zero(t, cq.binds.Load())
+	d, err := e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}})
+	require.NoError(t, err, "the CQ is free again")
+	require.NoError(t, d.Close())
+}

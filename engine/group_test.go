@@ -382,6 +382,12 @@ func TestPollerRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrNotSupported)
 	}
 	require.Zero(t, g.Stats().Members)
+	_, err = e.NewEVD(EVDConfig{CQs: []hwcq.CQ{cq}, Poller: g, Exclusive: true, CPU: OnCPU(0), Policy: Disable})
+	require.ErrorIs(t, err, ErrInvalid)
+	require.ErrorContains(t, err, "Poller = "+g.Name()+": must be nil, because Exclusive is set")
+	require.ErrorContains(t, err, "CPU = CPU 0: must be AnyCPU, because Poller is set")
+	_, err = e.NewSharedCQ(SharedCQConfig{CQ: cq, Poller: g, CPU: OnCPU(0)})
+	require.ErrorContains(t, err, "CPU = CPU 0: must be AnyCPU, because Poller is set")
 	_, err = e.NewPoller(PollerConfig{CPU: OnCPU(-1)})
 	require.Error(t, err)
 	require.ErrorIs(t, (*Poller)(nil).Close(), ErrNilHandle)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/evdengine/evd/internal/atom"
+	"github.com/evdengine/evd/internal/baseline"
 	"github.com/evdengine/evd/internal/pad"
 	"github.com/evdengine/evd/internal/spin"
 )
@@ -280,16 +281,16 @@ func pairs[T any](b *testing.B) {
 		}
 		return sum
 	})
-	m := newMutexRing[T](1024)
+	m := baseline.NewMutexRing[T](1024)
 	run("mutex", 1, func(n uint64) {
 		var v T
 		for i := range n {
 			*number(&v) = i + 1
-			for !m.push(&v) {
+			for !m.Push(&v) {
 				spin.Pause()
 			}
 		}
-	}, func(n uint64) uint64 { return popAll(n, m.pop) })
+	}, func(n uint64) uint64 { return popAll(n, m.Pop) })
 	ch := make(chan T, 1024)
 	run("chan", 1, func(n uint64) {
 		var v T
@@ -415,14 +416,14 @@ func pairs[T any](b *testing.B) {
 		vs := make([]T, benchBatch)
 		for at := uint64(0); at < n; {
 			at = fill(vs, at)
-			for !m.pushN(vs) {
+			for !m.PushN(vs) {
 				spin.Pause()
 			}
 		}
 	}, func(n uint64) (sum uint64) {
 		vs := make([]T, benchBatch)
 		for got := 0; got < int(n); {
-			k := m.popN(vs)
+			k := m.PopN(vs)
 			if k == 0 {
 				spin.Pause()
 			}

@@ -2,11 +2,11 @@ package ring
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"unsafe"
 
 	"github.com/evdengine/evd/internal/atom"
+	"github.com/evdengine/evd/internal/baseline"
 	"github.com/evdengine/evd/internal/pad"
 )
 
@@ -222,14 +222,14 @@ func benchU1[T any](b *testing.B) {
 		})
 	}
 	b.Run(name("mutex", 1024), func(b *testing.B) {
-		r := newMutexRing[T](1024)
+		r := baseline.NewMutexRing[T](1024)
 		var in, out T
 		var y tally
 		b.ReportAllocs()
 		for b.Loop() {
 			y.n++
 			*number(&in) = y.n
-			if r.push(&in) && r.pop(&out) {
+			if r.Push(&in) && r.Pop(&out) {
 				y.sum += *number(&out)
 			}
 		}
@@ -374,14 +374,14 @@ func benchBatches[T any](b *testing.B) {
 		})
 	}
 	b.Run(name("mutex", 1024), func(b *testing.B) {
-		r := newMutexRing[T](1024)
+		r := baseline.NewMutexRing[T](1024)
 		in, out := make([]T, benchBatch), make([]T, benchBatch)
 		var y tally
 		b.ReportAllocs()
 		for b.Loop() {
 			fill(in, &y)
-			r.pushN(in)
-			add(out[:r.popN(out)], &y)
+			r.PushN(in)
+			add(out[:r.PopN(out)], &y)
 		}
 		y.report(b, benchBatch)
 	})
@@ -402,62 +402,4 @@ func benchBatches[T any](b *testing.B) {
 		}
 		y.report(b, benchBatch)
 	})
-}
-
-// mutexRing is the baseline: the same ring under a lock, with batches.
-type mutexRing[T any] struct {
-	mu         sync.Mutex
-	slots      []T
-	mask       uint64
-	head, tail uint64
-}
-
-func newMutexRing[T any](size int) *mutexRing[T] {
-	return &mutexRing[T]{slots: make([]T, size), mask: uint64(size) - 1}
-}
-
-func (r *mutexRing[T]) push(v *T) bool {
-	r.mu.Lock()
-	ok := r.tail-r.head <= r.mask
-	if ok {
-		r.slots[r.tail&r.mask] = *v
-		r.tail++
-	}
-	r.mu.Unlock()
-	return ok
-}
-
-func (r *mutexRing[T]) pop(v *T) bool {
-	r.mu.Lock()
-	ok := r.tail != r.head
-	if ok {
-		*v = r.slots[r.head&r.mask]
-		r.head++
-	}
-	r.mu.Unlock()
-	return ok
-}
-
-func (r *mutexRing[T]) pushN(vs []T) bool {
-	r.mu.Lock()
-	ok := r.tail+uint64(len(vs))-r.head <= r.mask+1
-	if ok {
-		i := r.tail & r.mask
-		n := copy(r.slots[i:], vs)
-		copy(r.slots, vs[n:])
-		r.tail += uint64(len(vs))
-	}
-	r.mu.Unlock()
-	return ok
-}
-
-func (r *mutexRing[T]) popN(dst []T) int {
-	r.mu.Lock()
-	k := min(uint64(len(dst)), r.tail-r.head)
-	i := r.head & r.mask
-	n := copy(dst[:k], r.slots[i:])
-	copy(dst[n:k], r.slots)
-	r.head += k
-	r.mu.Unlock()
-	return int(k)
 }

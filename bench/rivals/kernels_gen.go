@@ -6,6 +6,7 @@ import (
 	"github.com/Workiva/go-datastructures/queue"
 	"github.com/puzpuzpuz/xsync/v4"
 
+	"github.com/evdengine/evd/internal/baseline"
 	"github.com/evdengine/evd/ring"
 )
 
@@ -1570,10 +1571,10 @@ func (q *workiva[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
 }
 
 type mutexRing[T any] struct {
-	r *lockedRing[T]
+	r *baseline.MutexRing[T]
 }
 
-func newmutexRing[T any](size int) kernel[T] { return &mutexRing[T]{r: newLockedRing[T](size)} }
+func newmutexRing[T any](size int) kernel[T] { return &mutexRing[T]{r: baseline.NewMutexRing[T](size)} }
 
 func (q *mutexRing[T]) u1(n uint64) (sum uint64) {
 	r := q.r
@@ -1582,9 +1583,9 @@ func (q *mutexRing[T]) u1(n uint64) (sum uint64) {
 	var x uint64
 	for i := uint64(1); i <= n; i++ {
 		*number(&in) = i
-		ok = r.push(&in)
+		ok = r.Push(&in)
 		if ok {
-			ok = r.pop(&out)
+			ok = r.Pop(&out)
 			x = *number(&out)
 			if ok {
 				sum += x
@@ -1601,7 +1602,7 @@ func (q *mutexRing[T]) produce(i, end uint64, w waiter) {
 	var ok bool
 	for i < end {
 		*number(&in) = i
-		ok = r.push(&in)
+		ok = r.Push(&in)
 		if ok {
 			i++
 		} else {
@@ -1617,7 +1618,7 @@ func (q *mutexRing[T]) consume(n uint64, w waiter) (sum uint64) {
 	var ok bool
 	var x uint64
 	for n > 0 {
-		ok = r.pop(&out)
+		ok = r.Pop(&out)
 		x = *number(&out)
 		if ok {
 			sum += x
@@ -1639,21 +1640,21 @@ func (q *mutexRing[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) 
 		if first {
 			r := q.r
 			*number(&in) = i
-			ok = r.push(&in)
+			ok = r.Push(&in)
 			if !ok {
 				return 0 // there is room: wrong, and told by the sum
 			}
 		}
 		for ok = false; !ok; {
 			r := back.r
-			ok = r.pop(&out)
+			ok = r.Pop(&out)
 			x = *number(&out)
 		}
 		sum += x
 		if !first {
 			r := q.r
 			*number(&in) = i
-			ok = r.push(&in)
+			ok = r.Push(&in)
 			if !ok {
 				return 0
 			}
@@ -1672,12 +1673,12 @@ func (q *mutexRing[T]) ub(n, batch uint64) (sum uint64) {
 		for j := range vs {
 			*number(&vs[j]) = i + uint64(j)
 		}
-		ok = r.pushN(vs)
+		ok = r.PushN(vs)
 		if !ok {
 			break
 		}
 		k := 0
-		k = r.popN(vs)
+		k = r.PopN(vs)
 		for j := range vs[:k] {
 			sum += *number(&vs[j])
 		}
@@ -1698,7 +1699,7 @@ func (q *mutexRing[T]) produceN(i, end, batch uint64, w waiter) {
 		for j := range vs {
 			*number(&vs[j]) = i + uint64(j)
 		}
-		ok = r.pushN(vs)
+		ok = r.PushN(vs)
 		if ok {
 			i += batch
 		} else {
@@ -1713,7 +1714,7 @@ func (q *mutexRing[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
 	vs := make([]T, batch)
 	for n > 0 {
 		k := 0
-		k = r.popN(vs)
+		k = r.PopN(vs)
 		for j := range vs[:k] {
 			sum += *number(&vs[j])
 		}

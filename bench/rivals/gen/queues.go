@@ -164,12 +164,12 @@ var queues = []queue{
 			}`,
 	},
 	{
-		Type: "mutexRing", R: "*lockedRing[T]", New: "newLockedRing[T](size)",
-		Push: "*number(&in) = i; ok = r.push(&in)",
-		Pop:  "ok = r.pop(&out); x = *number(&out)",
+		Type: "mutexRing", R: "*baseline.MutexRing[T]", New: "baseline.NewMutexRing[T](size)",
+		Push: "*number(&in) = i; ok = r.Push(&in)",
+		Pop:  "ok = r.Pop(&out); x = *number(&out)",
 
-		PushN: fill + "ok = r.pushN(vs)",
-		PopN: `k = r.popN(vs)
+		PushN: fill + "ok = r.PushN(vs)",
+		PopN: `k = r.PopN(vs)
 		for j := range vs[:k] {
 			sum += *number(&vs[j])
 		}`,
