@@ -35,13 +35,11 @@ type EVD struct {
 	last      atom.Pointer[Panic]      // Writers: who contains a panic
 	_         [32]byte
 
-	// Read-mostly. Whoever reads them goes on to the word.
+	// Read-mostly: all that a post by way of the ring needs before its event is
+	// published. It does not wait for the word's line then, which a waiter writes.
 	src        atom.Pointer[sources] // Writers: newEVD, setPorts. Readers: everybody
 	ring       ring.Chain[Event]
-	fn         UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
-	own        *own       // owner: the slot holder that is an inline post, who makes it
-	batch      int32
-	budget     int32 // of a turn: Budget times Weight
+	own        *own  // owner: the slot holder that is an inline post, who makes it
 	spillMax   int32 // 0: posts that find the ring full are refused
 	id         uint32
 	streams    Stream
@@ -50,15 +48,20 @@ type EVD struct {
 	bind       bool // streams has Bind
 	merged     bool // streams has Connection and those of a CQ
 	repanic    bool
-	traced     bool // Post is traced
-	quick      bool // Post may be a direct hand-off, and is not traced
-	dead       bool // guarded by closer
-	prio       bool // connection events of PostCM go ahead
-	exclusive  bool // one CQ, and who runs keeps TAKE; see exclusive.go
+	traced     bool        // Post is traced
+	quick      bool        // Post may be a direct hand-off, and is not traced
+	dead       bool        // guarded by closer
+	prio       bool        // connection events of PostCM go ahead
+	exclusive  bool        // one CQ, and who runs keeps TAKE; see exclusive.go
+	flags      atom.Uint32 // bits and a count, see wait.go. Writers: everybody, seldom
+
+	// Read-mostly. Whoever reads them goes on to the word.
+	fn     UpcallFunc // Writer: ModifyUpcall, with LIM=0 and RUN=0 under admin. Readers: slot holders.
+	batch  int32
+	budget int32 // of a turn: Budget times Weight
 
 	machine
 	side   atom.Pointer[side] // Writers: needSide, once. Readers: everybody
-	flags  atom.Uint32        // bits and a count, see wait.go. Writers: everybody
 	target atom.Int32         // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
 	tok    atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
 
