@@ -30,6 +30,7 @@ struct Sample {
 	double ns = 0;     // of all of it
 	bool ok = true;    // the events that came out are those that went in
 	long nivcsw = 0;   // involuntary context switches of the process meanwhile
+	uint64_t n = 0;    // events, if not as many as were asked for
 };
 
 // Cell is something to measure: run does it for n events; a shape with batches rounds
@@ -83,7 +84,7 @@ struct Watch {
 	Sample stop(bool ok = true)
 	{
 		double ns = now_ns() - t;
-		return {ns, ok, switches() - sw};
+		return {ns, ok, switches() - sw, 0};
 	}
 };
 
