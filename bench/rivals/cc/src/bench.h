@@ -11,9 +11,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #include "request.h"
 
@@ -70,7 +67,7 @@ inline long switches()
 inline void relax()
 {
 #if defined(__x86_64__)
-	_mm_pause();
+	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	asm volatile("isb" ::: "memory");
 #endif

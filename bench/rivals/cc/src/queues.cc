@@ -140,6 +140,23 @@ public:
 		}
 	};
 };
+
+#ifdef TESTING
+// starve says whether a producer gets a batch in when another has taken all memory.
+Sample starve(const Request &, uint64_t)
+{
+	using Q = Moody<16>;
+	auto q = std::make_unique<Q>();
+	Q::Producer greedy(*q), last(*q);
+	greedy.one_of_many(MaxBatch);
+	last.one_of_many(MaxBatch);
+	while (greedy.push(0, 1) == 1)
+		;
+	Sample s;
+	s.ok = last.push(0, MaxBatch) == MaxBatch;
+	return s;
+}
+#endif
 #endif
 
 #ifdef HAVE_BOOST
@@ -181,9 +198,9 @@ public:
 };
 #endif
 
-#ifdef SLOW
-// Slow has room for one event, which takes a millisecond: for the test of what ends a
-// sample in time.
+#ifdef TESTING
+// Slow has room for one event, which takes a millisecond: it shows what ends a sample in
+// time.
 template <size_t E> class Slow {
 	std::atomic<uint64_t> full{0}, slot{0};
 	double since = now_ns();
@@ -230,11 +247,14 @@ void add_queues(Table &t)
 {
 	add_sizes<RunNumber>(t, "run");
 	add_sizes<RunAll>(t, "run-all");
-#ifdef SLOW
+#ifdef TESTING
 	add_size<Slow<16>>(t, "slow", 16);
 #endif
 #ifdef HAVE_MOODY
 	add_sizes<Moody>(t, "moodycamel");
+#ifdef TESTING
+	t.cells["moodycamel"]["starve"][0] = {starve};
+#endif
 	t.versions["moodycamel"] = *MOODY ? MOODY : "unknown";
 #else
 	t.missing.push_back("libconcurrentqueue-dev");

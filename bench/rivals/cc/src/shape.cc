@@ -73,7 +73,7 @@ constexpr double patience = 20e6;
 
 Sample alone(Maker make, const Request &r, uint64_t n, Work::Order order)
 {
-	return make()->alone(n, order == Work::One ? 1 : r.batch, order);
+	return make()->alone(n, r.batch, order);
 }
 
 // many producers to one consumer, which times it. One producer is a pinned pair; more

@@ -81,33 +81,7 @@ template <class Q> class WorkOf final : public Work {
 public:
 	Sample alone(uint64_t n, uint64_t k, Order order) override
 	{
-		typename Q::Producer p(q);
-		typename Q::Consumer c(q);
-		uint64_t sum = 0;
-		bool ok = true;
-		n = round_up(n, k);
-		Watch w;
-		if (order == One) {
-			for (uint64_t i = 0; i < n; i++)
-				ok &= p.push(i, 1) == 1 && c.pop(1, sum) == 1;
-		} else if (order == Batches) {
-			for (uint64_t i = 0; i < n; i += k) {
-				ok &= p.push(i, k) == k;
-				for (uint64_t got = 0, m; ok && got < k; got += m)
-					ok &= (m = c.pop(k - got, sum)) > 0;
-			}
-		} else {
-			for (uint64_t i = 0; i < n; i += k) {
-				for (uint64_t j = 0; j < k; j++)
-					ok &= p.push(i + j, 1) == 1;
-				for (uint64_t j = 0; j < k; j++)
-					ok &= c.pop(1, sum) == 1;
-			}
-		}
-		Sample s = w.stop();
-		s.ok = ok && sum == sum_of(n);
-		s.ns /= n;
-		return s;
+		return order == One ? alone<One>(n, 1) : order == Turns ? alone<Turns>(n, k) : alone<Batches>(n, k);
 	}
 
 	uint64_t produce(Round &r, uint64_t n) override
@@ -156,6 +130,38 @@ public:
 	}
 
 private:
+	// A function for each order, else the compiler runs out of registers for moodycamel's.
+	template <Order order> [[gnu::noinline]] Sample alone(uint64_t n, uint64_t k)
+	{
+		typename Q::Producer p(q);
+		typename Q::Consumer c(q);
+		uint64_t sum = 0;
+		bool ok = true;
+		n = round_up(n, k);
+		Watch w;
+		if (order == One) {
+			for (uint64_t i = 0; i < n; i++)
+				ok &= p.push(i, 1) == 1 && c.pop(1, sum) == 1;
+		} else if (order == Batches) {
+			for (uint64_t i = 0; i < n; i += k) {
+				ok &= p.push(i, k) == k;
+				for (uint64_t got = 0, m; ok && got < k; got += m)
+					ok &= (m = c.pop(k - got, sum)) > 0;
+			}
+		} else {
+			for (uint64_t i = 0; i < n; i += k) {
+				for (uint64_t j = 0; j < k; j++)
+					ok &= p.push(i + j, 1) == 1;
+				for (uint64_t j = 0; j < k; j++)
+					ok &= c.pop(1, sum) == 1;
+			}
+		}
+		Sample s = w.stop();
+		s.ok = ok && sum == sum_of(n);
+		s.ns /= n;
+		return s;
+	}
+
 	// Single is a template parameter so that the calls have a constant.
 	template <bool Single> static uint64_t feed(typename Q::Producer &p, Round &r, uint64_t n)
 	{
