@@ -164,6 +164,7 @@ cross: ## compile everything for the other platforms, tests too for the first of
 .PHONY: nested
 nested: bin/testlog ## the modules kept apart from the root one
 	@scripts/need.sh gcc gcc libc6-dev
+	@scripts/need.sh g++ g++
 	@for m in $(NESTED); do echo "== $$m"; (cd $$m && $(GO) vet ./... && $(GO) test -json ./...) | bin/testlog || exit 1; done
 
 .PHONY: guest-test

@@ -14,6 +14,7 @@ func measured(c id, median, p10 float64) result {
 func TestJudge(t *testing.T) {
 	ours, his := id{Shape: "U1", Impl: "evd-try", Event: 16}, id{Shape: "U1", Impl: "xsync-mpmc", Event: 16}
 	cas := id{Shape: "LIMIT", Impl: "cas"}
+	inline := id{Shape: "EVD1", Impl: "evd-inline"}
 	for _, c := range []struct {
 		name    string
 		goal    goal
@@ -84,6 +85,16 @@ func TestJudge(t *testing.T) {
 			"goal g ours=90.00 rival=line:50.00 ratio=1.80 need=<=2.00 ok",
 		},
 		{
+			"a rival that is not to be had", lacking("g", ours, "lfq", 3, "no package"),
+			[]result{measured(ours, 5, 4)},
+			"goal g ours=evd-try rival=lfq ratio=- need=>=3.00 absent (no package)",
+		},
+		{
+			"Queued beside Inline", faster("g", inline, inline.of("mutex-queue"), 2),
+			[]result{measured(inline, 5, 4), measured(inline.of("mutex-queue"), 12, 9), measured(inline.of("evd-queued"), 70, 60)},
+			"goal g ours=5.00 rival=mutex-queue:12.00 ratio=2.40 need=>=2.00 ok queued=70.00",
+		},
+		{
 			"another distance", faster("g", ours, his, 2),
 			[]result{
 				{id: ours, quantiles: quantiles{Median: 5}, Samples: 1, Anchor: quantiles{Median: 50}},
@@ -131,6 +142,10 @@ func TestGoalsHaveCells(t *testing.T) {
 		require.False(t, names[g.name], "%s stands twice", g.name)
 		names[g.name] = true
 		require.True(t, have[g.ours], "%s: %v", g.name, g.ours)
+		if g.lacks != "" {
+			require.False(t, have[g.rival], "%s: %v is there", g.name, g.rival)
+			continue
+		}
 		require.True(t, g.fixed != 0 || foreign[g.rival.Impl] || have[g.rival], "%s: %v", g.name, g.rival)
 		require.True(t, g.also.Shape == "" || have[g.also], "%s: %v", g.name, g.also)
 	}

@@ -1,6 +1,9 @@
 // Command rivals measures the rings and the engine beside other people's queues, locks
 // and the limits of the hardware, all in one run, and says which goals are met. `make
 // rivals` builds and runs it.
+//
+// Two queues in Go are not among the rivals, since the module proxy does not serve them:
+// lfq (code.hybscloud.com/lfq) and go-disruptor (github.com/smarty/go-disruptor).
 package main
 
 import (

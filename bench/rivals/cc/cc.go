@@ -103,7 +103,7 @@ type Sample struct {
 	NS     float64 `json:"ns"`     // of one event, in and out
 	OK     bool    `json:"ok"`     // the events that came out are those that went in
 	NIvCSw int     `json:"nivcsw"` // involuntary context switches of the program meanwhile
-	N      int     `json:"n"`      // events, about
+	N      int     `json:"n"`      // events: about as many as fit, fewer if they took far too long
 }
 
 // List is what the program has.

@@ -23,7 +23,7 @@ func start(t *testing.T) (*Process, List) {
 			t.Skipf("without %s there is nothing to test: apt-get install %s", tool.program, tool.pkg)
 		}
 	}
-	path, missing, err := build(built, "-O1") // half the time of -O3
+	path, missing, err := build(built, "-O0 -DTESTING") // a third of the time of -O3
 	require.NoError(t, err)
 	p, err := Start(path)
 	require.NoError(t, err)
@@ -50,13 +50,13 @@ func TestMain(m *testing.M) {
 // Every cell that is listed gives a sample, and the events come out as they went in.
 func TestEveryCellAnswers(t *testing.T) {
 	p, l := start(t)
-	require.Contains(t, l.Versions["flags"], "-O1 -march=native")
+	require.Contains(t, l.Versions["flags"], "-O0 -DTESTING -march=native")
 	for impl, shapes := range l.Cells {
 		for shape, sizes := range shapes {
 			if shape[0] != 'U' && len(sizes) > 1 { // they take turns on a busy machine: one size each
 				sizes = sizes[:1]
 			}
-			if len(shape) > 5 || strings.ContainsAny(shape[:1], "345678") { // time is short, and 9P1C is the same code
+			if impl == "slow" || len(shape) > 5 || strings.ContainsAny(shape[:1], "345678") { // time is short, and 9P1C is the same code
 				continue
 			}
 			for _, size := range sizes {
@@ -70,6 +70,33 @@ func TestEveryCellAnswers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A sample with more producers than CPUs ends in time, however slow the queue, and tells
+// what it did until then.
+func TestEndsInTime(t *testing.T) {
+	p, _ := start(t)
+	for _, shape := range []string{"2P1C", "2P1Cb", "16P1C"} {
+		s, err := p.Ask(Request{Impl: "slow", Shape: shape, MS: 5}, patience)
+		require.NoError(t, err)
+		require.True(t, s.OK, shape)
+		require.Positive(t, s.N, shape)
+		require.Less(t, s.N, 1000, shape) // events that take a millisecond each
+		require.GreaterOrEqual(t, s.NS, 1e6, shape)
+	}
+}
+
+// Each of moodycamel's producers has memory to go on with when another has taken all the
+// rest.
+func TestNoProducerStarves(t *testing.T) {
+	p, l := start(t)
+	if _, there := l.Cells["moodycamel"]; !there {
+		require.Contains(t, l.Missing, "libconcurrentqueue-dev")
+		return
+	}
+	s, err := p.Ask(Request{Impl: "moodycamel", Shape: "starve"}, patience)
+	require.NoError(t, err)
+	require.True(t, s.OK)
 }
 
 // What is there and what is missing are all that there could be.

@@ -32,6 +32,12 @@
 //	cpoll                            shape poll: an empty poll
 //
 // Events are 16, 32 or 64 bytes and begin with their number; the sum of the numbers that
-// come out is checked. A queue is made afresh for each sample and has
-// 1024 places. ns is the time of one event, in and out.
+// come out is checked. A queue is made afresh for each sample and has 1024 places;
+// moodycamel's has memory for as many of each of 16 producers. ns is the time of one
+// event, in and out. n is how many events: a sample of 1P1C and its like ends 20 ms
+// beyond its time, with those that came until then. So much can it be where producers
+// outnumber the CPUs: those of rte_ring wait for each other without yielding, and when
+// each has a place reserved two events go through in a turn of the scheduler.
+//
+// Not here, since no package of Debian's has it: rigtorp's MPMCQueue.
 package cc

@@ -11,9 +11,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #include "request.h"
 
@@ -30,6 +27,7 @@ struct Sample {
 	double ns = 0;     // of all of it
 	bool ok = true;    // the events that came out are those that went in
 	long nivcsw = 0;   // involuntary context switches of the process meanwhile
+	uint64_t n = 0;    // events, if not as many as were asked for
 };
 
 // Cell is something to measure: run does it for n events; a shape with batches rounds
@@ -69,7 +67,7 @@ inline long switches()
 inline void relax()
 {
 #if defined(__x86_64__)
-	_mm_pause();
+	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	asm volatile("isb" ::: "memory");
 #endif
@@ -83,7 +81,7 @@ struct Watch {
 	Sample stop(bool ok = true)
 	{
 		double ns = now_ns() - t;
-		return {ns, ok, switches() - sw};
+		return {ns, ok, switches() - sw, 0};
 	}
 };
 

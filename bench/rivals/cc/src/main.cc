@@ -52,6 +52,8 @@ std::string measure(Table &t, const Request &r)
 	double n = std::fmin(std::fmax(r.ms * 1e6 / std::fmax(ns, 0.01), cell->second.least), 1e8);
 	Sample s = cell->second.run(r, (uint64_t)n);
 	ns = std::fmin(ns, s.ns);
+	if (s.n > 0)
+		n = s.n;
 	char out[160];
 	snprintf(out, sizeof out, "{\"ns\":%.4f,\"ok\":%s,\"nivcsw\":%ld,\"n\":%.0f}", s.ns, s.ok ? "true" : "false", s.nivcsw, n);
 	return out;

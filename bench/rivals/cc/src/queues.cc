@@ -1,4 +1,6 @@
 // Our own design in C++, and the header libraries.
+#include <new>
+
 #include "shape.h"
 
 #if __has_include(<boost/lockfree/spsc_queue.hpp>)
@@ -31,7 +33,7 @@ template <size_t E, bool All> class Run {
 public:
 	static constexpr bool multi = true;
 
-	struct Producer {
+	struct Producer : AnyProducer {
 		Run &q;
 		explicit Producer(Run &q) : q(q) {}
 
@@ -87,18 +89,31 @@ template <size_t E> using RunAll = Run<E, true>;
 
 #ifdef HAVE_MOODY
 // Moody is moodycamel::ConcurrentQueue with tokens, which makes it fastest, and with
-// memory for Capacity events taken beforehand.
+// memory for Capacity events of each producer taken beforehand. What of it a producer
+// has used is that producer's for good: where there are many, each is given enough for
+// its batches first, else a fast one may take all of it, and another never get a place.
 template <size_t E> class Moody {
 	moodycamel::ConcurrentQueue<Event<E>> q{Capacity, MaxProducers, 0};
 
 public:
 	static constexpr bool multi = true;
 
-	struct Producer {
+	struct Producer : AnyProducer {
 		Moody &m;
 		moodycamel::ProducerToken token;
 		Event<E> buf[MaxBatch] = {};
 		explicit Producer(Moody &m) : m(m), token(m.q) {}
+
+		void one_of_many(uint64_t k)
+		{
+			// A batch that does not begin with a block takes a part of one more.
+			const uint64_t enough = k + moodycamel::ConcurrentQueueDefaultTraits::BLOCK_SIZE;
+			for (uint64_t i = 0; i < enough; i++)
+				if (!m.q.enqueue(token, buf[0]))
+					throw std::bad_alloc();
+			for (uint64_t i = 0; i < enough; i++)
+				m.q.try_dequeue_from_producer(token, buf[0]);
+		}
 
 		size_t push(uint64_t n, uint64_t k)
 		{
@@ -125,6 +140,23 @@ public:
 		}
 	};
 };
+
+#ifdef TESTING
+// starve says whether a producer gets a batch in when another has taken all memory.
+Sample starve(const Request &, uint64_t)
+{
+	using Q = Moody<16>;
+	auto q = std::make_unique<Q>();
+	Q::Producer greedy(*q), last(*q);
+	greedy.one_of_many(MaxBatch);
+	last.one_of_many(MaxBatch);
+	while (greedy.push(0, 1) == 1)
+		;
+	Sample s;
+	s.ok = last.push(0, MaxBatch) == MaxBatch;
+	return s;
+}
+#endif
 #endif
 
 #ifdef HAVE_BOOST
@@ -135,7 +167,7 @@ template <size_t E> class Boost {
 public:
 	static constexpr bool multi = false;
 
-	struct Producer {
+	struct Producer : AnyProducer {
 		Boost &b;
 		Event<E> buf[MaxBatch] = {};
 		explicit Producer(Boost &b) : b(b) {}
@@ -166,14 +198,63 @@ public:
 };
 #endif
 
+#ifdef TESTING
+// Slow has room for one event, which takes a millisecond: it shows what ends a sample in
+// time.
+template <size_t E> class Slow {
+	std::atomic<uint64_t> full{0}, slot{0};
+	double since = now_ns();
+
+public:
+	static constexpr bool multi = true;
+
+	struct Producer : AnyProducer {
+		Slow &q;
+		explicit Producer(Slow &q) : q(q) {}
+
+		size_t push(uint64_t n, uint64_t)
+		{
+			uint64_t none = 0;
+			if (!q.full.compare_exchange_strong(none, 1))
+				return 0;
+			q.slot = n + 1;
+			return 1;
+		}
+	};
+
+	struct Consumer {
+		Slow &q;
+		explicit Consumer(Slow &q) : q(q) {}
+
+		size_t pop(uint64_t, uint64_t &sum)
+		{
+			uint64_t n = q.slot;
+			if (n == 0 || now_ns() - q.since < 1e6)
+				return 0;
+			q.since = now_ns();
+			sum += n - 1;
+			q.slot = 0;
+			q.full = 0;
+			return 1;
+		}
+	};
+};
+#endif
+
 } // namespace
 
 void add_queues(Table &t)
 {
 	add_sizes<RunNumber>(t, "run");
 	add_sizes<RunAll>(t, "run-all");
+#ifdef TESTING
+	add_size<Slow<16>>(t, "slow", 16);
+#endif
 #ifdef HAVE_MOODY
 	add_sizes<Moody>(t, "moodycamel");
+#ifdef TESTING
+	t.cells["moodycamel"]["starve"][0] = {starve};
+#endif
 	t.versions["moodycamel"] = *MOODY ? MOODY : "unknown";
 #else
 	t.missing.push_back("libconcurrentqueue-dev");

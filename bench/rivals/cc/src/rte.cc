@@ -35,7 +35,7 @@ public:
 	~Rte() { ::operator delete(r, std::align_val_t(Line)); }
 	Rte(const Rte &) = delete;
 
-	struct Producer {
+	struct Producer : AnyProducer {
 		rte_ring *r;
 		Event<E> buf[MaxBatch] = {};
 		explicit Producer(Rte &q) : r(q.r) {}

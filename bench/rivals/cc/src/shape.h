@@ -2,7 +2,7 @@
 //
 //	Q()                          of Capacity events
 //	Q::multi                     whether it takes more than one producer
-//	Q::Producer(Q &)             of one thread
+//	Q::Producer(Q &)             of one thread, an AnyProducer
 //	  size_t push(n, k)          k events with the numbers n, n+1...; how many went in
 //	Q::Consumer(Q &)             of one thread
 //	  size_t pop(k, sum)         at most k events, their numbers added to sum
@@ -10,9 +10,8 @@
 // and never waits. k is a constant 1 where single events are measured.
 #pragma once
 
+#include <algorithm>
 #include <memory>
-#include <thread>
-#include <vector>
 
 #include "bench.h"
 
@@ -27,113 +26,100 @@ inline uint64_t sum_of(uint64_t n) { return n * (n - 1) / 2; }
 
 inline uint64_t round_up(uint64_t n, uint64_t k) { return (n + k - 1) / k * k; }
 
-// One goroutine's worth: U1 pushes one and pops one; U32 pushes and pops single events,
-// a batch of them in turn; UB pushes and pops batches.
-template <class Q> Sample alone(const Request &r, uint64_t n, bool one, bool batched)
-{
-	auto q = std::make_unique<Q>();
-	typename Q::Producer p(*q);
-	typename Q::Consumer c(*q);
-	uint64_t sum = 0, k = one ? 1 : r.batch;
-	bool ok = true;
-	n = round_up(n, k);
-	Watch w;
-	if (one) {
-		for (uint64_t i = 0; i < n; i++)
-			ok &= p.push(i, 1) == 1 && c.pop(1, sum) == 1;
-	} else if (batched) {
-		for (uint64_t i = 0; i < n; i += k) {
-			ok &= p.push(i, k) == k;
-			for (uint64_t got = 0, m; ok && got < k; got += m)
-				ok &= (m = c.pop(k - got, sum)) > 0;
-		}
-	} else {
-		for (uint64_t i = 0; i < n; i += k) {
-			for (uint64_t j = 0; j < k; j++)
-				ok &= p.push(i + j, 1) == 1;
-			for (uint64_t j = 0; j < k; j++)
-				ok &= c.pop(1, sum) == 1;
-		}
-	}
-	Sample s = w.stop();
-	s.ok = ok && sum == sum_of(n);
-	s.ns /= n;
-	return s;
-}
+struct AnyProducer {
+	// one_of_many prepares a producer that is not the only one, before any starts. It
+	// will push at most k events at a time.
+	void one_of_many(uint64_t) {}
+};
 
-// feed pushes n events. One is a template parameter so that the calls have a constant.
-template <class Q, bool One> void feed(Q &q, const Where &w, uint64_t n, uint64_t k)
-{
-	typename Q::Producer p(q);
-	if (One) {
-		for (uint64_t i = 0; i < n; i++)
+// Round is what the threads of a sample share.
+struct Round {
+	Where where;
+	bool one;                      // events go singly; else
+	uint64_t batch;                // so many at a time
+	Gate gate{};
+	std::atomic<bool> over{false}; // nothing more is to be pushed
+};
+
+// Budget ends a sample that takes longer than it may. It is asked where the queue was
+// empty. On a CPU of one's own a look at the clock each time would show in the result.
+struct Budget {
+	double end;
+	unsigned every, asked = 0;
+
+	Budget(double ns, const Where &w) : end(now_ns() + ns), every(w.pinned ? 1024 : 1) {}
+
+	bool spent() { return ++asked % every == 0 && now_ns() > end; }
+};
+
+// Work is a queue and the loops over it that are timed; what starts the threads and
+// reads the clocks is compiled once for all of them. A call of it is many events.
+struct Work {
+	virtual ~Work() = default;
+
+	// One thread: pushes one and pops one; or a batch one by one; or a batch at once.
+	enum Order { One, Turns, Batches };
+	virtual Sample alone(uint64_t n, uint64_t k, Order) = 0;
+
+	// produce pushes 0..n-1 once the gate is open, or fewer if the round is over
+	// before, and returns how many.
+	virtual uint64_t produce(Round &, uint64_t n) = 0;
+
+	// consume pops n events, or fewer, but one, if the budget is spent before. It adds
+	// up their numbers and returns how many.
+	virtual uint64_t consume(Round &, uint64_t n, uint64_t &sum, Budget) = 0;
+
+	// call sends n events there, and answer sends each back through the other queue,
+	// without PAUSE.
+	virtual Sample call(Round &, Work &back, uint64_t n) = 0;
+	virtual void answer(Round &, Work &back, uint64_t n) = 0;
+};
+
+template <class Q> class WorkOf final : public Work {
+	Q q;
+
+public:
+	Sample alone(uint64_t n, uint64_t k, Order order) override
+	{
+		return order == One ? alone<One>(n, 1) : order == Turns ? alone<Turns>(n, k) : alone<Batches>(n, k);
+	}
+
+	uint64_t produce(Round &r, uint64_t n) override
+	{
+		typename Q::Producer p(q);
+		if (!r.where.pinned)
+			p.one_of_many(r.batch);
+		r.gate.arrive(r.where);
+		return r.one ? feed<true>(p, r, n) : feed<false>(p, r, n);
+	}
+
+	uint64_t consume(Round &r, uint64_t n, uint64_t &sum, Budget b) override
+	{
+		typename Q::Consumer c(q);
+		return r.one ? drain<true>(c, r, n, sum, b) : drain<false>(c, r, n, sum, b);
+	}
+
+	Sample call(Round &r, Work &other, uint64_t n) override
+	{
+		typename Q::Producer p(q);
+		typename Q::Consumer c(static_cast<WorkOf &>(other).q);
+		uint64_t sum = 0;
+		r.gate.start(1, r.where);
+		Watch watch;
+		for (uint64_t i = 0; i < n; i++) {
 			while (p.push(i, 1) == 0)
-				w.wait();
-		return;
-	}
-	for (uint64_t i = 0; i < n; i += k)
-		for (uint64_t put = 0; put < k;) {
-			size_t m = p.push(i + put, k - put);
-			if (m == 0)
-				w.wait();
-			put += m;
+				;
+			while (c.pop(1, sum) == 0)
+				;
 		}
-}
-
-template <class Q, bool One> uint64_t drain(Q &q, const Where &w, uint64_t n, uint64_t k)
-{
-	typename Q::Consumer c(q);
-	uint64_t sum = 0;
-	for (uint64_t got = 0; got < n;) {
-		size_t m = One ? c.pop(1, sum) : c.pop(k, sum);
-		if (m == 0)
-			w.wait();
-		got += m;
+		return watch.stop(sum == sum_of(n));
 	}
-	return sum;
-}
 
-// Many producers to one consumer, which times it. One producer is a pinned pair; more
-// are not pinned.
-template <class Q, bool One> Sample many(const Request &r, uint64_t n, long producers)
-{
-	Home home;
-	Where w = Where::placed(r, producers);
-	auto q = std::make_unique<Q>();
-	uint64_t k = One ? 1 : r.batch;
-	uint64_t each = round_up(n / producers + 1, k);
-	Gate gate;
-	std::vector<std::thread> threads;
-	for (long i = 0; i < producers; i++)
-		threads.emplace_back([&] {
-			w.enter(w.producer);
-			gate.arrive(w);
-			feed<Q, One>(*q, w, each, k);
-		});
-	w.enter(w.consumer);
-	gate.start(producers, w);
-	Watch watch;
-	uint64_t sum = drain<Q, One>(*q, w, each * producers, k);
-	Sample s = watch.stop(sum == producers * sum_of(each));
-	for (auto &t : threads)
-		t.join();
-	s.ns /= each * producers;
-	return s;
-}
-
-// latency sends an event there and one back through two queues, without PAUSE: half of
-// it is one way.
-template <class Q> Sample latency(const Request &r, uint64_t n)
-{
-	Home home;
-	Where w = Where::placed(r, 1);
-	auto there = std::make_unique<Q>(), back = std::make_unique<Q>();
-	Gate gate;
-	std::thread other([&] {
-		w.enter(w.producer);
-		typename Q::Consumer c(*there);
-		typename Q::Producer p(*back);
-		gate.arrive(w);
+	void answer(Round &r, Work &other, uint64_t n) override
+	{
+		typename Q::Consumer c(q);
+		typename Q::Producer p(static_cast<WorkOf &>(other).q);
+		r.gate.arrive(r.where);
 		for (uint64_t i = 0; i < n; i++) {
 			uint64_t v = 0;
 			while (c.pop(1, v) == 0)
@@ -141,47 +127,85 @@ template <class Q> Sample latency(const Request &r, uint64_t n)
 			while (p.push(v, 1) == 0)
 				;
 		}
-	});
-	w.enter(w.consumer);
-	typename Q::Producer p(*there);
-	typename Q::Consumer c(*back);
-	gate.start(1, w);
-	uint64_t sum = 0;
-	Watch watch;
-	for (uint64_t i = 0; i < n; i++) {
-		while (p.push(i, 1) == 0)
-			;
-		while (c.pop(1, sum) == 0)
-			;
 	}
-	Sample s = watch.stop(sum == sum_of(n));
-	other.join();
-	s.ns /= 2 * n;
-	return s;
-}
 
-// add_shapes puts Q's cells into the table.
-template <class Q> void add_shapes(Table &t, const char *impl, long event)
+private:
+	// A function for each order, else the compiler runs out of registers for moodycamel's.
+	template <Order order> [[gnu::noinline]] Sample alone(uint64_t n, uint64_t k)
+	{
+		typename Q::Producer p(q);
+		typename Q::Consumer c(q);
+		uint64_t sum = 0;
+		bool ok = true;
+		n = round_up(n, k);
+		Watch w;
+		if (order == One) {
+			for (uint64_t i = 0; i < n; i++)
+				ok &= p.push(i, 1) == 1 && c.pop(1, sum) == 1;
+		} else if (order == Batches) {
+			for (uint64_t i = 0; i < n; i += k) {
+				ok &= p.push(i, k) == k;
+				for (uint64_t got = 0, m; ok && got < k; got += m)
+					ok &= (m = c.pop(k - got, sum)) > 0;
+			}
+		} else {
+			for (uint64_t i = 0; i < n; i += k) {
+				for (uint64_t j = 0; j < k; j++)
+					ok &= p.push(i + j, 1) == 1;
+				for (uint64_t j = 0; j < k; j++)
+					ok &= c.pop(1, sum) == 1;
+			}
+		}
+		Sample s = w.stop();
+		s.ok = ok && sum == sum_of(n);
+		s.ns /= n;
+		return s;
+	}
+
+	// Single is a template parameter so that the calls have a constant.
+	template <bool Single> static uint64_t feed(typename Q::Producer &p, Round &r, uint64_t n)
+	{
+		uint64_t i = 0;
+		while (i < n && !r.over.load(std::memory_order_relaxed)) {
+			size_t m = Single ? p.push(i, 1) : p.push(i, std::min(r.batch, n - i));
+			if (m == 0)
+				r.where.wait();
+			i += m;
+		}
+		return i;
+	}
+
+	template <bool Single> static uint64_t drain(typename Q::Consumer &c, Round &r, uint64_t n, uint64_t &sum, Budget &b)
+	{
+		uint64_t got = 0;
+		while (got < n) {
+			size_t m = Single ? c.pop(1, sum) : c.pop(r.batch, sum);
+			if (m == 0) {
+				if (b.spent() && got > 0)
+					break;
+				r.where.wait();
+			}
+			got += m;
+		}
+		return got;
+	}
+};
+
+// Maker makes a queue of its kind.
+using Maker = std::unique_ptr<Work> (*)();
+
+// add_shapes puts the cells of a kind of queue into the table.
+void add_shapes(Table &t, const char *impl, long event, bool multi, Maker make);
+
+template <class Q> void add_size(Table &t, const char *impl, long event)
 {
-	auto add = [&](const char *shape, std::function<Sample(const Request &, uint64_t)> run) {
-		t.cells[impl][shape][event] = Cell{run};
-	};
-	add("U1", [](const Request &r, uint64_t n) { return alone<Q>(r, n, true, false); });
-	add("U32", [](const Request &r, uint64_t n) { return alone<Q>(r, n, false, false); });
-	add("UB", [](const Request &r, uint64_t n) { return alone<Q>(r, n, false, true); });
-	add("LAT", latency<Q>);
-	t.cells[impl]["LAT"][event].least = 100; // where the host takes a CPU away they are slow
-	for (long k = 1; k <= (Q::multi ? MaxProducers : 1); k++) {
-		std::string name = std::to_string(k) + "P1C";
-		add(name.c_str(), [k](const Request &r, uint64_t n) { return many<Q, true>(r, n, k); });
-		add((name + "b").c_str(), [k](const Request &r, uint64_t n) { return many<Q, false>(r, n, k); });
-	}
+	add_shapes(t, impl, event, Q::multi, [] { return std::unique_ptr<Work>(new WorkOf<Q>); });
 }
 
-// add_sizes is add_shapes for every size of an event.
+// add_sizes does so for every size of an event.
 template <template <size_t> class Q> void add_sizes(Table &t, const char *impl)
 {
-	add_shapes<Q<16>>(t, impl, 16);
-	add_shapes<Q<32>>(t, impl, 32);
-	add_shapes<Q<64>>(t, impl, 64);
+	add_size<Q<16>>(t, impl, 16);
+	add_size<Q<32>>(t, impl, 32);
+	add_size<Q<64>>(t, impl, 64);
 }
