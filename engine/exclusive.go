@@ -200,10 +200,7 @@ func (g *linger) rest() bool {
 		return false
 	}
 	g.d.beats.Store(g.d.beats.Load() + 1)
-	if !atom.Exploring && g.idle >= osYieldEvery && g.idle%osYieldEvery < yieldEvery {
-		spin.Yield()
-	}
-	atom.Spin()
+	g.p.giveWay(g.idle)
 	return true
 }
 
@@ -218,6 +215,9 @@ func (d *EVD) takeOwn(t *tally, l *link, dst []Event) int {
 	t.polled += uint64(n)
 	for i := range wcs[:n] {
 		d.eventFromWC(&dst[i], &wcs[i], l.index)
+	}
+	if n > 0 {
+		d.giveBack(dst[:n])
 	}
 	return n
 }
