@@ -1,0 +1,64 @@
+//go:build !explore
+
+package engine
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A waiter whose time is over while it still spins has spun in vain, too: if it is so
+// each time it comes to rest.
+func TestWaitSpinVain(t *testing.T) {
+	d := spinEVD(t, WaitAdaptive)
+	buf := make([]Event, 1)
+	for _, end := range []struct {
+		name string
+		wait func() error
+	}{
+		{"latency", func() error {
+			_, _, err := d.WaitBatch(context.Background(), 1, 10*time.Microsecond, buf)
+			return err
+		}},
+		{"ctx", func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Microsecond)
+			defer cancel()
+			_, _, err := d.Wait(ctx, 1, buf)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			return nil
+		}},
+	} {
+		d.spinner.patience.set(d.spinner.patience.limit)
+		for n := 1; d.spinner.patience.now > 0; n++ {
+			require.Less(t, n, 100, end.name)
+			require.NoError(t, end.wait())
+		}
+		require.Zero(t, d.Query().WaitBudget)
+	}
+}
+
+// A sleep that no event has ended is no reason to spin for longer.
+func TestWaitSleepVain(t *testing.T) {
+	d := spinEVD(t, WaitAdaptive)
+	d.spinner.patience.set(0)
+	d.spinner.budget.Store(0)
+	buf := make([]Event, 1)
+	for range 10 {
+		n, _, err := d.WaitBatch(context.Background(), 1, 50*time.Microsecond, buf)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	got := make(chan error)
+	go func() {
+		_, _, err := d.Wait(limit(t), 1, buf)
+		got <- err
+	}()
+	waitFor(t, func() bool { return d.load()&bWAIT != 0 })
+	require.NoError(t, d.Wake())
+	require.ErrorIs(t, <-got, ErrWoken)
+	require.Zero(t, d.Query().WaitBudget)
+	require.EqualValues(t, 11, d.Stats().Ends.Parked)
+}
