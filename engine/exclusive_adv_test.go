@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/hwcq/mock"
 	"github.com/evdengine/evd/internal/atom"
 )
 
@@ -56,4 +57,60 @@ func TestExclusiveSlowIsNotStuck(t *testing.T) {
 		e.tick()
 	}
 	require.Equal(t, StuckUpcall, nextAsync(t, e).Number)
+}
+
+// armedCQ is a CQ in which something completes whenever it has been armed.
+type armedCQ struct {
+	*mock.CQ
+	onArm func()
+}
+
+func (c *armedCQ) Arm(solicited bool) (bool, error) {
+	missed, err := c.CQ.Arm(solicited)
+	c.onArm()
+	return missed, err
+}
+
+// A poller that was on its way to sleep and lingers instead says that it polls, and so
+// do its arms: there are no more of them.
+func TestExclusivePolling(t *testing.T) {
+	e := newTestEngine(t, Config{Workers: 1, SpinBudget: time.Nanosecond, Watchdog: NoWatchdog})
+	cq := &armedCQ{CQ: newTestCQ(t, mock.Config{})}
+	first := true
+	cq.onArm = func() {
+		if first {
+			first = false
+			_, _ = cq.Complete(hwcq.WC{WRID: 1}, false)
+		}
+	}
+	got := make(chan CQStats, 1)
+	d, err := e.NewEVD(EVDConfig{Exclusive: true, CQs: []hwcq.CQ{cq}, Policy: SingleInstance, Upcall: func(u *Upcall) {
+		if u.Events()[0].WRID == 1 {
+			_, _ = cq.Complete(hwcq.WC{WRID: 2}, false)
+			return
+		}
+		st, _ := u.EVD().CQStats(0)
+		got <- st
+	}})
+	require.NoError(t, err)
+	defer d.Close()
+	require.True(t, (<-got).Polling)
+	waitFor(t, func() bool { return d.Stats().Sleeps > 0 })
+	st := d.Stats()
+	require.EqualValues(t, 1, st.Averted)
+	require.EqualValues(t, 2, st.Delivered)
+}
+
+// Its first poll after an arm is a look as any other, and counts what it finds.
+func TestExclusiveMissed(t *testing.T) {
+	e := newTestEngine(t, Config{Workers: 1, Watchdog: NoWatchdog})
+	d, cq := newExclusive(t, e, EVDConfig{Mode: ModeEvent}, nil)
+	l := d.links()[0]
+	l.fresh = true
+	one(t, cq, 1)
+	var counted tally
+	require.Equal(t, 1, d.takeOwn(&counted, l, make([]Event, 4)))
+	require.Zero(t, d.takeOwn(&counted, l, make([]Event, 4)))
+	require.EqualValues(t, 1, d.Stats().Missed)
+	require.False(t, l.fresh)
 }
