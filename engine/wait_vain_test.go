@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -61,4 +62,40 @@ func TestWaitSleepVain(t *testing.T) {
 	require.ErrorIs(t, <-got, ErrWoken)
 	require.Zero(t, d.Query().WaitBudget)
 	require.EqualValues(t, 11, d.Stats().Ends.Parked)
+}
+
+// A waiter that spins on a goroutine which is locked to its thread lets others run, with
+// one P too; and so do more of them than there are Ps.
+func TestWaitSpinLetsRun(t *testing.T) {
+	const waiters = 4
+	a := spinEVD(t, WaitSpin)
+	evds := []*EVD{a}
+	for len(evds) < waiters {
+		d, err := a.e.NewEVD(EVDConfig{WaitMode: WaitSpin})
+		require.NoError(t, err)
+		evds = append(evds, d)
+	}
+	got := make(chan error, waiters)
+	for i, d := range evds {
+		go func() {
+			if i == 0 {
+				runtime.LockOSThread() // ends with the goroutine
+			}
+			var err error
+			for n := 0; n < 20 && err == nil; n++ {
+				_, _, err = d.Wait(limit(t), 1, make([]Event, 1))
+			}
+			got <- err
+		}()
+	}
+	for range 20 {
+		for _, d := range evds {
+			spins(t, d)
+			require.NoError(t, d.Post(Event{}))
+			waitFor(t, func() bool { return d.Query().Pending == 0 })
+		}
+	}
+	for range waiters {
+		require.NoError(t, <-got)
+	}
 }
