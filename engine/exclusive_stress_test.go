@@ -153,4 +153,3 @@ func TestExclusiveStress(t *testing.T) {
 	require.EqualValues(t, each, st.Polled)
 	require.Zero(t, cq.Stats().ArmAgain)
 }
-

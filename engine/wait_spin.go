@@ -29,7 +29,7 @@ const (
 	WaitAdaptive
 
 	// WaitSpin: it looks again and again until something ends the Wait, and never
-	// sleeps nor arms a CQ. Costs a CPU for each that waits.
+	// sleeps nor arms a CQ, unless Shutdown has begun. Costs a CPU for each that waits.
 	WaitSpin
 )
 
@@ -127,6 +127,9 @@ func (d *EVD) spinWait(w *waiting) verdict {
 				d.stats.spun()
 			}
 			return v
+		}
+		if d.flags.Load()&fSealed != 0 {
+			break // Shutdown is to see that he has taken nothing: see empty
 		}
 	}
 	sp.slept, sp.since = true, now()

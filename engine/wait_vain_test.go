@@ -99,3 +99,28 @@ func TestWaitSpinLetsRun(t *testing.T) {
 		require.NoError(t, <-got)
 	}
 }
+
+// Shutdown does not wait for a waiter that spins and has nothing.
+func TestWaitSpinShutdownEmpty(t *testing.T) {
+	for _, begun := range []bool{true, false} {
+		d := spinEVD(t, WaitSpin)
+		got := make(chan error)
+		wait := func() {
+			_, _, err := d.Wait(limit(t), 3, make([]Event, 3))
+			got <- err
+		}
+		if begun {
+			go wait()
+			spins(t, d)
+			require.True(t, d.Query().Waiting)
+		} else {
+			d.seal()
+			go wait()
+			spins(t, d)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		require.NoError(t, d.Shutdown(ctx))
+		cancel()
+		require.ErrorIs(t, <-got, ErrClosed)
+	}
+}
