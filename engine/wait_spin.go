@@ -21,7 +21,8 @@ const (
 	// WaitAdaptive: it looks again and again for up to the break-even time (see
 	// Config.SpinBudget), and sleeps then. If that was in vain a few times it looks for
 	// less, and in the end sleeps at once, until events come sooner again, as a poller
-	// with ModeAdaptive does. Query.WaitBudget has the time of now. An event that comes
+	// with ModeAdaptive does; a Wait that is over for want of events, while it looked or
+	// later, counts as in vain. Query.WaitBudget has the time of now. An event that comes
 	// while it looks costs its poster no system call, and is there as fast as one
 	// CPU tells another. Of an engine's waiters one less than there are Ps
 	// (GOMAXPROCS when the engine was made) look at once, the others sleep; so with
