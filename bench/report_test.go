@@ -77,8 +77,11 @@ func TestText(t *testing.T) {
 	broken.Conservation.Flushed = 17
 	empty := sample(Lat)
 	*empty.Results.Latency = NewHist().Summary()
+	adaptive := sample(Lat)
+	adaptive.Config.Mode, adaptive.SpinBudget = "adaptive", 12500*time.Nanosecond
+	adaptive.Engine.Grown, adaptive.Engine.Shrunk = 3, 5
 	for name, r := range map[string]*Report{
-		"lat.txt": sample(Lat), "bw.txt": sample(BW), "broken.txt": broken, "empty.txt": empty,
+		"lat.txt": sample(Lat), "adaptive.txt": adaptive, "bw.txt": sample(BW), "broken.txt": broken, "empty.txt": empty,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer

@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"io"
+	"time"
 
 	"github.com/evdengine/evd/engine"
 )
@@ -25,7 +26,13 @@ type Report struct {
 	Conservation Conservation `json:"conservation"`
 	Engine       engine.Stats `json:"engine"` // the EVD's counters, the whole run
 	CQ           CQCounts     `json:"cq"`
-	Warnings     []string     `json:"warnings"`
+
+	// SpinBudget is how long the poller polled at the end of the run before it slept,
+	// in mode adaptive: what the load has made of it. 0: it slept at once. Engine.Grown
+	// and Engine.Shrunk are how often it changed.
+	SpinBudget time.Duration `json:"spin_budget_ns"`
+
+	Warnings []string `json:"warnings"`
 }
 
 // Results are the measurements, warm-up excluded.

@@ -124,6 +124,9 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock) (_ *Report, er
 		Schema: Schema, Config: cfg, Interrupted: s.interrupted, Warnings: []string{},
 		Env: Environment(clk), Engine: s.evd.Stats(),
 	}
+	if st, err := s.evd.CQStats(0); err == nil && st.Mode == engine.ModeAdaptive {
+		r.SpinBudget = st.Budget
+	}
 	r.Conservation = balance(s.books, s.con, r.Engine)
 	r.Conservation.Violations = append(s.faults, r.Conservation.Violations...)
 	res := &r.Results

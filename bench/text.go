@@ -167,6 +167,10 @@ func (t *texter) engine(r *Report) {
 		groupU(e.Upcalls), r.Results.EventsPerUpcall, groupU(e.Direct), groupU(e.HandOvers), groupU(e.Stalls))
 	t.line("", "arms %s (%s failed), events %s (%s spurious), sleeps %s, wakes %s, averted %s",
 		groupU(e.Arms), groupU(e.ArmErrors), groupU(e.Events), groupU(e.Spurious), groupU(e.Sleeps), groupU(e.Wakes), groupU(e.Averted))
+	if r.Config.Mode == "adaptive" {
+		t.line("", "adaptive: polled for %v before it slept at the end of the run (grown %s times, shrunk %s)",
+			r.SpinBudget, groupU(e.Grown), groupU(e.Shrunk))
+	}
 	q := &r.CQ
 	polls := ""
 	if q.Polls > 0 {

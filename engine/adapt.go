@@ -76,7 +76,16 @@ func (p *patience) slept(d time.Duration) int {
 		p.long = 0
 		p.set(min(max(2*p.now, p.limit/patienceSteps, 1), p.limit))
 		return 1
-	case gap <= patienceLong*p.limit || p.now == 0:
+	case gap <= patienceLong*p.limit:
+		return 0
+	}
+	return p.vain()
+}
+
+// vain says that he polled for longer than it could be good for, or that he gave up
+// waiting. The answer is as slept's.
+func (p *patience) vain() int {
+	if p.now == 0 {
 		return 0
 	}
 	if p.long++; p.long < patienceRow {

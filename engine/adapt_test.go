@@ -128,3 +128,30 @@ func TestPatienceCost(t *testing.T) {
 		require.LessOrEqual(t, float64(cost)/float64(best), c.twice, c.name)
 	}
 }
+
+// What each way for a Wait to end teaches, whether it has slept or not.
+func TestSpinnerLearns(t *testing.T) {
+	for v := range numVerdicts {
+		for _, slept := range []bool{false, true} {
+			sp := &spinner{mode: WaitAdaptive, patience: still(80 * us)}
+			sp.patience.set(40 * us)
+			sp.patience.long = patienceRow - 1
+			want := 40 * us
+			switch {
+			case v == timedOut || v == ctxOver:
+				want = 20 * us
+			case v == reached && slept: // a sleep of no time
+				want = 80 * us
+			}
+			sp.learn(v)
+			require.Equal(t, 40*us, sp.patience.now, "it has not spun")
+			sp.spun, sp.slept, sp.since = true, slept, now()
+			sp.learn(v)
+			require.Equal(t, want, sp.patience.now, "verdict %d, slept %t", v, slept)
+			require.Equal(t, v == reached, sp.patience.long == 0)
+			sp.learn(v)
+			require.Equal(t, want, sp.patience.now, "once")
+		}
+	}
+	(*spinner)(nil).learn(reached)
+}

@@ -53,7 +53,8 @@ func (c *CNO) NewWaiter() (*CNOWaiter, error) {
 // ended: the end of ctx loses none.
 //
 // Errors: ctx's, ErrClosed (CNO, engine or waiter), ErrBusy, ErrNilHandle.
-// Progress: blocks. It does not allocate if ctx cannot end.
+// Progress: blocks. It does not allocate if ctx cannot end. It sleeps at once, whatever
+// the EVDs' WaitMode: who is to spin calls TryWait in a loop.
 // Source: dat_cno_wait (uDAPL 2.0), after which all EVDs of the CNO have to be
 // drained: not so here.
 func (w *CNOWaiter) Wait(ctx context.Context) (*EVD, error) {

@@ -92,7 +92,7 @@ type EVDConfig struct {
 
 	// WaitMode says what Wait does while there are too few events: sleep, spin, or spin
 	// and then sleep. An EVD that polls a CQ of one OS thread (hwcq.ThreadBound) sleeps,
-	// whatever it says.
+	// whatever it says; so does a CNOWaiter.
 	WaitMode WaitMode
 
 	// Poller waits for the CQs, together with those of others. nil: each CQ has a

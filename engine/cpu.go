@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ func OnCPU(n int) CPU {
 	if n < 0 {
 		return CPU(n) // none, and refused by check
 	}
-	return CPU(n + 1)
+	return CPU(min(n, math.MaxInt-1) + 1)
 }
 
 func (c CPU) String() string {

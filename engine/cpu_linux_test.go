@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"fmt"
+	"math"
+	"os"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,12 +57,13 @@ func TestCPUCheck(t *testing.T) {
 		require.NoError(t, OnCPU(n).check(op, "CPU"))
 		require.Equal(t, n, OnCPU(n).number())
 	}
-	for _, n := range []int{-1, -2, 1 << 20} {
+	for _, n := range []int{-1, -2, 1 << 20, math.MaxInt - 1, math.MinInt} {
 		err := OnCPU(n).check(op, "CPU")
 		require.ErrorIs(t, err, ErrInvalid)
-		require.ErrorContains(t, err, "NewEVD: CPU = "+OnCPU(n).String())
+		require.ErrorContains(t, err, fmt.Sprintf("NewEVD: CPU = CPU %d:", n))
 		require.ErrorContains(t, err, ranges(cpus))
 	}
+	require.Equal(t, OnCPU(math.MaxInt-1), OnCPU(math.MaxInt), "not a negative one")
 	require.Equal(t, "any CPU", AnyCPU.String())
 	require.Equal(t, "CPU 0", OnCPU(0).String())
 	require.Equal(t, "CPU -1", OnCPU(-1).String())
@@ -158,4 +163,42 @@ func TestPinnedGoexit(t *testing.T) {
 		require.Equal(t, 1, set.Count())
 		waitFor(t, func() bool { return d.load()&(runMask|bQUED) == 0 }) // a worker has looked: it is not pinned
 	}
+}
+
+// No thread of the process is left pinned when pollers have ended, however they did.
+func TestPinnedLeavesNoThread(t *testing.T) {
+	cpus, err := usableCPUs()
+	require.NoError(t, err)
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	for _, mode := range []Mode{ModeSpin, ModeEvent} {
+		for _, leave := range []func(){func() {}, runtime.Goexit, func() { panic("upcall") }} {
+			cq := newTestCQ(t, mock.Config{})
+			done := make(chan struct{}, 1)
+			d, err := e.NewEVD(EVDConfig{
+				CQs: []hwcq.CQ{cq}, Mode: mode, CPU: OnCPU(cpus[0]), Exclusive: true, Policy: SingleInstance,
+				Upcall: func(*Upcall) {
+					done <- struct{}{}
+					leave()
+				},
+			})
+			require.NoError(t, err)
+			_, err = cq.Complete(hwcq.WC{}, false)
+			require.NoError(t, err)
+			<-done
+			require.NoError(t, d.Close())
+		}
+	}
+	waitFor(t, func() bool { // a thread that ends with its goroutine ends a little later
+		tasks, err := os.ReadDir("/proc/self/task")
+		require.NoError(t, err)
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(task.Name())
+			require.NoError(t, err)
+			var set unix.CPUSet
+			if unix.SchedGetaffinity(tid, &set) == nil && set.Count() != len(cpus) {
+				return false
+			}
+		}
+		return true
+	})
 }

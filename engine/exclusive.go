@@ -129,6 +129,11 @@ func (d *EVD) linger(r *runner, batch []Event) (some, on bool) {
 	for d.load() == s { // [J2] a plain load, and before each poll
 		n := d.takeOwn(&g.tally, p.link, batch)
 		if n > 0 {
+			if !some && p.link.failed.Load() == 0 {
+				// [L3] He polls, also if he was on his way to sleep. (Only now: one who
+				// moves nothing goes on to sleep. And one whose CQ has ended ends.)
+				p.link.watch()
+			}
 			some = true
 			g.idle = 0
 			g.tally.upcall(n)
@@ -200,10 +205,7 @@ func (g *linger) rest() bool {
 		return false
 	}
 	g.d.beats.Store(g.d.beats.Load() + 1)
-	if !atom.Exploring && g.idle >= osYieldEvery && g.idle%osYieldEvery < yieldEvery {
-		spin.Yield()
-	}
-	atom.Spin()
+	g.p.giveWay(g.idle)
 	return true
 }
 
@@ -216,8 +218,14 @@ func (d *EVD) takeOwn(t *tally, l *link, dst []Event) int {
 	wcs := d.wcs[:len(dst)]
 	n := l.cq.Poll(wcs)
 	t.polled += uint64(n)
+	if l.fresh {
+		l.noteLook(n)
+	}
 	for i := range wcs[:n] {
 		d.eventFromWC(&dst[i], &wcs[i], l.index)
+	}
+	if n > 0 {
+		d.giveBack(dst[:n])
 	}
 	return n
 }

@@ -79,8 +79,8 @@ func (d *EVD) seal() {
 // empty reports whether nothing is pending and nobody has taken something that he
 // has not dealt with. Whoever takes from a CQ shows in the word until he has
 // delivered it or put it aside, so the word is looked at between the two. (A
-// waiter who sleeps has taken nothing; when he copies, he shows it: copyFrom. The
-// slot of a CNO has taken nothing either.)
+// waiter who sleeps has taken nothing; when he copies, he shows it: copyFrom. One who
+// spins goes to sleep when he finds the EVD sealed. The slot of a CNO has taken nothing either.)
 func (d *EVD) empty() bool {
 	if d.pendingOutside() {
 		return false

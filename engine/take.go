@@ -15,11 +15,16 @@ import (
 // was looked at and found empty.
 func (d *EVD) take(dst []Event) (n int) {
 	if n = d.takeEvents(dst); n > 0 {
-		if m := d.places.credits.Load(); m != nil {
-			m.giveBack(d, dst[:n])
-		}
+		d.giveBack(dst[:n])
 	}
 	return n
+}
+
+// giveBack returns the credits of events that have just been taken.
+func (d *EVD) giveBack(evs []Event) {
+	if m := d.places.credits.Load(); m != nil {
+		m.giveBack(d, evs)
+	}
 }
 
 func (d *EVD) takeEvents(dst []Event) (n int) {

@@ -127,9 +127,11 @@ func (d *EVD) sleepUntil(w *waiting) verdict {
 			d.retract()
 			break
 		}
-		d.park(w)
+		d.stats.parked()
+		d.sleepWait(w)
 		v = d.lookWait(w)
 	}
+	d.spinner.learn(v)
 	return v
 }
 

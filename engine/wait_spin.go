@@ -21,7 +21,8 @@ const (
 	// WaitAdaptive: it looks again and again for up to the break-even time (see
 	// Config.SpinBudget), and sleeps then. If that was in vain a few times it looks for
 	// less, and in the end sleeps at once, until events come sooner again, as a poller
-	// with ModeAdaptive does. Query.WaitBudget has the time of now. An event that comes
+	// with ModeAdaptive does; a Wait that is over for want of events, while it looked or
+	// later, counts as in vain. Query.WaitBudget has the time of now. An event that comes
 	// while it looks costs its poster no system call, and is there as fast as one
 	// CPU tells another. Of an engine's waiters one less than there are Ps
 	// (GOMAXPROCS when the engine was made) look at once, the others sleep; so with
@@ -29,7 +30,7 @@ const (
 	WaitAdaptive
 
 	// WaitSpin: it looks again and again until something ends the Wait, and never
-	// sleeps nor arms a CQ. Costs a CPU for each that waits.
+	// sleeps nor arms a CQ, unless Shutdown has begun. Costs a CPU for each that waits.
 	WaitSpin
 )
 
@@ -61,8 +62,10 @@ const (
 // to the waiter, who has OWN; budget is for everybody.
 type spinner struct {
 	mode     WaitMode
-	patience patience     // of WaitAdaptive
-	spun     bool         // this Wait has spun
+	patience patience // of WaitAdaptive
+	spun     bool     // this Wait has spun, or would have for as long as nothing
+	slept    bool     // and that was over at since
+	since    time.Duration
 	budget   atom.Counter // patience.now, in ns
 }
 
@@ -93,11 +96,11 @@ func (d *EVD) spinWait(w *waiting) verdict {
 	if sp == nil {
 		return goOn
 	}
-	sp.spun = false
 	ever := sp.mode == WaitSpin
+	sp.slept = false
 	if !ever {
 		if sp.patience.turns == 0 {
-			sp.spun = true // for as long as he may
+			sp.spun, sp.slept, sp.since = true, true, now()
 			return goOn
 		}
 		if d.e.spinning.Add(1) > d.e.maxSpinning {
@@ -106,13 +109,14 @@ func (d *EVD) spinWait(w *waiting) verdict {
 		}
 		defer d.e.spinning.Add(-1)
 	}
+	alone := false
 	sp.spun = true
 	for turn := 1; ever || turn <= sp.patience.turns; turn++ {
 		switch {
 		case atom.Exploring:
 			atom.Spin()
 		case turn%waitLook == 0:
-			waitYields(turn)
+			alone = waitYields(turn, alone)
 		default:
 			spin.Pause()
 			if !d.countNow(w.threshold) {
@@ -121,13 +125,38 @@ func (d *EVD) spinWait(w *waiting) verdict {
 		}
 		if v := d.lookWait(w); v != goOn {
 			if v == reached {
-				sp.patience.caught()
 				d.stats.spun()
 			}
 			return v
 		}
+		if d.flags.Load()&fSealed != 0 {
+			break // Shutdown is to see that he has taken nothing: see empty
+		}
 	}
+	sp.slept, sp.since = true, now()
 	return goOn
+}
+
+// learn is what a Wait that ends with v teaches those that come. It teaches nothing if
+// it has not spun since others do, or if somebody has ended it.
+func (sp *spinner) learn(v verdict) {
+	if sp == nil || !sp.spun || sp.mode != WaitAdaptive {
+		return
+	}
+	sp.spun = false
+	change := 0
+	switch {
+	case v == timedOut || v == ctxOver:
+		change = sp.patience.vain()
+	case v != reached:
+	case sp.slept:
+		change = sp.patience.slept(now() - sp.since)
+	default:
+		sp.patience.caught()
+	}
+	if change != 0 {
+		sp.budget.Store(uint64(sp.patience.now))
+	}
 }
 
 // spinners is how many waiters of an engine spin at once by their patience: a P is
@@ -139,33 +168,22 @@ func spinners() int32 {
 	return int32(runtime.GOMAXPROCS(0) - 1)
 }
 
-// waitYields lets others run now and then, and where there is one P whenever it is
-// called. (Of a goroutine that is locked to its thread that is a switch of threads,
-// some 10 us in every 30; nobody tells whether it is.)
-func waitYields(turn int) {
+// waitYields lets others run now and then, and where there is one P (alone) whenever it
+// is called. (Of a goroutine that is locked to its thread that is a switch of threads,
+// some 10 us in every 30; nobody tells whether it is.) It answers whether there is one
+// P, which it asks seldom: there is a lock of the scheduler on it.
+func waitYields(turn int, alone bool) bool {
 	often := turn%waitYield == 0
 	if often {
 		spin.Yield()
 	}
-	if often || runtime.GOMAXPROCS(0) == 1 {
+	if often || turn == waitLook {
+		alone = runtime.GOMAXPROCS(0) == 1
+	}
+	if often || alone {
 		atom.Spin()
 	}
-}
-
-// park is sleepWait, and what the waiter's patience learns from it.
-func (d *EVD) park(w *waiting) {
-	d.stats.parked()
-	sp := d.spinner
-	if sp == nil || sp.mode != WaitAdaptive || !sp.spun {
-		d.sleepWait(w)
-		return
-	}
-	sp.spun = false // the next sleep of this Wait follows on no spin
-	began := now()
-	d.sleepWait(w)
-	if sp.patience.slept(now()-began) != 0 {
-		sp.budget.Store(uint64(sp.patience.now))
-	}
+	return alone
 }
 
 // waitMode and waitBudget are for Query.

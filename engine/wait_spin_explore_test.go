@@ -81,6 +81,25 @@ func TestExploreSpinWaitEnds(t *testing.T) {
 	}
 }
 
+// Shutdown is not kept by one who spins for what does not come.
+func TestExploreSpinWaitShutdown(t *testing.T) {
+	run(t, func(x *explore.X) {
+		s := newScen(x, 0, EVDConfig{WaitMode: WaitSpin}, mock.Config{})
+		x.Go("waiter", func() {
+			var buf [1]Event
+			if n, _, err := s.d.Wait(context.Background(), 1, buf[:]); n != 0 || !errors.Is(err, ErrClosed) {
+				x.Failf("%d events and %v", n, err)
+			}
+		})
+		x.Go("sealer", func() {
+			s.d.seal()
+			explore.Block(s.d.empty)
+			s.must(s.d.Close())
+		})
+		s.checkWaiter(0)
+	})
+}
+
 // A pump whose ring is full while a waiter spins who wants more than the ring holds at
 // a time: he makes room, in his spin too.
 func TestExploreSpinWaitPump(t *testing.T) {

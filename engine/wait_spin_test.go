@@ -95,6 +95,9 @@ func TestWaitSpinEnds(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, n, "what is there when the time is over")
 
+			if m == WaitAdaptive {
+				d.spinner.patience = newPatience(time.Second) // that was in vain, three times
+			}
 			got := make(chan error)
 			begin := func(ctx context.Context) {
 				go func() {

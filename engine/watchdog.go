@@ -210,6 +210,11 @@ func (d *EVD) lookAtUpcall() {
 		d.dog = evdDog{upcalls: n, since: now}
 		return
 	}
+	if d.exclusive {
+		// Who lingers counts now and then, and when the word has changed: if his
+		// upcalls do return the next look sees it.
+		d.trigger(srcPost)
+	}
 	if running := time.Duration(now-d.dog.since) * (d.e.cfg.Watchdog / looksPerPeriod); running >= d.e.cfg.StuckAfter && !d.dog.told {
 		d.dog.told = true
 		d.alarm(alarmStuck, 0)

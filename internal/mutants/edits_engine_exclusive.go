@@ -33,4 +33,10 @@ var engineEditsExclusive = []edit{
 	d.stats.dequeued.Add(uint64(n))
 	if d.e.tracing`},
 	{"engine/upcall.go", `	if u.evd.exclusive {`, `	if u.evd.exclusive && !mutant("J3b") {`},
+	{"engine/exclusive.go", `	if n > 0 {
+		d.giveBack(`, `	if n > 0 && !mutant("J2l") {
+		d.giveBack(`},
+	{"engine/watchdog.go", `	if d.exclusive {`, `	if d.exclusive && !mutant("J2m") {`},
+	{"engine/exclusive.go", `			if !some && p`, `			if !some && !mutant("J2n") && p`},
+	{"engine/exclusive.go", `	if l.fresh {`, `	if l.fresh && !mutant("J2o") {`},
 }

@@ -32,10 +32,16 @@ var engineEditsSpin = []edit{
 `},
 	{"engine/adapt.go", `p.long < patienceRow {`, `p.long < patienceRow && !mutant("SP6") {`},
 	{"engine/adapt.go", `max(0, d-p.wake)`, `max(0, d-p.wake*pick(mutant("SP7"), time.Duration(0), 1))`},
-	{"engine/adapt.go", `gap <= patienceLong*p.limit ||`, `gap <= patienceLong*p.limit && !mutant("SP8") ||`},
+	{"engine/adapt.go", `gap <= patienceLong*p.limit:`, `gap <= patienceLong*p.limit && !mutant("SP8"):`},
 	{"engine/adapt.go", `func (p *patience) caught() { p.long = 0 }`, `func (p *patience) caught() {
 	if !mutant("SP9") {
 		p.long = 0
 	}
 }`},
+	{"engine/wait_spin.go", `		if d.flags.Load()&fSealed != 0 {`, `		if d.flags.Load()&fSealed != 0 && !mutant("SP11") {`},
+	{"engine/wait_spin.go", `	case v == timedOut || v == ctxOver:`, `	case (v == timedOut || v == ctxOver) && !mutant("SP13"):
+		if mutant("SP12") {
+			break
+		}`},
+	{"engine/wait_spin.go", `	case v != reached:`, `	case v != reached && !mutant("SP13"):`},
 }

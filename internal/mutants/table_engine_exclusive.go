@@ -15,6 +15,10 @@ var engineExclusiveMutants = []mutant{
 	{"J2i", "J2", "it shows no sign of life", "^TestExclusiveIsNotStuck$", ""},
 	{"J2j", "J2", "nobody lingers", "OwnNoLockedOps", ""},
 	{"J2k", "J2", "what was kept is kept for ever", "OwnKept", ""},
+	{"J2l", "J2", "credits are not given back", "^TestExclusiveCredits$", ""},
+	{"J2m", "J2", "the watchdog does not ask it for a look", "^TestExclusiveSlowIsNotStuck$", ""},
+	{"J2n", "L3", "it polls on its way to sleep and does not say so", "^TestExclusivePolling$", ""},
+	{"J2o", "J2", "its first poll is no look", "^TestExclusiveMissed$", ""},
 	{"J3", "J3", "a Dequeue from inside gives back the TAKE of the run", "OwnInside", "m83"},
 	{"J3b", "J3", "a Dequeue from inside takes as one from outside", "^TestExclusiveDequeue$", ""},
 }

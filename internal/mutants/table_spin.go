@@ -11,5 +11,8 @@ var engineSpinMutants = []mutant{
 	{"SP7", "patience", "the wake-up counts as part of the gap", "^TestPatience$", ""},
 	{"SP8", "patience", "gaps between the limit and twice that make it less", "^TestPatience$", ""},
 	{"SP10", "L2", "a poller without patience sleeps and does not arm", "Impatient", ""},
+	{"SP11", "spin", "it spins on when Shutdown has begun", "SpinWaitShutdown", ""},
+	{"SP12", "patience", "who gave up has not waited in vain", "^TestSpinnerLearns$", ""},
+	{"SP13", "patience", "a sleep is ended by an event", "^TestSpinnerLearns$", ""},
 	{"SP9", "patience", "an event that came in time is not counted against long gaps", "^TestPatience$", ""},
 }

@@ -8,6 +8,7 @@ import (
 	"expvar"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/internal/param"
@@ -79,6 +80,8 @@ type evd struct {
 	Waitable, Waiting, Armed bool
 	CNO                      string
 	Ready                    bool
+	WaitMode                 string
+	WaitBudget               time.Duration
 	Stats                    engine.Stats
 	CQs                      []cq
 }
@@ -108,6 +111,7 @@ func (v *variable) String() string {
 			ID: q.ID, Name: q.Name, Streams: q.Streams.String(), Policy: q.Policy.String(),
 			Capacity: q.Capacity, Running: q.Running, Pending: q.Pending,
 			Waitable: q.Waitable, Waiting: q.Waiting, Armed: q.Armed, CNO: q.CNO, Ready: q.Ready,
+			WaitMode: q.WaitMode.String(), WaitBudget: q.WaitBudget,
 			Stats: q.Stats, CQs: []cq{},
 		}
 		for i := range q.Modes {

@@ -73,6 +73,9 @@ var ofEVD = append([]metric[engine.Query]{
 	counter("evd_delivered_events_total", "Events handed to upcalls.", func(q *engine.Query) uint64 { return q.Stats.Delivered }, evdLabels...),
 	counter("evd_dequeued_events_total", "Events handed out by Dequeue and Wait.", func(q *engine.Query) uint64 { return q.Stats.Dequeued }, evdLabels...),
 	counter("evd_hand_overs_total", "Times that the budget was used up.", func(q *engine.Query) uint64 { return q.Stats.HandOvers }, evdLabels...),
+	counter("evd_spun_waits_total", "Waits that got their events while the waiter spun.", func(q *engine.Query) uint64 { return q.Stats.Ends.Spun }, evdLabels...),
+	counter("evd_parked_waits_total", "Times that a waiter went to sleep.", func(q *engine.Query) uint64 { return q.Stats.Ends.Parked }, evdLabels...),
+	gauge("evd_wait_budget_seconds", "How long a waiter spins now before it sleeps (wait mode adaptive).", func(q *engine.Query) float64 { return q.WaitBudget.Seconds() }, evdLabels...),
 	counter("evd_panics_total", "Upcalls that panicked.", func(q *engine.Query) uint64 { return q.Stats.Panics }, evdLabels...),
 }, append(
 	byReason("evd_runs_total", "What began runs: a post on its own goroutine, a worker, a poller that polls, an event of a CQ.", evdLabels,
@@ -106,16 +109,27 @@ var ofCQ = append([]metric[engine.CQStats]{
 		}
 		return 0
 	}, cqLabels...),
+	gauge("evd_cq_polling", "1 if the CQ is polled at this moment, 0 if its poller sleeps; mode adaptive goes from one to the other by load.", func(s *engine.CQStats) float64 {
+		if s.Polling {
+			return 1
+		}
+		return 0
+	}, cqLabels...),
+	gauge("evd_cq_budget_seconds", "How long the poller polls now before it sleeps (mode adaptive).", func(s *engine.CQStats) float64 { return s.Budget.Seconds() }, cqLabels...),
 }, append(
-	byReason("evd_cq_saved_wakeups_total", "Arms that came after a completion which the look behind them found: the consumer's (missed), the poller's on its way to sleep (averted).", cqLabels,
-		reason[engine.CQStats]{"missed", func(s *engine.CQStats) uint64 { return s.Missed }},
-		reason[engine.CQStats]{"averted", func(s *engine.CQStats) uint64 { return s.Averted }},
-	),
-	byReason("evd_cq_errors_total", "What failed: an arm, a wait for an event; and tries to arm again.", cqLabels,
-		reason[engine.CQStats]{"arm", func(s *engine.CQStats) uint64 { return s.ArmErrors }},
-		reason[engine.CQStats]{"wait", func(s *engine.CQStats) uint64 { return s.WaitErrs }},
-		reason[engine.CQStats]{"retry", func(s *engine.CQStats) uint64 { return s.Retries }},
-	)...)...)
+	byReason("evd_cq_budget_changes_total", "Changes of that: longer, since a completion came soon after the poller slept; shorter, since none came for long.", cqLabels,
+		reason[engine.CQStats]{"grown", func(s *engine.CQStats) uint64 { return s.Grown }},
+		reason[engine.CQStats]{"shrunk", func(s *engine.CQStats) uint64 { return s.Shrunk }},
+	), append(
+		byReason("evd_cq_saved_wakeups_total", "Arms that came after a completion which the look behind them found: the consumer's (missed), the poller's on its way to sleep (averted).", cqLabels,
+			reason[engine.CQStats]{"missed", func(s *engine.CQStats) uint64 { return s.Missed }},
+			reason[engine.CQStats]{"averted", func(s *engine.CQStats) uint64 { return s.Averted }},
+		),
+		byReason("evd_cq_errors_total", "What failed: an arm, a wait for an event; and tries to arm again.", cqLabels,
+			reason[engine.CQStats]{"arm", func(s *engine.CQStats) uint64 { return s.ArmErrors }},
+			reason[engine.CQStats]{"wait", func(s *engine.CQStats) uint64 { return s.WaitErrs }},
+			reason[engine.CQStats]{"retry", func(s *engine.CQStats) uint64 { return s.Retries }},
+		)...)...)...)
 
 var ofShared = []metric[engine.SharedStats]{
 	counter("evd_shared_unrouted_completions_total", "Completions of QP numbers that nobody had joined with.", func(s *engine.SharedStats) uint64 { return s.Unrouted }, sharedLabels...),

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,11 +79,13 @@ func TestMetricsTellTheirCounter(t *testing.T) {
 		"evd_runs_total event": "", "evd_waits_total events": "Stats.Ends.Events", "evd_waits_total time": "Stats.Ends.Time",
 		"evd_waits_total context": "Stats.Ends.Context", "evd_waits_total woken": "Stats.Ends.Woken",
 		"evd_waits_total unwaitable": "Stats.Ends.Unwaitable", "evd_waits_total closed": "Stats.Ends.Closed", "evd_waits_total dead": "Stats.Ends.Dead",
+		"evd_spun_waits_total": "Stats.Ends.Spun", "evd_parked_waits_total": "Stats.Ends.Parked", "evd_wait_budget_seconds": "",
 	})
 	check(t, ofCQ, map[string]string{
 		"evd_cq_completions_total": "Polled", "evd_cq_arms_total": "Arms", "evd_cq_events_total": "Events",
 		"evd_cq_spurious_events_total": "Spurious", "evd_cq_sleeps_total": "Sleeps", "evd_cq_wakes_total": "Wakes",
 		"evd_cq_stalls_total": "Stalls", "evd_cq_lost_interrupts_total": "LostInterrupts", "evd_cq_polls": "",
+		"evd_cq_polling": "", "evd_cq_budget_seconds": "", "evd_cq_budget_changes_total grown": "Grown", "evd_cq_budget_changes_total shrunk": "Shrunk",
 		"evd_cq_saved_wakeups_total missed": "Missed", "evd_cq_saved_wakeups_total averted": "Averted",
 		"evd_cq_errors_total arm": "ArmErrors", "evd_cq_errors_total wait": "WaitErrs", "evd_cq_errors_total retry": "Retries",
 	})
@@ -101,4 +104,27 @@ func TestEventRuns(t *testing.T) {
 		}
 	}
 	require.Fail(t, "no such series")
+}
+
+// What a poller and a waiter decide by load is told in the units of the system.
+func TestAdaptive(t *testing.T) {
+	told := 0
+	for _, m := range ofCQ {
+		switch {
+		case strings.Contains(m.desc.String(), `"evd_cq_polling"`):
+			require.InDelta(t, 1, m.value(&engine.CQStats{Polling: true}), 0)
+			require.Zero(t, m.value(&engine.CQStats{}))
+			told++
+		case strings.Contains(m.desc.String(), `"evd_cq_budget_seconds"`):
+			require.InDelta(t, 250e-6, m.value(&engine.CQStats{Budget: 250 * time.Microsecond}), 1e-12)
+			told++
+		}
+	}
+	for _, m := range ofEVD {
+		if strings.Contains(m.desc.String(), `"evd_wait_budget_seconds"`) {
+			require.InDelta(t, 40e-6, m.value(&engine.Query{WaitBudget: 40 * time.Microsecond}), 1e-12)
+			told++
+		}
+	}
+	require.Equal(t, 3, told)
 }
