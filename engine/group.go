@@ -44,9 +44,13 @@ type Poller struct {
 	done   atom.Token
 	bed    atom.Pointer[epoll] // it sleeps there once there are descriptors. Writer: admit, under mu
 
+	inside  atom.Bool // it may be in an upcall. Writer: the goroutine
+	leaving atom.Bool // there are leavers. Writers: dismiss, letGo, under mu
+
 	mu      atom.Mutex
-	members int  // owner: mu
-	closed  bool // owner: mu
+	members int       // owner: mu
+	leavers []*member // owner: mu; who are to be let go
+	closed  bool      // owner: mu
 
 	// owner: the goroutine
 	r      runner
@@ -56,6 +60,7 @@ type Poller struct {
 	late   []*member // back off
 	at     *member   // whom it is looking after
 	alarm  *time.Timer
+	since  int    // visits that moved something since the last glance
 	passes uint64 // to be told in stats
 
 	stats pollerStats
