@@ -241,3 +241,46 @@ func TestPollerEndsInAnyOrder(t *testing.T) {
 }
 
 func newErr(_ *Poller, err error) error { return err }
+
+// leaver is a machine that ends in its run, and whose CQ is let go there.
+type leaver struct {
+	sink
+	p *poller
+}
+
+func (l leaver) trigger(source) bool { return true }
+
+func (l leaver) runSlot(*runner) bool {
+	l.p.askStop()
+	l.p.wait()
+	return true
+}
+
+// Who leaves while the goroutine comes out of a run of his is not touched any more, in
+// a turn or at a telling.
+func TestPollerLeavesBehindRun(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	for _, told := range []bool{false, true} {
+		g := &Poller{e: e, tok: atom.NewToken(), done: atom.NewToken()} // without its goroutine
+		cq := newTestCQ(t, mock.Config{})
+		owner := &leaver{}
+		l := e.newLink(cq, owner, ModeEvent, false, AnyCPU, g)
+		owner.p = l.poll
+		require.NoError(t, g.admit(l.poll))
+		_, err := cq.Complete(hwcq.WC{}, false)
+		require.NoError(t, err)
+		l.state.Store(lWATCH | lARMED) // it is to go from polling to sleep, which arms
+		if told {
+			l.poll.m.retry = true
+			require.True(t, l.poll.m.attend())
+		} else {
+			g.activate(l.poll.m)
+			require.True(t, l.poll.m.poll())
+		}
+		require.Zero(t, cq.Stats().Arms)
+		require.Zero(t, g.members)
+		for g.attendAll() {
+		}
+		require.Empty(t, g.active)
+	}
+}
