@@ -17,9 +17,10 @@ import (
 //
 // Active members are looked at in turn, each for a Budget of events at most. Inline
 // upcalls run on the poller's goroutine, so one that blocks holds up all members
-// (with DispatchQueued it does not). One that panics or ends its goroutine does the
-// others no harm, and a member whose CQ cannot be armed is tried again by and by
-// while the others go on.
+// (with DispatchQueued it does not). It holds up nobody's Close: an upcall may close
+// other members' EVDs, as those of other goroutines. One that panics or ends its
+// goroutine does the others no harm, and a member whose CQ cannot be armed is tried again
+// by and by while the others go on.
 //
 // Concurrency: all methods from any goroutine.
 // Zero value: not usable; use Engine.NewPoller. Must not be copied.
