@@ -35,6 +35,7 @@ import (
 // afterwards.
 type Poller struct {
 	e    *Engine
+	id   uint32
 	name string
 	cpu  CPU
 
@@ -106,8 +107,9 @@ func (e *Engine) NewPoller(cfg PollerConfig) (*Poller, error) {
 		return nil, fmt.Errorf("%s: engine: %w", op, ErrClosed)
 	}
 	e.nextPoller++
+	g.id = e.nextPoller
 	if g.name == "" {
-		g.name = fmt.Sprintf("poller%d", e.nextPoller)
+		g.name = fmt.Sprintf("poller%d", g.id)
 	}
 	e.pollers = append(e.pollers, g)
 	e.mu.Unlock()

@@ -109,6 +109,7 @@ func (g *Poller) wake() {
 	if s == gAwake || !g.asleep.CompareAndSwap(s, gAwake) {
 		return
 	}
+	g.stats.calls.Add(1)
 	if s == gToken {
 		g.tok.Signal()
 	} else {

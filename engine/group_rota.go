@@ -69,6 +69,7 @@ func (g *Poller) postpone(m *member) {
 	if !m.late {
 		m.late = true
 		g.late = append(g.late, m)
+		g.stats.late.Store(uint64(len(g.late)))
 		g.listen(m, false) // or what is readable would keep the goroutine from sleep
 	}
 	m.due = time.Now().Add(m.p.delay)
@@ -82,6 +83,7 @@ func (g *Poller) hurry(m *member) {
 	}
 	m.late = false
 	g.late = slices.DeleteFunc(g.late, func(x *member) bool { return x == m })
+	g.stats.late.Store(uint64(len(g.late)))
 }
 
 // listen has the goroutine sleep over m's descriptor, if it has one, or no more.
@@ -122,6 +124,7 @@ func (g *Poller) recall() (next time.Duration) {
 	}
 	clear(g.late[len(left):])
 	g.late = left
+	g.stats.late.Store(uint64(len(left)))
 	return next
 }
 

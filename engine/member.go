@@ -185,6 +185,7 @@ func (m *member) hear(polls bool) (moved bool) {
 		p.delay = retryFirst
 		for event {
 			l.stats.events.Add(1)
+			m.g.stats.events.Add(1)
 			if !l.cq.Pending() {
 				l.stats.spurious.Add(1)
 			}
