@@ -239,6 +239,7 @@ func (d *EVD) retryArms() {
 // hwArm arms the hardware; HW was set by the caller.
 func (l *link) hwArm() error {
 	_, err := l.cq.Arm(l.solic)
+	l.noteArm(err)
 	l.owner.noteArm(l, err)
 	return err
 }

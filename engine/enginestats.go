@@ -6,6 +6,7 @@ import "slices"
 type EngineStats struct {
 	Workers    int    // goroutines that run queued upcalls; after Close, that did
 	EVDs       int    // those that are not closed, the async EVD excepted
+	Pollers    int    // those made by NewPoller that are not closed
 	Queued     int    // runs that wait for a worker
 	QueuedMost int    // the most there were at once
 	Runs       uint64 // runs that workers took up, the engine's own included
@@ -26,7 +27,7 @@ func (e *Engine) Stats() (s EngineStats) {
 	e.workMu.Unlock()
 	s.Looks = e.looks.Load()
 	e.mu.Lock()
-	s.Total = e.gone
+	s.Total, s.Pollers = e.gone, len(e.pollers)
 	for _, d := range e.evds {
 		if d != e.async {
 			s.EVDs++

@@ -26,8 +26,9 @@ type epoll struct {
 	conn syscall.RawConn
 	bell int // eventfd
 
-	mu atom.Mutex
-	of map[int32]*member // owner: mu; by descriptor
+	mu     atom.Mutex
+	of     map[int32]*member // owner: mu; by descriptor
+	closed bool              // owner: mu
 
 	// owner: the Poller's goroutine
 	evs  [64]unix.EpollEvent
@@ -129,9 +130,19 @@ func (b *epoll) ask(fd uintptr) {
 
 var epollWake = [8]byte{1}
 
-// wake gets the sleeper out, now or the next time.
-func (b *epoll) wake() { _, _ = unix.Write(b.bell, epollWake[:]) }
+// wake gets the sleeper out, now or the next time. Who had begun when the poller was
+// closed may come here afterwards; the bell's number may be another's then.
+func (b *epoll) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		_, _ = unix.Write(b.bell, epollWake[:])
+	}
+}
 
 func (b *epoll) close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
 	return errors.Join(b.file.Close(), os.NewSyscallError("close", unix.Close(b.bell)))
 }

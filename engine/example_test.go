@@ -242,3 +242,48 @@ func ExampleEVD_Join() {
 	// reads got 7
 	// writes got 7
 }
+
+// One goroutine for many CQs: a Poller waits for all of them, and a wake-up costs as
+// much as there are CQs with something on them. (Without one each CQ has a goroutine.)
+func ExampleEngine_NewPoller() {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close() // and with it the poller
+	poller, err := e.NewPoller(engine.PollerConfig{Name: "shelf"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	const disks = 1000
+	cqs := make([]*mock.CQ, disks)
+	seen := make(chan string)
+	for i := range cqs {
+		if cqs[i], err = mock.New(mock.Config{Depth: 16}); err != nil {
+			log.Fatal(err)
+		}
+		_, err = e.NewEVD(engine.EVDConfig{
+			Name: fmt.Sprintf("disk %d", i), CQs: []hwcq.CQ{cqs[i]}, Poller: poller,
+			Mode: engine.ModeEvent, Policy: engine.SingleInstance,
+			Upcall: func(u *engine.Upcall) { // on the poller's goroutine: it should not block
+				for _, ev := range u.Events() {
+					seen <- fmt.Sprintf("disk %d: request %d", i, ev.WRID)
+				}
+			},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	for i, disk := range []int{7, 512, 999} {
+		cqs[disk].Complete(hwcq.WC{WRID: uint64(i)}, false) // the hardware's part
+		fmt.Println(<-seen)
+	}
+	st := poller.Stats()
+	fmt.Println(st.Members, "CQs, of which polled now:", st.Active)
+	// Output:
+	// disk 7: request 0
+	// disk 512: request 1
+	// disk 999: request 2
+	// 1000 CQs, of which polled now: 0
+}

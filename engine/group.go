@@ -17,9 +17,10 @@ import (
 //
 // Active members are looked at in turn, each for a Budget of events at most. Inline
 // upcalls run on the poller's goroutine, so one that blocks holds up all members
-// (with DispatchQueued it does not). One that panics or ends its goroutine does the
-// others no harm, and a member whose CQ cannot be armed is tried again by and by
-// while the others go on.
+// (with DispatchQueued it does not). It holds up nobody's Close: an upcall may close
+// other members' EVDs, as those of other goroutines. One that panics or ends its
+// goroutine does the others no harm, and a member whose CQ cannot be armed is tried again
+// by and by while the others go on.
 //
 // Concurrency: all methods from any goroutine.
 // Zero value: not usable; use Engine.NewPoller. Must not be copied.
@@ -34,6 +35,7 @@ import (
 // afterwards.
 type Poller struct {
 	e    *Engine
+	id   uint32
 	name string
 	cpu  CPU
 
@@ -44,9 +46,13 @@ type Poller struct {
 	done   atom.Token
 	bed    atom.Pointer[epoll] // it sleeps there once there are descriptors. Writer: admit, under mu
 
+	inside  atom.Bool // it may be in an upcall. Writer: the goroutine
+	leaving atom.Bool // there are leavers. Writers: dismiss, letGo, under mu
+
 	mu      atom.Mutex
-	members int  // owner: mu
-	closed  bool // owner: mu
+	members int       // owner: mu
+	leavers []*member // owner: mu; who are to be let go
+	closed  bool      // owner: mu
 
 	// owner: the goroutine
 	r      runner
@@ -56,6 +62,7 @@ type Poller struct {
 	late   []*member // back off
 	at     *member   // whom it is looking after
 	alarm  *time.Timer
+	since  int    // visits that moved something since the last glance
 	passes uint64 // to be told in stats
 
 	stats pollerStats
@@ -100,8 +107,9 @@ func (e *Engine) NewPoller(cfg PollerConfig) (*Poller, error) {
 		return nil, fmt.Errorf("%s: engine: %w", op, ErrClosed)
 	}
 	e.nextPoller++
+	g.id = e.nextPoller
 	if g.name == "" {
-		g.name = fmt.Sprintf("poller%d", e.nextPoller)
+		g.name = fmt.Sprintf("poller%d", g.id)
 	}
 	e.pollers = append(e.pollers, g)
 	e.mu.Unlock()

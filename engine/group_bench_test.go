@@ -87,3 +87,44 @@ func benchPollers(b *testing.B, mode Mode, n int, all, group bool) {
 	require.NoError(b, e.Close())
 	b.ReportMetric(float64(time.Since(began).Microseconds())/float64(n), "us/close")
 }
+
+// BenchmarkPollersPlaced: 8 CQs that never run dry, on one of two Pollers or half of them
+// on each; ns an event, of all together, by how long an upcall works. What is won by the
+// second is all that moving members from one Poller to another could win.
+func BenchmarkPollersPlaced(b *testing.B) {
+	for _, work := range []int{0, 100, 1000} {
+		for _, spread := range []bool{false, true} {
+			b.Run(fmt.Sprintf("spins=%d/spread=%v", work, spread), func(b *testing.B) {
+				e := newTestEngine(b, Config{Workers: 1})
+				gs := [2]*Poller{newPoller(b, e), newPoller(b, e)}
+				var got atom.Counter
+				done := make(chan struct{})
+				most := uint64(b.N)
+				b.ResetTimer()
+				for i := range 8 {
+					g := gs[0]
+					if spread {
+						g = gs[i%2]
+					}
+					var c *counted
+					c = newCounted(b, e, EVDConfig{Poller: g, Upcall: func(u *Upcall) {
+						x, n := u.Events()[0].WRID, uint64(len(u.Events()))
+						if now := got.Add(n); now >= most && now-n < most {
+							close(done)
+						}
+						defer func() { c.sent = x }() // or nothing would be done
+						for range u.Events() {
+							for range work {
+								x = x*6364136223846793005 + 1
+							}
+							_, _ = c.cq.Complete(hwcq.WC{}, false)
+						}
+					}}, mock.Config{Depth: 64})
+					_, _ = c.cq.CompleteN(make([]hwcq.WC, 32), false)
+				}
+				<-done
+				b.StopTimer()
+			})
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/hwcq/mock"
+	"github.com/evdengine/evd/internal/atom"
 	"github.com/evdengine/evd/internal/explore"
 )
 
@@ -16,6 +17,22 @@ func once(t *testing.T, body func(x *explore.X)) {
 	t.Helper()
 	explore.Test(t, explore.Options{Preemptions: 1}, body)
 }
+
+// lent is a CQ that is not to be touched once its EVD is closed.
+type lent struct {
+	*mock.CQ
+	s *scen
+}
+
+func (l lent) touched() {
+	if l.s.after {
+		l.s.x.Failf("a CQ is touched whose EVD is closed")
+	}
+}
+
+func (l lent) Pending() bool                    { l.touched(); return l.CQ.Pending() }
+func (l lent) Poll(dst []hwcq.WC) int           { l.touched(); return l.CQ.Poll(dst) }
+func (l lent) Arm(solicited bool) (bool, error) { l.touched(); return l.CQ.Arm(solicited) }
 
 // newGroup is a poller with n EVDs over a mock CQ each. Their first act, the look and
 // the arm, is done where that is asked for, before there is a second thread: by the
@@ -44,7 +61,7 @@ func newGroup(x *explore.X, n int, done bool, mode Mode, mcfg mock.Config) (*Pol
 		cq, err := mock.New(mcfg)
 		must(err)
 		s.cq = []*mock.CQ{cq}
-		s.d, err = e.NewEVD(EVDConfig{Poller: g, CQs: []hwcq.CQ{cq}, Streams: DTO | Software, Capacity: 4, Batch: 2, Mode: mode, Policy: SingleInstance, Upcall: s.upcall})
+		s.d, err = e.NewEVD(EVDConfig{Poller: g, CQs: []hwcq.CQ{lent{cq, s}}, Streams: DTO | Software, Capacity: 4, Batch: 2, Mode: mode, Policy: SingleInstance, Upcall: s.upcall})
 		must(err)
 		ss = append(ss, s)
 	}
@@ -115,6 +132,24 @@ func TestExplorePollerClose(t *testing.T) {
 	})
 }
 
+// One is closed beside its completion, and while the goroutine looks at it.
+func TestExplorePollerCloseBusy(t *testing.T) {
+	for _, mode := range []Mode{ModeEvent, ModeAdaptive} {
+		t.Run(mode.String(), func(t *testing.T) {
+			once(t, func(x *explore.X) {
+				g, ss := newGroup(x, 1, true, mode, mock.Config{})
+				ss[0].hardware(0, 1)
+				x.Go("closer", func() {
+					ss[0].must(ss[0].d.Close())
+					ss[0].after = true
+				})
+				ss[0].checkRest()
+				ss[0].checkGroup(g, 0)
+			})
+		})
+	}
+}
+
 // An arm fails, and is tried again.
 func TestExplorePollerArmError(t *testing.T) {
 	run(t, func(x *explore.X) {
@@ -151,6 +186,47 @@ func TestExplorePollerBudget(t *testing.T) {
 		ss[0].d.batch = 1
 		ss[0].hardware(0, 2)
 		ss[0].poster(1, 1)
+		ss[0].checkRest()
+		ss[0].checkGroup(g, 1)
+	})
+}
+
+// An upcall closes another EVD of its poller, which polls it or does not, beside
+// completions of both; nobody touches that one's CQ afterwards.
+func TestExplorePollerCloseInside(t *testing.T) {
+	for _, mode := range []Mode{ModeEvent, ModeAdaptive} {
+		t.Run(mode.String(), func(t *testing.T) {
+			once(t, func(x *explore.X) {
+				g, ss := newGroup(x, 2, true, mode, mock.Config{})
+				ss[0].onUpcall = func(*Upcall) {
+					ss[1].must(ss[1].d.Close())
+					ss[1].after = true
+				}
+				ss[0].hardware(0, 1)
+				ss[1].hardware(0, 1)
+				ss[0].checkRest()
+				ss[0].checkGroup(g, 1)
+			})
+		})
+	}
+}
+
+// Who closes an EVD holds a lock that the upcall of another wants.
+func TestExplorePollerCloseLocked(t *testing.T) {
+	once(t, func(x *explore.X) {
+		g, ss := newGroup(x, 2, true, ModeEvent, mock.Config{})
+		var mu atom.Mutex
+		ss[0].onUpcall = func(*Upcall) {
+			mu.Lock()
+			defer mu.Unlock()
+		}
+		ss[0].hardware(0, 1)
+		x.Go("closer", func() {
+			mu.Lock()
+			ss[1].must(ss[1].d.Close())
+			ss[1].after = true
+			mu.Unlock()
+		})
 		ss[0].checkRest()
 		ss[0].checkGroup(g, 1)
 	})

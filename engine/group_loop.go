@@ -17,6 +17,7 @@ func (g *Poller) serve() {
 	}
 	if m := g.at; m != nil {
 		g.at = nil
+		g.exit()
 		m.note() // an upcall ended the goroutine before this one: look again
 	}
 	g.loop()
@@ -33,11 +34,14 @@ func (g *Poller) loop() {
 		if idle++; moved {
 			idle = 0
 		}
+		tick := atom.Exploring || turn%yieldEvery == 0
+		if tick || g.since >= glanceEvery {
+			g.glance()
+		}
 		switch {
 		case len(g.active) == 0:
 			g.sleep()
-		case atom.Exploring || turn%yieldEvery == 0:
-			g.glance()
+		case tick:
 			if !atom.Exploring && idle >= osYieldEvery && idle%osYieldEvery < yieldEvery {
 				spin.Yield()
 			}
@@ -50,9 +54,14 @@ func (g *Poller) loop() {
 	}
 }
 
+// glanceEvery is after how many visits that moved something the goroutine looks for
+// what descriptors tell, if its turns are long; one that uses up a budget counts for all.
+const glanceEvery = 256
+
 // glance looks for events that are told by descriptors, and for members whose
 // back-off is over, without sleeping.
 func (g *Poller) glance() {
+	g.since = 0
 	g.stats.passes.Store(g.passes)
 	if b := g.bed.Load(); b != nil {
 		_ = b.look(g.told)
@@ -100,6 +109,7 @@ func (g *Poller) wake() {
 	if s == gAwake || !g.asleep.CompareAndSwap(s, gAwake) {
 		return
 	}
+	g.stats.calls.Add(1)
 	if s == gToken {
 		g.tok.Signal()
 	} else {
@@ -143,6 +153,7 @@ func (g *Poller) attendAll() (moved bool) {
 		g.stats.visits.Add(1)
 		if m.attend() {
 			moved = true
+			g.since++
 		}
 		g.at = nil
 	}

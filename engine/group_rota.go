@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/evdengine/evd/internal/atom"
@@ -17,6 +18,7 @@ func (g *Poller) pollAll() (moved bool) {
 		g.at = m
 		if m.poll() {
 			moved = true
+			g.since++
 		}
 		g.at = nil
 		if g.turn < len(g.active) && g.active[g.turn] == m {
@@ -67,9 +69,37 @@ func (g *Poller) postpone(m *member) {
 	if !m.late {
 		m.late = true
 		g.late = append(g.late, m)
+		g.stats.late.Store(uint64(len(g.late)))
+		g.listen(m, false) // or what is readable would keep the goroutine from sleep
 	}
 	m.due = time.Now().Add(m.p.delay)
 	m.p.delay = min(2*m.p.delay, retryMost)
+}
+
+// hurry ends a back-off.
+func (g *Poller) hurry(m *member) {
+	if !m.late {
+		return
+	}
+	m.late = false
+	g.late = slices.DeleteFunc(g.late, func(x *member) bool { return x == m })
+	g.stats.late.Store(uint64(len(g.late)))
+}
+
+// listen has the goroutine sleep over m's descriptor, if it has one, or no more.
+func (g *Poller) listen(m *member, on bool) {
+	if m.fd < 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch b := g.bed.Load(); {
+	case m.gone: // nor is its number m's
+	case on:
+		_ = b.add(m.fd, m) // fails if the CQ has been closed, which it tells by itself
+	default:
+		b.del(m.fd, m)
+	}
 }
 
 // recall notes the members whose back-off is over, and answers how long it takes
@@ -84,6 +114,7 @@ func (g *Poller) recall() (next time.Duration) {
 		d := m.due.Sub(now)
 		if d <= 0 || atom.Exploring {
 			m.late = false
+			g.listen(m, true)
 			m.note()
 			continue
 		}
@@ -93,6 +124,7 @@ func (g *Poller) recall() (next time.Duration) {
 	}
 	clear(g.late[len(left):])
 	g.late = left
+	g.stats.late.Store(uint64(len(left)))
 	return next
 }
 

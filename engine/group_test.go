@@ -417,3 +417,35 @@ func TestZeroAllocPoller(t *testing.T) {
 		})
 	}
 }
+
+// What the counters say is what was done.
+func TestPollerStats(t *testing.T) {
+	e := newTestEngine(t, Config{Watchdog: NoWatchdog})
+	require.Zero(t, e.Stats().Pollers)
+	g, h := newPoller(t, e), newPoller(t, e)
+	require.Equal(t, 2, e.Stats().Pollers)
+	require.Equal(t, g.Stats().ID+1, h.Stats().ID)
+	c := newCounted(t, e, EVDConfig{Poller: g, Mode: ModeEvent}, mock.Config{})
+	for range 5 {
+		idle(t, g)
+		c.send(t)
+		waitFor(t, func() bool { return c.got.Load() == c.sent })
+	}
+	idle(t, g)
+	st := g.Stats()
+	require.EqualValues(t, c.cq.Stats().Arms, st.Arms)
+	require.EqualValues(t, 6, st.Arms)
+	require.EqualValues(t, 5, st.Events)
+	require.GreaterOrEqual(t, st.Wakes, uint64(5))
+	require.GreaterOrEqual(t, st.Calls, st.Wakes, "there are no descriptors")
+	require.GreaterOrEqual(t, st.Visits, uint64(6))
+	require.Zero(t, st.ArmErrors+st.Errors)
+	require.NoError(t, c.d.Close())
+	require.EqualValues(t, 6, g.Stats().Arms, "those of members that have left stay")
+	bad := newCounted(t, e, EVDConfig{Poller: g, Mode: ModeEvent}, mock.Config{Faults: mock.Faults{ArmError: mock.Always()}})
+	waitFor(t, func() bool { st := g.Stats(); return st.ArmErrors > 5 && st.Late == 1 })
+	require.NoError(t, bad.d.Close())
+	waitFor(t, func() bool { return g.Stats().Late == 0 })
+	require.NoError(t, h.Close())
+	require.Equal(t, 1, e.Stats().Pollers)
+}

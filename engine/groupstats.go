@@ -6,22 +6,45 @@ import (
 	"github.com/evdengine/evd/internal/atom"
 )
 
-// PollerStats is a snapshot of a Poller's counters. Those of each CQ are in CQStats.
+// PollerStats is a snapshot of a Poller's counters. Those of each CQ are in CQStats; here
+// are the sums over all members, those that have left included.
 type PollerStats struct {
+	ID      uint32 // the engine's first one is 1; never given again
 	Name    string
 	CPU     CPU
-	Members int    // CQs
-	Active  int    // of Members: polled now
-	Visits  uint64 // members looked after since they were told of
-	Passes  uint64 // rounds over the active members; a little late
-	Sleeps  uint64
-	Wakes   uint64
-	Errors  uint64 // failed sleeps, and failed attempts to go to CPU
+	Members int // CQs
+	Active  int // of Members: polled now
+	Late    int // of Members: back off, since an arm or a wait has failed
+
+	Arms      uint64 // successful arms of CQs
+	ArmErrors uint64 // failed ones
+	Events    uint64 // one-shot events received
+	Visits    uint64 // members looked after since they were told of
+	Passes    uint64 // rounds over the active members; a little late
+	Sleeps    uint64 // times the goroutine went to sleep
+	Wakes     uint64 // times it woke up
+	Calls     uint64 // of Wakes: by who had something for it, or a timer; else by a descriptor
+	Errors    uint64 // failed sleeps, and failed attempts to go to CPU
 }
 
-// pollerStats are written by the Poller's goroutine.
+// pollerStats are written by the Poller's goroutine, but for arms, armErrs and calls.
 type pollerStats struct {
-	active, visits, passes, sleeps, wakes, errs atom.Counter
+	active, late, events, visits, passes, sleeps, wakes, errs atom.Counter
+	arms, armErrs                                             atom.Counter // Writers: who arms
+	calls                                                     atom.Counter // Writers: who wakes
+}
+
+// noteArm counts an arm of the CQ for the Poller that has it, if one has.
+func (l *link) noteArm(err error) {
+	if l.poll == nil || l.poll.m == nil {
+		return
+	}
+	st := &l.poll.m.g.stats
+	if err == nil {
+		st.arms.Add(1)
+	} else {
+		st.armErrs.Add(1)
+	}
 }
 
 // Stats returns the counters. For any goroutine. Of a nil Poller they are zero.
@@ -34,14 +57,19 @@ func (g *Poller) Stats() PollerStats {
 	g.mu.Unlock()
 	st := &g.stats
 	return PollerStats{
-		Name: g.name, CPU: g.cpu,
-		Members: n,
-		Active:  int(st.active.Load()),
-		Visits:  st.visits.Load(),
-		Passes:  st.passes.Load(),
-		Sleeps:  st.sleeps.Load(),
-		Wakes:   st.wakes.Load(),
-		Errors:  st.errs.Load(),
+		ID: g.id, Name: g.name, CPU: g.cpu,
+		Members:   n,
+		Active:    int(st.active.Load()),
+		Late:      int(st.late.Load()),
+		Arms:      st.arms.Load(),
+		ArmErrors: st.armErrs.Load(),
+		Events:    st.events.Load(),
+		Visits:    st.visits.Load(),
+		Passes:    st.passes.Load(),
+		Sleeps:    st.sleeps.Load(),
+		Wakes:     st.wakes.Load(),
+		Calls:     st.calls.Load(),
+		Errors:    st.errs.Load(),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // is the same.
 //
 // Concurrency: note from any goroutine; the rest belongs to the Poller's goroutine,
-// but for tell, which admit and resign use under Poller.mu.
+// but for what admit and letGo do under Poller.mu.
 type member struct {
 	p   *poller
 	g   *Poller
@@ -31,9 +31,10 @@ type member struct {
 	retry bool   // the back-off is for a failed arm
 	owes  bool   // a budget was used up: a run is queued here (QUED)
 	over  bool   // the CQ has ended
-	gone  bool   // it has left
 	found uint64 // runs that moved something, to be told in the CQ's counters
 	fd    int    // of the source, -1: none
+
+	admitted, gone bool // owner: Poller.mu; it is a member; it has left
 }
 
 // join gives a new poller of a CQ to g. It is noted, and on no list, until admit: so
@@ -46,6 +47,10 @@ func (p *poller) join(g *Poller) {
 // needDone makes the token by which a member tells that it has left: of very many, few
 // leave. The one who asks it to, and waits, is the first to need it.
 func (p *poller) needDone() {
+	if p.m != nil { // a NewEVD that fails beside an Engine.Close: both come here
+		p.m.g.mu.Lock()
+		defer p.m.g.mu.Unlock()
+	}
 	if p.done == (atom.Token{}) {
 		p.done = atom.NewToken()
 	}
@@ -57,7 +62,7 @@ func (p *poller) refused() {
 	p.done.Signal()
 }
 
-// admit begins the life of a member; resign ends it.
+// admit begins the life of a member; letGo ends it.
 // Errors: ErrNotSupported if the CQ cannot be waited for beside others; ErrClosed.
 func (g *Poller) admit(p *poller) error {
 	m := p.m
@@ -70,7 +75,7 @@ func (g *Poller) admit(p *poller) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
+	if g.closed || m.gone { // gone: the engine has been closed
 		return fmt.Errorf("poller %q: %w", g.name, ErrClosed)
 	}
 	fd, err := n.Notify(m.note)
@@ -82,7 +87,7 @@ func (g *Poller) admit(p *poller) error {
 	if err != nil {
 		return fmt.Errorf("poller %q: %w", g.name, err)
 	}
-	m.fd = fd
+	m.fd, m.admitted = fd, true
 	g.members++
 	g.push(m) // it is noted already
 	return nil
@@ -100,17 +105,6 @@ func (g *Poller) watch(fd int, m *member) error {
 		g.bed.Store(b)
 	}
 	return b.add(fd, m)
-}
-
-// resign ends the membership. Nobody tells of m any more, except who has begun.
-func (g *Poller) resign(m *member) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	_, _ = m.src.(hwcq.Notifier).Notify(nil)
-	if m.fd >= 0 {
-		g.bed.Load().del(m.fd, m)
-	}
-	g.members--
 }
 
 // note has the goroutine look after m. What there is to see was made visible before.
@@ -145,6 +139,10 @@ func (m *member) attend() (moved bool) {
 			p.delay = retryFirst
 		}
 		c = p.ctl.Load() // it may have failed again
+		if c&cStop != 0 {
+			m.leave()
+			return moved
+		}
 	}
 	if polls {
 		l.watch() // before the looks
@@ -187,11 +185,14 @@ func (m *member) hear(polls bool) (moved bool) {
 		p.delay = retryFirst
 		for event {
 			l.stats.events.Add(1)
+			m.g.stats.events.Add(1)
 			if !l.cq.Pending() {
 				l.stats.spurious.Add(1)
 			}
 			if event = m.fd < 0; event { // others that were told of at once
-				event, _ = m.src.TryWait()
+				if event, err = m.src.TryWait(); err != nil {
+					m.note() // of its end too: look again
+				}
 			}
 		}
 		l.fired(polls)
@@ -219,6 +220,7 @@ func (m *member) settle() {
 		return
 	}
 	m.g.r.owes = false
+	m.g.since += glanceEvery
 	if m.late || m.over {
 		m.p.link.owner.requeue()
 	} else {
@@ -232,9 +234,13 @@ func (m *member) poll() (moved bool) {
 	p, l := m.p, m.p.link
 	m.g.r.home = l.owner
 	switch {
+	case m.stopping():
+		return false // it is on ready
 	case m.owes:
 		m.owes = false
+		m.g.enter()
 		moved = l.owner.startQueued() && l.owner.runSlot(p.r) // as a worker
+		m.g.exit()
 		m.settle()
 	case l.cq.Pending():
 		moved = m.start(srcWatch)
@@ -249,10 +255,11 @@ func (m *member) poll() (moved bool) {
 			m.found = 0
 		}
 	}
-	if m.owes {
+	c := p.ctl.Load()
+	if m.owes || c&cStop != 0 {
 		return moved
 	}
-	switch p.mode() {
+	switch Mode(c & cMode) {
 	case ModeSpin:
 		return moved
 	case ModeAdaptive:
@@ -271,6 +278,9 @@ func (m *member) poll() (moved bool) {
 	return moved
 }
 
+// notifier is the event source, which is one: see admit.
+func (m *member) notifier() hwcq.Notifier { return m.src.(hwcq.Notifier) }
+
 // ended keeps m from being looked after any more: its CQ has ended. It leaves when
 // it is told to.
 func (m *member) ended() {
@@ -287,27 +297,4 @@ func (g *Poller) mute(m *member) {
 		g.bed.Load().del(m.fd, m)
 		m.fd = -1
 	}
-}
-
-// leave is the end of m's life.
-func (m *member) leave() {
-	g := m.g
-	g.rest(m)
-	if m.late {
-		m.late = false
-		for i, x := range g.late {
-			if x == m {
-				g.late[i] = g.late[len(g.late)-1]
-				g.late[len(g.late)-1] = nil
-				g.late = g.late[:len(g.late)-1]
-				break
-			}
-		}
-	}
-	if m.gone {
-		return
-	}
-	m.gone = true
-	g.resign(m)
-	m.p.done.Signal()
 }

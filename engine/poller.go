@@ -209,7 +209,15 @@ func (p *poller) backOff() {
 // start triggers the machine and runs it here if it may. It answers whether
 // that moved an event.
 func (p *poller) start(src source) (moved bool) {
-	return p.link.owner.trigger(src) && p.link.owner.runSlot(p.r)
+	if p.m == nil {
+		return p.link.owner.trigger(src) && p.link.owner.runSlot(p.r)
+	}
+	if p.link.owner.trigger(src) {
+		p.m.g.enter()
+		moved = p.link.owner.runSlot(p.r)
+		p.m.g.exit()
+	}
+	return moved
 }
 
 // watch polls the CQ until the budget is used up without a completion that
@@ -283,6 +291,10 @@ func (p *poller) retryArm() {
 func (p *poller) askStop() {
 	p.needDone()
 	p.ctl.Or(cStop)
+	if p.m != nil {
+		p.m.g.dismiss(p.m)
+		return
+	}
 	p.kick()
 }
 

@@ -31,23 +31,48 @@ var engineEditsGroup = []edit{
 	}`, `	} else {
 		m.owes = !mutant("Gr5")
 	}`},
-	{"engine/group_rota.go", `			m.late = false
-			m.note()`, `			m.late = false
+	{"engine/group_rota.go", `			g.listen(m, true)
+			m.note()`, `			g.listen(m, true)
 			if !mutant("Gr7") {
 				m.note()
 			}`},
 	{"engine/epoll_linux.go", `	if b.of[int32(fd)] == m {`, `	if b.of[int32(fd)] == m || mutant("Gr8") {`},
 	{"engine/poller.go", `	p.needDone()
 	p.ctl.Or(cStop)`, `	p.needDone()
-	if mutant("Gr10") {
-		p.kick()
+	if mutant("Gr10") && p.m != nil {
+		p.m.g.dismiss(p.m)
 		p.ctl.Or(cStop)
 		return
 	}
 	p.ctl.Or(cStop)`},
-	{"engine/member.go", `	g.members--
+	{"engine/group_leave.go", `	g.members--
 `, `	if !mutant("Gr9") {
 		g.members--
 	}
 `},
+	{"engine/group_leave.go", `	g.inside.Store(true) // [G5]`, `	if mutant("Gr11") {
+		if g.leaving.Load() {
+			g.letGo()
+		}
+		g.inside.Store(true)
+		return
+	}
+	g.inside.Store(true) // [G5]`},
+	{"engine/group_leave.go", `	g.mu.Lock()
+	g.leavers = append(g.leavers, m)
+`, `	was := mutant("Gr12") && g.inside.Load()
+	if mutant("Gr16") {
+		m.note()
+	}
+	g.mu.Lock()
+	g.leavers = append(g.leavers, m)
+`},
+	{"engine/group_leave.go", `	m.note() // after it: who comes by finds it among the leavers
+	if g.inside.Load() {`, `	if !mutant("Gr16") {
+		m.note()
+	}
+	if was || !mutant("Gr12") && !mutant("Gr15") && g.inside.Load() {`},
+	{"engine/member.go", `	case m.stopping():`, `	case m.stopping() && !mutant("Gr13"):`},
+	{"engine/member.go", `	if m.owes || c&cStop != 0 {`, `	if m.owes || c&cStop != 0 && !mutant("Gr14") {`},
+	{"engine/epoll_linux.go", `	if !b.closed {`, `	if !b.closed || mutant("Gr17") {`},
 }

@@ -27,9 +27,9 @@ var (
 )
 
 // Publish publishes e under name: an object of "engine" (engine.EngineStats),
-// "evds", a list of what Query and CQStats tell of each EVD that is open, and
-// "shared", one of the shared CQs and their engine.SharedStats. It is read anew for
-// every request.
+// "evds", a list of what Query and CQStats tell of each EVD that is open, "shared", one
+// of the shared CQs and their engine.SharedStats, and "pollers", one of the
+// engine.PollerStats. It is read anew for every request.
 //
 // expvar cannot take a name back. So publishing another engine under a name that
 // was given to Publish before replaces the engine; and an engine that is closed
@@ -65,9 +65,10 @@ func Publish(name string, e *engine.Engine) error {
 }
 
 type object struct {
-	Engine engine.EngineStats `json:"engine"`
-	EVDs   []evd              `json:"evds"`
-	Shared []shared           `json:"shared"`
+	Engine  engine.EngineStats `json:"engine"`
+	EVDs    []evd              `json:"evds"`
+	Shared  []shared           `json:"shared"`
+	Pollers []poller           `json:"pollers"`
 }
 
 // evd is engine.Query with names in place of numbers, and the CQs.
@@ -94,6 +95,12 @@ type shared struct {
 	engine.SharedStats
 }
 
+// poller is a Poller.
+type poller struct {
+	CPU string // goes before the number of that name
+	engine.PollerStats
+}
+
 type cq struct {
 	Mode string // goes before the number of that name
 	engine.CQStats
@@ -104,7 +111,7 @@ func (v *variable) String() string {
 	v.mu.Lock()
 	e := v.engine
 	v.mu.Unlock()
-	o := object{Engine: e.Stats(), EVDs: []evd{}, Shared: []shared{}}
+	o := object{Engine: e.Stats(), EVDs: []evd{}, Shared: []shared{}, Pollers: []poller{}}
 	for _, d := range e.EVDs() {
 		q := d.Query()
 		one := evd{
@@ -124,6 +131,10 @@ func (v *variable) String() string {
 	for _, s := range e.SharedCQs() {
 		st := s.Stats()
 		o.Shared = append(o.Shared, shared{ID: s.ID(), Name: s.Name(), Mode: st.Mode.String(), SharedStats: st})
+	}
+	for _, g := range e.Pollers() {
+		st := g.Stats()
+		o.Pollers = append(o.Pollers, poller{CPU: st.CPU.String(), PollerStats: st})
 	}
 	b, err := json.Marshal(o)
 	if err != nil {

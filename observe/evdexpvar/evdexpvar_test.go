@@ -24,6 +24,7 @@ func newEngine(t *testing.T) *engine.Engine {
 type shown struct {
 	Engine struct {
 		Workers, EVDs int
+		Pollers       int
 		Total         struct{ Posted uint64 }
 	}
 	EVDs []struct {
@@ -43,6 +44,13 @@ type shown struct {
 		Name, Mode string
 		QPs        int
 		Polled     *uint64
+	}
+	Pollers []struct {
+		ID            uint32
+		Name, CPU     string
+		Members       int
+		Arms, Sleeps  *uint64
+		Wakes, Visits *uint64
 	}
 }
 
@@ -147,4 +155,30 @@ func TestPublishRefused(t *testing.T) {
 	err := Publish("memstats", e)
 	require.ErrorIs(t, err, engine.ErrInvalid)
 	require.ErrorContains(t, err, "memstats")
+}
+
+func TestPublishPollers(t *testing.T) {
+	e := newEngine(t)
+	require.NoError(t, Publish("pollers", e))
+	require.Empty(t, get(t, "pollers").Pollers)
+	g, err := e.NewPoller(engine.PollerConfig{Name: "many"})
+	require.NoError(t, err)
+	for range 3 {
+		cq, err := mock.New(mock.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, cq.Close()) })
+		_, err = e.NewEVD(engine.EVDConfig{CQs: []hwcq.CQ{cq}, Poller: g})
+		require.NoError(t, err)
+	}
+	s := get(t, "pollers")
+	require.Equal(t, 1, s.Engine.Pollers)
+	require.Len(t, s.Pollers, 1)
+	p := s.Pollers[0]
+	require.Equal(t, "many", p.Name)
+	require.Equal(t, "any CPU", p.CPU)
+	require.EqualValues(t, 1, p.ID)
+	require.Equal(t, 3, p.Members)
+	for _, n := range []*uint64{p.Arms, p.Sleeps, p.Wakes, p.Visits} {
+		require.NotNil(t, n)
+	}
 }

@@ -22,7 +22,8 @@ type collector struct{ e *engine.Engine }
 //
 // Metrics of an EVD carry the labels evd, its name, and id, its number, as names
 // may repeat (what in it is not UTF-8 shows as U+FFFD); those of a CQ also cq, its
-// place in EVDConfig.CQs. A shared CQ has its name as cq, its number as id, and no evd. The series of an
+// place in EVDConfig.CQs. A shared CQ has its name as cq, its number as id, and no evd; a Poller has its name as poller
+// and its number as id. The series of an
 // EVD end when it is closed; evd_engine_events_total goes on.
 //
 // Errors: engine.ErrNilHandle.
@@ -49,6 +50,9 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range ofShared {
 		ch <- m.desc
 	}
+	for _, m := range ofPoller {
+		ch <- m.desc
+	}
 }
 
 // Collect reads the counters.
@@ -72,6 +76,17 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		for _, m := range ofShared {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&st), id, name)
 		}
+	}
+	for _, g := range c.e.Pollers() {
+		collectPoller(ch, g)
+	}
+}
+
+func collectPoller(ch chan<- prometheus.Metric, g *engine.Poller) {
+	st := g.Stats()
+	name, id := strings.ToValidUTF8(st.Name, "\uFFFD"), strconv.FormatUint(uint64(st.ID), 10)
+	for _, m := range ofPoller {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&st), name, id)
 	}
 }
 

@@ -202,3 +202,35 @@ evd_cq_polls{cq="all",evd="",id="1"} 1
 	require.NoError(t, err)
 	require.Empty(t, problems)
 }
+
+// Pollers, whose names may repeat.
+func TestCollectorPollers(t *testing.T) {
+	e, c := newCollector(t)
+	for i := range 2 {
+		g, err := e.NewPoller(engine.PollerConfig{Name: "many"})
+		require.NoError(t, err)
+		for range i {
+			cq, err := mock.New(mock.Config{})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, cq.Close()) })
+			_, err = e.NewEVD(engine.EVDConfig{CQs: []hwcq.CQ{cq}, Poller: g})
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP evd_engine_pollers Pollers of many CQs that are not closed.
+# TYPE evd_engine_pollers gauge
+evd_engine_pollers 2
+# HELP evd_poller_members CQs that the poller waits for.
+# TYPE evd_poller_members gauge
+evd_poller_members{id="1",poller="many"} 0
+evd_poller_members{id="2",poller="many"} 1
+`), "evd_engine_pollers", "evd_poller_members"))
+	problems, err := testutil.CollectAndLint(c)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	reg := prometheus.NewPedanticRegistry() // checks what comes against Describe
+	require.NoError(t, reg.Register(c))
+	_, err = reg.Gather()
+	require.NoError(t, err)
+}

@@ -46,6 +46,7 @@ var (
 	cqLabels  = []string{"evd", "id", "cq"}
 
 	sharedLabels = []string{"id", "cq"}
+	pollerLabels = []string{"poller", "id"}
 
 	total   = desc("evd_engine_events_total", "Events of all EVDs, those closed included, by what became of them.", "what")
 	batches = desc("evd_batch_size_events", "Upcalls, by how many events they got.", evdLabels...)
@@ -54,6 +55,7 @@ var (
 var ofEngine = []metric[engine.EngineStats]{
 	gauge("evd_engine_workers", "Goroutines that run queued upcalls.", func(s *engine.EngineStats) float64 { return float64(s.Workers) }),
 	gauge("evd_engine_evds", "EVDs that are not closed.", func(s *engine.EngineStats) float64 { return float64(s.EVDs) }),
+	gauge("evd_engine_pollers", "Pollers of many CQs that are not closed.", func(s *engine.EngineStats) float64 { return float64(s.Pollers) }),
 	gauge("evd_engine_queued_runs", "Runs that wait for a worker.", func(s *engine.EngineStats) float64 { return float64(s.Queued) }),
 	gauge("evd_engine_queued_runs_max", "The most runs that waited at once.", func(s *engine.EngineStats) float64 { return float64(s.QueuedMost) }),
 	counter("evd_engine_runs_total", "Runs that workers took up.", func(s *engine.EngineStats) uint64 { return s.Runs }),
@@ -135,4 +137,19 @@ var ofShared = []metric[engine.SharedStats]{
 	counter("evd_shared_unrouted_completions_total", "Completions of QP numbers that nobody had joined with.", func(s *engine.SharedStats) uint64 { return s.Unrouted }, sharedLabels...),
 	gauge("evd_shared_queue_pairs", "QP numbers that EVDs have joined with.", func(s *engine.SharedStats) float64 { return float64(s.QPs) }, sharedLabels...),
 	gauge("evd_shared_reserved_completions", "Places of the CQ that are reserved for them.", func(s *engine.SharedStats) float64 { return float64(s.Reserved) }, sharedLabels...),
+}
+
+var ofPoller = []metric[engine.PollerStats]{
+	gauge("evd_poller_members", "CQs that the poller waits for.", func(s *engine.PollerStats) float64 { return float64(s.Members) }, pollerLabels...),
+	gauge("evd_poller_active_members", "Of them: polled now.", func(s *engine.PollerStats) float64 { return float64(s.Active) }, pollerLabels...),
+	gauge("evd_poller_late_members", "Of them: back off, since an arm or a wait has failed.", func(s *engine.PollerStats) float64 { return float64(s.Late) }, pollerLabels...),
+	counter("evd_poller_arms_total", "Successful arms of CQs.", func(s *engine.PollerStats) uint64 { return s.Arms }, pollerLabels...),
+	counter("evd_poller_events_total", "One-shot events received.", func(s *engine.PollerStats) uint64 { return s.Events }, pollerLabels...),
+	counter("evd_poller_visits_total", "Members looked after since they were told of.", func(s *engine.PollerStats) uint64 { return s.Visits }, pollerLabels...),
+	counter("evd_poller_passes_total", "Rounds over the active members.", func(s *engine.PollerStats) uint64 { return s.Passes }, pollerLabels...),
+	counter("evd_poller_arm_errors_total", "Failed arms.", func(s *engine.PollerStats) uint64 { return s.ArmErrors }, pollerLabels...),
+	counter("evd_poller_errors_total", "Failed sleeps, and failed attempts to go to the poller's CPU.", func(s *engine.PollerStats) uint64 { return s.Errors }, pollerLabels...),
+	counter("evd_poller_sleeps_total", "Times that the goroutine went to sleep.", func(s *engine.PollerStats) uint64 { return s.Sleeps }, pollerLabels...),
+	counter("evd_poller_wakes_total", "Times that it woke up.", func(s *engine.PollerStats) uint64 { return s.Wakes }, pollerLabels...),
+	counter("evd_poller_calls_total", "Wake-ups by who had something for it, or a timer; the others were by descriptors.", func(s *engine.PollerStats) uint64 { return s.Calls }, pollerLabels...),
 }

@@ -68,6 +68,7 @@ func TestMetricsTellTheirCounter(t *testing.T) {
 	check(t, ofEngine, map[string]string{
 		"evd_engine_workers": "Workers", "evd_engine_evds": "EVDs", "evd_engine_queued_runs": "Queued",
 		"evd_engine_queued_runs_max": "QueuedMost", "evd_engine_runs_total": "Runs", "evd_engine_watchdog_looks_total": "Looks",
+		"evd_engine_pollers": "Pollers",
 	})
 	check(t, ofEVD, map[string]string{
 		"evd_pending_events": "Pending", "evd_capacity_events": "Capacity", "evd_running_upcalls": "Running",
@@ -91,6 +92,12 @@ func TestMetricsTellTheirCounter(t *testing.T) {
 	})
 	check(t, ofShared, map[string]string{
 		"evd_shared_unrouted_completions_total": "Unrouted", "evd_shared_queue_pairs": "QPs", "evd_shared_reserved_completions": "Reserved",
+	})
+	check(t, ofPoller, map[string]string{
+		"evd_poller_members": "Members", "evd_poller_active_members": "Active", "evd_poller_late_members": "Late",
+		"evd_poller_arms_total": "Arms", "evd_poller_arm_errors_total": "ArmErrors", "evd_poller_events_total": "Events",
+		"evd_poller_visits_total": "Visits", "evd_poller_passes_total": "Passes", "evd_poller_sleeps_total": "Sleeps",
+		"evd_poller_wakes_total": "Wakes", "evd_poller_calls_total": "Calls", "evd_poller_errors_total": "Errors",
 	})
 }
 
