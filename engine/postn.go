@@ -32,7 +32,7 @@ func (d *EVD) PostN(evs []Event) (n int, err error) {
 // PostN is EVD.PostN from inside the upcall: the events are queued, and the loop that
 // called this upcall finds them. It never recurses, and does not write to evs.
 func (u *Upcall) PostN(evs []Event) (n int, err error) {
-	if !u.live {
+	if !u.alive() {
 		return 0, ErrUpcallOver
 	}
 	d := u.evd
@@ -89,12 +89,7 @@ func (d *EVD) deliverDirect(r *runner, evs []Event) {
 	d.stamp(evs)
 	b := made(&d.stats.bursts)
 	b.events.Add(uint64(len(evs)))
-	b.sizes[bucket(len(evs))].Add(1)
-	if d.traced {
-		d.tracedCall(r, evs)
-	} else {
-		d.call(r, evs)
-	}
+	d.callOwn(r, b, evs)
 }
 
 // pushN queues as many events as fit and triggers nobody.
