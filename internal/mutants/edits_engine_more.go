@@ -102,12 +102,10 @@ var engineEditsMore = []edit{
 	{"engine/postn.go", `	if now < len(evs) {
 		n, err = d.pushN(evs[now:], op)
 	}
-	r := &d.ownRunner().runner
 	d.deliverDirect(r, evs[:now])
 	if n > 0 {`, `	if now < len(evs) && !mutant("X5") {
 		n, err = d.pushN(evs[now:], op)
 	}
-	r := &d.ownRunner().runner
 	d.deliverDirect(r, evs[:now])
 	if now < len(evs) && mutant("X5") {
 		n, err = d.pushN(evs[now:], op)
