@@ -66,6 +66,7 @@ func (d *EVD) Post(ev Event) error {
 	atom.PlainWrite(unsafe.Pointer(&o.slot))
 	d.fill(&o.slot[0], &ev)
 	d.stats.direct.Add(1)
+	atom.PlainWrite(unsafe.Pointer(&o.one.live))
 	o.one.live = true
 	running := o // the deferred function runs after [X2], when o may be another's
 	defer func() {
@@ -101,13 +102,72 @@ func (d *EVD) free(s word) bool {
 // mayHandOff tells whether posts may be direct hand-offs at all.
 func (d *EVD) mayHandOff() bool { return d.postInline && d.software }
 
-// leave gives the slot of a direct hand-off back, transition [X2], or runs what has
-// come meanwhile. QUIET too is for runSlot to see to.
+// leave gives the slot of a direct hand-off back, transition [X2], when what posters
+// that lost have queued meanwhile has been delivered. QUIET, and all that is not a post,
+// is for runSlot to see to.
+//
+// Such events cost two exchanges besides [X2]: [X3] is [R3] and [R5] in one, so MISS
+// falls before the look (I3), and who comes later sets it again. If that look has left
+// nothing, a word without MISS says that nothing has come since, and [X2] needs no other.
 func (d *EVD) leave(r *runner) {
-	s := d.load()
-	if s&(limMask|runMask|bMISS|bARM|bQUIET) != runsOne|runOne|bARM ||
-		!d.word.CompareAndSwap(uint64(s), uint64(s-runOne)) { // [X2] as [R6]: only from a word without MISS
-		d.runSlot(r)
+	for left := int(d.budget); ; {
+		s := d.load()
+		if s&(levelMask|runMask|bARM|bQUIET) != runsOne|runOne|bARM {
+			break
+		}
+		if s&bMISS == 0 {
+			if d.word.CompareAndSwap(uint64(s), uint64(s-runOne)) { // [X2] as [R6]: only from a word without MISS
+				return
+			}
+			continue
+		}
+		if s&bTAKE != 0 {
+			break
+		}
+		took := s&^bMISS | bTAKE
+		if !d.word.CompareAndSwap(uint64(s), uint64(took)) { // [X3] pairs with [R4] and [T]
+			continue
+		}
+		n, all := d.takeAll(r.batch(int(d.batch)))
+		if n == 0 && d.word.CompareAndSwap(uint64(took), uint64(s&^bMISS-runOne)) { // [R6]
+			return
+		}
+		d.release(false)
+		if n > 0 {
+			d.deliverOwn(r, r.evs[:n])
+		}
+		if left -= n; left <= 0 && d.handOver(r) {
+			return
+		}
+		if !all {
+			break
+		}
+	}
+	d.runSlot(r)
+}
+
+// takeAll is take, and tells whether all that was there when it began is in dst. Of
+// an EVD with more than a ring it never says so.
+func (d *EVD) takeAll(dst []Event) (n int, all bool) {
+	all = d.side.Load() == nil && len(d.direct()) == 0
+	n = d.take(dst)
+	return n, all && n < len(dst)
+}
+
+// deliverOwn is deliver of one who has got the slot by [X1].
+func (d *EVD) deliverOwn(r *runner, evs []Event) {
+	b := made(&d.stats.bursts)
+	b.drained.Add(uint64(len(evs)))
+	d.callOwn(r, b, evs)
+}
+
+// callOwn calls the upcall, and counts it where only the slot's holder writes.
+func (d *EVD) callOwn(r *runner, b *bursts, evs []Event) {
+	b.sizes[bucket(len(evs))].Add(1)
+	if d.traced {
+		d.tracedCall(r, evs)
+	} else {
+		d.call(r, evs)
 	}
 }
 

@@ -32,7 +32,7 @@ func (d *EVD) PostN(evs []Event) (n int, err error) {
 // PostN is EVD.PostN from inside the upcall: the events are queued, and the loop that
 // called this upcall finds them. It never recurses, and does not write to evs.
 func (u *Upcall) PostN(evs []Event) (n int, err error) {
-	if !u.live {
+	if !u.alive() {
 		return 0, ErrUpcallOver
 	}
 	d := u.evd
@@ -55,7 +55,7 @@ func (d *EVD) postN(evs []Event, op string) (n int, err error) {
 	if d.mayHandOff() {
 		s := d.load()
 		if d.free(s) && d.ring.Idle() && d.word.CompareAndSwap(uint64(s), uint64(s+runOne)) { // [X1] as in Post
-			return d.handOff(evs, op)
+			return d.handOff(s, evs, op)
 		}
 	}
 	n, err = d.pushN(evs, op)
@@ -66,19 +66,19 @@ func (d *EVD) postN(evs []Event, op string) (n int, err error) {
 }
 
 // handOff is a direct hand-off of as many events as an upcall gets, with the slot that
-// [X1] has taken. The others are in the ring before it: nothing that comes meanwhile,
-// from the upcall itself for example, goes ahead of them, and what becomes of them is runSlot's
-// affair, as ever.
-func (d *EVD) handOff(evs []Event, op string) (n int, err error) {
+// [X1] has taken, from the word s. The others are in the ring before it: nothing that comes
+// meanwhile, from the upcall itself for example, goes ahead of them, and what becomes of them
+// is runSlot's affair, as ever.
+func (d *EVD) handOff(s word, evs []Event, op string) (n int, err error) {
+	r := &d.ownRunner().runner
 	now := min(len(evs), int(d.batch), int(d.budget))
 	if now < len(evs) {
 		n, err = d.pushN(evs[now:], op)
 	}
-	r := &d.ownRunner().runner
 	d.deliverDirect(r, evs[:now])
 	if n > 0 {
 		d.runSlot(r)
-	} else {
+	} else if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2] as in Post
 		d.leave(r)
 	}
 	return now + n, err
@@ -89,12 +89,8 @@ func (d *EVD) deliverDirect(r *runner, evs []Event) {
 	d.stamp(evs)
 	b := made(&d.stats.bursts)
 	b.events.Add(uint64(len(evs)))
-	b.sizes[bucket(len(evs))].Add(1)
-	if d.traced {
-		d.tracedCall(r, evs)
-	} else {
-		d.call(r, evs)
-	}
+	d.callOwn(r, b, evs)
+
 }
 
 // pushN queues as many events as fit and triggers nobody.
@@ -132,15 +128,12 @@ func (d *EVD) pushN(evs []Event, op string) (n int, err error) {
 	return n, d.pushErr(op, st, len(evs)-n)
 }
 
-// stamp sets the fields that are not the poster's. A slice that is used again has them
-// already.
+// stamp sets the fields that are not the poster's, whatever they are: to look first
+// whether a slice that is used again has them takes longer.
 func (d *EVD) stamp(evs []Event) {
-	i, id := 0, d.id
-	for i < len(evs) && evs[i].Stream == Software && evs[i].EVD == id && evs[i].Number != 0 {
-		i++
-	}
-	for evs = evs[i:]; len(evs) > 0; evs = evs[1:] {
-		ev := &evs[0]
+	id := d.id
+	for i := range evs {
+		ev := &evs[i]
 		ev.Stream, ev.EVD = Software, id
 		if ev.Number == 0 {
 			ev.Number = SoftwareEvent

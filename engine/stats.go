@@ -110,11 +110,12 @@ type (
 	waitEnds [numWaits]atom.Counter
 	batches  [NumBatches - 2]atom.Counter
 
-	// bursts counts events that PostN has handed to upcalls itself, and these by
-	// size. Writer: the slot's holder.
+	// bursts counts what direct hand-offs have done besides those of Post: events that
+	// PostN has handed to upcalls itself, those that were drained from the ring, and
+	// upcalls by size. Writer: the slot's holder.
 	bursts struct {
-		events atom.Tally
-		sizes  [NumBatches]atom.Tally
+		events, drained atom.Tally
+		sizes           [NumBatches]atom.Tally
 	}
 )
 
@@ -160,12 +161,13 @@ func made[T any](p *atom.Pointer[T]) *T {
 	return p.Load()
 }
 
-// handedOff returns how many events were handed to upcalls without passing the ring.
-func (st *stats) handedOff() (n uint64) {
+// byPosters returns how many events direct hand-offs have handed to upcalls: without
+// passing the ring, and from it.
+func (st *stats) byPosters() (direct, drained uint64) {
 	if b := st.bursts.Load(); b != nil {
-		n = b.events.Load()
+		direct, drained = b.events.Load(), b.drained.Load()
 	}
-	return n + st.direct.Load()
+	return direct + st.direct.Load(), drained
 }
 
 // sizes is Stats.Batches without hand-offs of Post.
@@ -218,7 +220,8 @@ func (d *EVD) Stats() (s Stats) {
 		return s
 	}
 	st := &d.stats
-	direct, handedOff := st.direct.Load(), st.handedOff()
+	direct := st.direct.Load()
+	handedOff, drained := st.byPosters()
 	spilled, urgent := st.spilled.Load(), st.urgent.Load()
 	pumped := uint64(0) // before Accepted: counted after it
 	for _, p := range d.pumps() {
@@ -228,7 +231,7 @@ func (d *EVD) Stats() (s Stats) {
 		Posted:     d.ring.Accepted() - pumped + handedOff + spilled + urgent,
 		Rejected:   st.rejected.Load(),
 		Raised:     st.raised.Load(),
-		Delivered:  st.delivered.Load() + handedOff,
+		Delivered:  st.delivered.Load() + handedOff + drained,
 		Upcalls:    direct,
 		Dequeued:   st.dequeued.Load(),
 		Waits:      st.waits.Load(),

@@ -1,6 +1,11 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/evdengine/evd/internal/atom"
+)
 
 // UpcallFunc is called with events. It runs on an engine goroutine (or, with
 // Dispatch Inline, on the poster's) and should not block: see Dispatch.
@@ -22,9 +27,16 @@ type Upcall struct {
 	live   bool // the upcall has not returned
 }
 
+// alive tells whether the upcall has not returned. The handle is used again: only who has
+// the slot may ask.
+func (u *Upcall) alive() bool {
+	atom.PlainRead(unsafe.Pointer(&u.live))
+	return u.live
+}
+
 // EVD returns the EVD whose upcall this is, nil after its return.
 func (u *Upcall) EVD() *EVD {
-	if !u.live {
+	if !u.alive() {
 		return nil
 	}
 	return u.evd
@@ -36,12 +48,12 @@ func (u *Upcall) EVD() *EVD {
 func (u *Upcall) Events() []Event { return u.events }
 
 // More hints whether further events were pending a moment ago.
-func (u *Upcall) More() bool { return u.live && u.evd.pending() }
+func (u *Upcall) More() bool { return u.alive() && u.evd.pending() }
 
 // Dequeue is EVD.Dequeue from inside the upcall: it hands out events that come
 // after this batch.
 func (u *Upcall) Dequeue(dst []Event) (int, error) {
-	if !u.live {
+	if !u.alive() {
 		return 0, ErrUpcallOver
 	}
 	if u.evd.exclusive {
@@ -53,7 +65,7 @@ func (u *Upcall) Dequeue(dst []Event) (int, error) {
 // Post is EVD.Post from inside the upcall: the event is queued, and the loop
 // that called this upcall finds it. It never recurses.
 func (u *Upcall) Post(ev Event) error {
-	if !u.live {
+	if !u.alive() {
 		return ErrUpcallOver
 	}
 	err := u.evd.push(&ev)
@@ -82,7 +94,7 @@ func (u *Upcall) ModifyUpcallNew(p Policy, fn UpcallFunc) error { return u.modif
 
 func (u *Upcall) modify(p Policy, fn UpcallFunc, v verb) error {
 	d := u.evd
-	if !u.live {
+	if !u.alive() {
 		return ErrUpcallOver
 	}
 	if p != Teardown {

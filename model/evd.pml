@@ -277,6 +277,58 @@ inline post(mayclaim) {
   :: d_step { (rclosed || ring+resv >= RCAP) -> skip }
   fi
 }
+/* [X2] [X3] the end of a direct hand-off that somebody has queued behind. Where there is
+ * more than a ring it never knows that it has everything. */
+#if NCQ==0 && NRAISE==0
+#define ONLYRING 1
+#else
+#define ONLYRING 0
+#endif
+inline drain() {
+  do
+  :: d_step { s = W; wq = 0; st = 0;
+       if
+       :: RUN(s) == 1 && LIM(s) == 1 && (s & F_ARM) && !(s & F_QUIET) ->
+          if
+          :: !(s & F_MISS) -> st = 1; n = s - 1
+#ifdef M_X3_NOMISS
+          :: (s & F_MISS) && !(s & F_TAKE) -> st = 2; n = s | F_TAKE
+#else
+          :: (s & F_MISS) && !(s & F_TAKE) -> st = 2; n = (s & NOT(F_MISS)) | F_TAKE      /* [X3] */
+#endif
+          :: else
+          fi
+       :: else
+       fi }
+     if
+     :: st == 0 -> all = 0; break
+     :: st == 1 -> CAS(s,n); if :: ok -> all = 1; break :: else -> skip fi                /* [X2] */
+     :: st == 2 -> CAS(s,n);
+        if
+        :: ok ->
+           take(BATCH);
+#ifdef M_X3_NOMISS
+           do :: d_step { s = W; n = s & NOT(F_MISS) } CAS(s,n); if :: ok -> break :: else -> skip fi od;
+#endif
+#ifdef M_X3_ALL
+           all = 1;
+#else
+           all = (ONLYRING && got < BATCH);
+#endif
+           if
+           :: got + nx > 0 -> hand++; rc = got; release(0); got = rc; upcall()
+           :: else ->
+              d_step { s = n; n = (s - 1) & NOT(F_TAKE) }
+              CAS(s,n);                                                                   /* [R6] */
+              if :: ok -> all = 1; break :: else -> release(0) fi
+           fi;
+           if :: all -> skip :: else -> break fi
+        :: else -> skip
+        fi
+     fi
+  od;
+  if :: all -> all = 0 :: else -> runner() fi
+}
 /* [X1] [X2] direct hand-off */
 inline direct() {
   d_step { s = W; c = (RUN(s)==0 && LIM(s)==1) };
@@ -303,7 +355,7 @@ inline direct() {
 #else
      if :: RUN(s) <= LIM(s) && !(s & F_MISS) && (s & F_ARM) -> CAS(s,n) :: else -> ok = 0 fi;
 #endif
-     if :: ok -> QUIETWAKE :: else -> wq = 0; runner() fi
+     if :: ok -> QUIETWAKE :: else -> wq = 0; drain() fi
   :: else -> post(1)
   fi
 }
@@ -1001,6 +1053,9 @@ end:
   od
 }
 proctype poster() { DECL byte k;
+#ifdef DIRECT
+  bit all;
+#endif
   do
 #ifdef DIRECT
   :: k < NPOST -> k++; direct(); CLR

@@ -68,18 +68,44 @@ var engineEditsMore = []edit{
 		}
 	}
 	if !d.word.CompareAndSwap(uint64(s+runOne), uint64(s)) { // [X2]`},
-	{"engine/direct.go", `	if s&(limMask|runMask|bMISS|bARM|bQUIET) != runsOne`, `	if s&^pick(mutant("X2b"), bMISS, 0)&(limMask|runMask|bMISS|bARM|bQUIET) != runsOne`},
+	{"engine/direct.go", `		if s&bMISS == 0 {
+			if d.word`, `		if s&bMISS == 0 || mutant("X2b") {
+			if d.word`},
+	{"engine/direct.go", `		if s&bTAKE != 0 {
+			break
+		}
+		took := s&^bMISS | bTAKE`, `		if s&bTAKE != 0 && !mutant("X7") {
+			break
+		}
+		took := s&^pick(mutant("X8"), 0, bMISS) | bTAKE`},
+	{"engine/direct.go", `		if n == 0 && d.word`, `		for m := d.load(); mutant("X8"); m = d.load() {
+			if d.word.CompareAndSwap(uint64(m), uint64(m&^bMISS)) {
+				break
+			}
+		}
+		for m := d.load(); mutant("X9") && n == 0; m = d.load() {
+			if d.cas(m, (m-runOne)&^bTAKE) {
+				return
+			}
+		}
+		if n == 0 && d.word`},
+	{"engine/direct.go", `	all = d.side.Load() == nil &&`, `	all = (d.side.Load() == nil || mutant("X10")) &&`},
+	{"engine/direct.go", `	return n, all && n < len(dst)`, `	return n, all && (n < len(dst) || mutant("X11"))`},
+	{"engine/direct.go", `	defer func() {
+		if running`, `	defer func() {
+		if mutant("X12") && o.one.alive() {
+			running = o
+		}
+		if running`},
 	{"engine/direct.go", `d.flags.Load()&(fSealed|fKept|fSpilled|fUrgent) == 0`, `d.flags.Load()&^pick(mutant("X3"), fKept, 0)&^pick(mutant("O9"), fSpilled, 0)&^pick(mutant("O24"), fUrgent, 0)&(fSealed|fKept|fSpilled|fUrgent) == 0`},
 	{"engine/postn.go", `d.ring.Idle() && d.word.CompareAndSwap`, `(d.ring.Idle() || mutant("X1b")) && d.word.CompareAndSwap`},
 	{"engine/postn.go", `	if now < len(evs) {
 		n, err = d.pushN(evs[now:], op)
 	}
-	r := &d.ownRunner().runner
 	d.deliverDirect(r, evs[:now])
 	if n > 0 {`, `	if now < len(evs) && !mutant("X5") {
 		n, err = d.pushN(evs[now:], op)
 	}
-	r := &d.ownRunner().runner
 	d.deliverDirect(r, evs[:now])
 	if now < len(evs) && mutant("X5") {
 		n, err = d.pushN(evs[now:], op)
