@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -113,4 +114,65 @@ func TestExclusiveMissed(t *testing.T) {
 	require.Zero(t, d.takeOwn(&counted, l, make([]Event, 4)))
 	require.EqualValues(t, 1, d.Stats().Missed)
 	require.False(t, l.fresh)
+}
+
+// An exclusive EVD delivers connection events among the completions, what goes ahead,
+// and posts as any other does, and counts the same.
+func TestExclusiveAsAnyOther(t *testing.T) {
+	script := func(exclusive bool) (got []string, st Stats) {
+		e := newTestEngine(t, Config{Workers: 1})
+		cq := newTestCQ(t, mock.Config{})
+		evs := make(chan string, 64)
+		d, err := e.NewEVD(EVDConfig{
+			Name: "d", Streams: DTO | Connection | Software, CQs: []hwcq.CQ{cq}, Exclusive: exclusive, Mode: ModeSpin,
+			Policy: SingleInstance, Batch: 2, Priority: true,
+			Upcall: func(u *Upcall) {
+				for _, ev := range u.Events() {
+					evs <- fmt.Sprintf("%v %v %d %v", ev.Stream, ev.Number, ev.WRID, ev.Status)
+				}
+			},
+		})
+		require.NoError(t, err)
+		c, err := d.Reserve(CreditsConfig{QPNum: 5, N: 8})
+		require.NoError(t, err)
+		ep, err := e.NewEndpoint(EndpointConfig{QPNum: 5, Recv: d, Request: d, Connect: d, Cookie: 99})
+		require.NoError(t, err)
+		next := func(n int) {
+			for range n {
+				got = append(got, <-evs)
+			}
+		}
+		complete := func(id uint64, s hwcq.Status) {
+			require.NoError(t, c.Acquire(1))
+			_, err := cq.Complete(hwcq.WC{WRID: id, QPNum: 5, Status: s}, false)
+			require.NoError(t, err)
+		}
+		complete(1, hwcq.StatusSuccess)
+		next(2)
+		require.True(t, ep.Connected())
+		complete(2, hwcq.StatusSuccess)
+		complete(3, hwcq.StatusSuccess)
+		complete(4, hwcq.StatusSuccess)
+		next(3)
+		require.NoError(t, d.Post(Event{WRID: 5}))
+		next(1)
+		require.NoError(t, d.PostCM(Event{Stream: Connection, Number: Unreachable, WRID: 6}))
+		next(1)
+		complete(7, hwcq.StatusRetryExcErr)
+		next(2)
+		complete(8, hwcq.StatusWRFlushErr)
+		next(1)
+		require.False(t, ep.Connected())
+		waitFor(t, func() bool { return c.Free() == 8 })
+		require.NoError(t, d.Close())
+		return got, d.Stats()
+	}
+	got, st := script(true)
+	want, wst := script(false)
+	require.Equal(t, want, got)
+	require.Len(t, got, 10)
+	for _, s := range []*Stats{&st, &wst} { // of how they came to be delivered nothing
+		*s = Stats{Posted: s.Posted, Raised: s.Raised, Polled: s.Polled, Delivered: s.Delivered, Dequeued: s.Dequeued, Leftover: s.Leftover}
+	}
+	require.Equal(t, wst, st)
 }

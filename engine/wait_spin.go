@@ -24,7 +24,7 @@ const (
 	// with ModeAdaptive does; a Wait that is over for want of events, while it looked or
 	// later, counts as in vain. Query.WaitBudget has the time of now. An event that comes
 	// while it looks costs its poster no system call, and is there as fast as one
-	// CPU tells another. Of an engine's waiters one less than there are Ps
+	// CPU tells another. Of an engine's waiters with this mode one less than there are Ps
 	// (GOMAXPROCS when the engine was made) look at once, the others sleep; so with
 	// one P all do.
 	WaitAdaptive
