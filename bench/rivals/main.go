@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/evdengine/evd/internal/param"
 )
@@ -31,7 +32,7 @@ type options struct {
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("rivals", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	rounds := f.Int("rounds", thorough.rounds, "rounds, in which every cell has its turn; 6 or more for numbers to believe")
+	rounds := f.Int("rounds", thorough.rounds, "rounds, in which every cell has its turn; 6 or more for numbers to believe; fewer on a busy machine, where 25 would take more than 8 minutes")
 	only := f.String("run", "", "measure only the cells whose names match this regular expression")
 	fast := f.Bool("quick", false, "one round of everything, as a test of this program: the numbers mean little")
 	f.BoolVar(&o.scale, "scale", false, "also 1 to 16 producers with a CPU each; needs more than 4 CPUs")
@@ -48,6 +49,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	if o.effort, o.rounds = thorough, *rounds; o.rounds < 1 {
 		return o, param.Invalid("rivals", "-rounds", o.rounds, "1 or more")
 	}
+	o.most = thorough.most * time.Duration(max(o.rounds, thorough.rounds)) / time.Duration(thorough.rounds)
 	if *fast {
 		o.effort = quick
 	}
@@ -106,12 +108,12 @@ func compare(o options, stdout, progress io.Writer) error {
 	if len(kept) == 0 {
 		return param.Invalid("rivals", "-run", o.only, fmt.Sprintf("something that matches one of %d cells, such as %v", len(cells), cells[0].id))
 	}
-	results, gone, err := run(kept, o.effort, progress)
+	results, rounds, gone, err := run(kept, o.effort, progress)
 	if err != nil {
 		return err
 	}
 	r.Results, r.Skipped = results, append(r.Skipped, gone...)
-	r.Rounds = o.rounds
+	r.Rounds = rounds
 	rs := byID(r.Results)
 	for _, g := range goals() {
 		r.Goals = append(r.Goals, rs.judge(g))

@@ -20,21 +20,24 @@ type effort struct {
 	rounds int
 	tries  int           // of a sample, until one is not disturbed
 	turn   time.Duration // length of a sample, about
+	most   time.Duration // no round begins that would end later; 0: all of them do
 }
 
 var (
-	thorough = effort{25, 4, 1500 * time.Microsecond}
-	quick    = effort{1, 1, 200 * time.Microsecond}
+	thorough = effort{25, 4, 1500 * time.Microsecond, 8 * time.Minute}
+	quick    = effort{1, 1, 200 * time.Microsecond, 0}
 )
 
 // run gives every cell a turn in each round, each round in another order, so that
-// whatever else the machine does concerns all of them.
-func run(cells []*cell, e effort, progress io.Writer) (out []result, skipped []string, err error) {
+// whatever else the machine does concerns all of them. On a busy one, where samples are
+// disturbed and taken again, it may have fewer rounds than it should: it says so.
+func run(cells []*cell, e effort, progress io.Writer) (out []result, rounds int, skipped []string, err error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	samples := make([][]sampled, len(cells))
 	gone := make([]bool, len(cells))
 	began := time.Now()
 	for round := range e.rounds {
+		rounds++
 		for k := range cells {
 			i := turnOf(round, k, len(cells))
 			if gone[i] {
@@ -45,19 +48,24 @@ func run(cells []*cell, e effort, progress io.Writer) (out []result, skipped []s
 				gone[i] = true
 				skipped = append(skipped, fmt.Sprintf("%v: %v", cells[i].id, err))
 			} else if err != nil {
-				return nil, nil, err
+				return nil, 0, nil, err
 			}
 			samples[i] = append(samples[i], got...)
 		}
 		runtime.GC()
-		fmt.Fprintf(progress, "\rround %d of %d, %.0f s ", round+1, e.rounds, time.Since(began).Seconds())
+		took := time.Since(began)
+		fmt.Fprintf(progress, "\rround %d of %d, %.0f s ", rounds, e.rounds, took.Seconds())
+		if next := took + took/time.Duration(rounds); e.most > 0 && next > e.most && rounds < e.rounds {
+			skipped = append(skipped, fmt.Sprintf("%d rounds of %d: the machine is busy, the others took %v", e.rounds-rounds, e.rounds, took.Round(time.Second)))
+			break
+		}
 	}
 	fmt.Fprintln(progress)
 	out = make([]result, len(cells))
 	for i, c := range cells {
 		out[i] = summary(c.id, samples[i])
 	}
-	return out, skipped, nil
+	return out, rounds, skipped, nil
 }
 
 // turnOf is whose turn is the k-th of a round, of n.

@@ -63,15 +63,31 @@ func TestGaveUp(t *testing.T) {
 	deaf := &cell{id{Shape: "U1", Impl: "deaf"}, 1, func(time.Duration) (turn, error) { asked++; return turn{}, errGaveUp }}
 	well := &cell{id{Shape: "U1", Impl: "well"}, 1, func(time.Duration) (turn, error) { return turn{ns: 1}, nil }}
 	e := effort{rounds: 3, tries: 1}
-	out, skipped, err := run([]*cell{deaf, well}, e, io.Discard)
+	out, rounds, skipped, err := run([]*cell{deaf, well}, e, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, 1, asked)
+	require.Equal(t, 3, rounds)
 	require.Equal(t, []string{"U1/impl=deaf: left out"}, skipped)
 	require.Zero(t, out[0].Samples)
 	require.Equal(t, 3, out[1].Samples)
 	well.run = func(time.Duration) (turn, error) { return turn{}, io.ErrUnexpectedEOF }
-	_, _, err = run([]*cell{well}, e, io.Discard)
+	_, _, _, err = run([]*cell{well}, e, io.Discard)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// A round that would take too long does not begin, and that is told.
+func TestMost(t *testing.T) {
+	slow := &cell{id{Shape: "U1", Impl: "slow"}, 1, func(time.Duration) (turn, error) { return turn{ns: 1}, nil }}
+	out, rounds, skipped, err := run([]*cell{slow}, effort{rounds: 3, tries: 1, most: time.Nanosecond}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 1, rounds)
+	require.Equal(t, 1, out[0].Samples)
+	require.Equal(t, []string{"2 rounds of 3: the machine is busy, the others took 0s"}, skipped)
+	out, rounds, skipped, err = run([]*cell{slow}, effort{rounds: 3, tries: 1, most: time.Hour}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 3, rounds)
+	require.Equal(t, 3, out[0].Samples)
+	require.Empty(t, skipped)
 }
 
 // An event that is lost, doubled or made up is noticed.

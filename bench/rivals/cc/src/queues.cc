@@ -90,8 +90,8 @@ template <size_t E> using RunAll = Run<E, true>;
 #ifdef HAVE_MOODY
 // Moody is moodycamel::ConcurrentQueue with tokens, which makes it fastest, and with
 // memory for Capacity events of each producer taken beforehand. What of it a producer
-// has used is that producer's for good: where there are many, each is given enough for
-// its batches first, else a fast one may take all of it, and another never get a place.
+// has used is that producer's for good: where there are many, each is given its share
+// first, else a fast one may take all of it, and another never get a place.
 template <size_t E> class Moody {
 	moodycamel::ConcurrentQueue<Event<E>> q{Capacity, MaxProducers, 0};
 
@@ -104,14 +104,12 @@ public:
 		Event<E> buf[MaxBatch] = {};
 		explicit Producer(Moody &m) : m(m), token(m.q) {}
 
-		void one_of_many(uint64_t k)
+		void one_of_many()
 		{
-			// A batch that does not begin with a block takes a part of one more.
-			const uint64_t enough = k + moodycamel::ConcurrentQueueDefaultTraits::BLOCK_SIZE;
-			for (uint64_t i = 0; i < enough; i++)
+			for (size_t i = 0; i < Capacity; i++)
 				if (!m.q.enqueue(token, buf[0]))
 					throw std::bad_alloc();
-			for (uint64_t i = 0; i < enough; i++)
+			for (size_t i = 0; i < Capacity; i++)
 				m.q.try_dequeue_from_producer(token, buf[0]);
 		}
 
@@ -148,8 +146,8 @@ Sample starve(const Request &, uint64_t)
 	using Q = Moody<16>;
 	auto q = std::make_unique<Q>();
 	Q::Producer greedy(*q), last(*q);
-	greedy.one_of_many(MaxBatch);
-	last.one_of_many(MaxBatch);
+	greedy.one_of_many();
+	last.one_of_many();
 	while (greedy.push(0, 1) == 1)
 		;
 	Sample s;

@@ -27,9 +27,8 @@ inline uint64_t sum_of(uint64_t n) { return n * (n - 1) / 2; }
 inline uint64_t round_up(uint64_t n, uint64_t k) { return (n + k - 1) / k * k; }
 
 struct AnyProducer {
-	// one_of_many prepares a producer that is not the only one, before any starts. It
-	// will push at most k events at a time.
-	void one_of_many(uint64_t) {}
+	// one_of_many prepares a producer that is not the only one, before any starts.
+	void one_of_many() {}
 };
 
 // Round is what the threads of a sample share.
@@ -88,7 +87,7 @@ public:
 	{
 		typename Q::Producer p(q);
 		if (!r.where.pinned)
-			p.one_of_many(r.batch);
+			p.one_of_many();
 		r.gate.arrive(r.where);
 		return r.one ? feed<true>(p, r, n) : feed<false>(p, r, n);
 	}
