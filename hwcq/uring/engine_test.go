@@ -106,3 +106,68 @@ func next(t *testing.T, from chan uint64) uint64 {
 		return 0
 	}
 }
+
+// TestPoller: many rings on one goroutine; one is closed under its EVD, and one EVD before
+// its ring, while requests are under way. An owner's ring has a thread of its own.
+func TestPoller(t *testing.T) {
+	e, err := engine.New(engine.Config{Watchdog: engine.NoWatchdog})
+	require.NoError(t, err)
+	g, err := e.NewPoller(engine.PollerConfig{})
+	require.NoError(t, err)
+	var rings []*uring.Ring
+	var evds []*engine.EVD
+	got := make([]chan uint64, 9)
+	for i := range got {
+		ring, err := uring.Open(uring.Config{Shape: uring.Portable})
+		uring.Need(t, err)
+		got[i] = make(chan uint64, 256)
+		d, err := e.NewEVD(engine.EVDConfig{
+			CQs: []hwcq.CQ{ring}, Poller: g, Mode: engine.Mode(i % 3), Policy: engine.SingleInstance,
+			Upcall: func(u *engine.Upcall) {
+				for _, ev := range u.Events() {
+					got[i] <- ev.WRID
+				}
+			},
+		})
+		require.NoError(t, err)
+		rings, evds = append(rings, ring), append(evds, d)
+	}
+	send := func(i int, id uint64) {
+		q := uring.Nop()
+		q.WRID, q.Async = id, id%2 == 0
+		_, err := rings[i].Submit([]uring.Request{q})
+		require.NoError(t, err)
+	}
+	for id := range uint64(50) {
+		for i := range rings {
+			send(i, id)
+		}
+		for i := range rings {
+			require.Equal(t, id, next(t, got[i]), "ring %d", i)
+		}
+	}
+	for i := range 3 {
+		for id := range uint64(20) {
+			send(i, id)
+			send(i+3, id)
+		}
+		require.NoError(t, rings[i].Close())
+		require.NoError(t, evds[i].Close())
+		require.NoError(t, evds[i+3].Close())
+		require.NoError(t, rings[i+3].Close())
+	}
+	require.Equal(t, 3, g.Stats().Members)
+	for i := 6; i < 9; i++ {
+		send(i, 7)
+		require.EqualValues(t, 7, next(t, got[i]))
+	}
+	owner, err := uring.Open(uring.Config{Shape: uring.Owner})
+	uring.Need(t, err)
+	_, err = e.NewEVD(engine.EVDConfig{CQs: []hwcq.CQ{owner}, Poller: g})
+	require.ErrorIs(t, err, engine.ErrNotSupported)
+	require.NoError(t, owner.Close())
+	require.NoError(t, e.Close())
+	for _, ring := range rings {
+		require.NoError(t, ring.Close())
+	}
+}
