@@ -36,7 +36,8 @@ func postWays(b *testing.B, burst int) (ways []func(n int), check func(want uint
 	e := newTestEngine(b, Config{})
 	sum := &sums[8*5]
 	d, err := e.NewEVD(EVDConfig{
-		Capacity: postRing, Batch: postBatch, Dispatch: DispatchInline, Policy: SingleInstance,
+		// No budget, as the baselines.
+		Capacity: postRing, Batch: postBatch, Budget: maxBudget, Dispatch: DispatchInline, Policy: SingleInstance,
 		Upcall: func(u *Upcall) { *sum += sumOf(u.Events()) },
 	})
 	if err != nil {

@@ -27,7 +27,8 @@ func newEVD(dispatch engine.Dispatch, count int) (*evd, error) {
 	}
 	d := new(evd)
 	cfg := engine.EVDConfig{
-		Capacity: slots - slots/8, Batch: batch, Dispatch: dispatch, Policy: engine.SingleInstance,
+		// The baselines have no budget: who delivers goes on until nothing is left.
+		Capacity: slots - slots/8, Batch: batch, Budget: 1 << 20, Dispatch: dispatch, Policy: engine.SingleInstance,
 		Upcall: func(u *engine.Upcall) { d.add(u.Events()) },
 	}
 	if count > 1 {
