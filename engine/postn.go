@@ -90,7 +90,6 @@ func (d *EVD) deliverDirect(r *runner, evs []Event) {
 	b := made(&d.stats.bursts)
 	b.events.Add(uint64(len(evs)))
 	d.callOwn(r, b, evs)
-
 }
 
 // pushN queues as many events as fit and triggers nobody.
