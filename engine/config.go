@@ -97,7 +97,8 @@ type EVDConfig struct {
 
 	// Poller waits for the CQs, together with those of others. nil: each CQ has a
 	// goroutine of its own. The CQs must be ones that can be waited for together
-	// (hwcq.Notifier), and not belong to one OS thread.
+	// (hwcq.Notifier), and not belong to one OS thread. They stay with it: with several
+	// Pollers give EVDs to them in turn, and those that are busiest to different ones.
 	Poller *Poller
 
 	// SolicitedOnly arms the CQs for solicited and failed completions only. A

@@ -135,7 +135,7 @@ func TestPollerCloseHoldsWhatUpcallWants(t *testing.T) {
 		mu.Unlock()
 	}}, mock.Config{})
 	returns(t, "Close under a lock that upcalls want", func() {
-		for i := range 300 {
+		for i := range 100 {
 			c := newCounted(t, e, EVDConfig{Poller: g, Mode: Mode(i % 3)}, mock.Config{})
 			wants.send(t)
 			mu.Lock()
@@ -180,7 +180,7 @@ func TestPollerRemovedBehindEvent(t *testing.T) {
 // EVDs, their CQs and the poller end in any order, while events fly.
 func TestPollerEndsInAnyOrder(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for i := range 60 {
+	for i := range 20 {
 		e, err := New(Config{Workers: 1, Watchdog: NoWatchdog})
 		require.NoError(t, err)
 		g, h := newPoller(t, e), newPoller(t, e)
@@ -201,7 +201,7 @@ func TestPollerEndsInAnyOrder(t *testing.T) {
 			})
 		}
 		wg.Go(func() { // more come
-			for {
+			for range 200 {
 				cq, err := mock.New(mock.Config{Depth: 4})
 				if err != nil {
 					t.Error(err)
