@@ -16,8 +16,7 @@ const cqeDepth = 256
 
 // BenchmarkCQESteps: from the Poll of a CQ to the whole run of a poller that polls, with
 // so many completions a batch. An engine without goroutines: the poller's part is called
-// from here. (What a poller costs that never comes to its end, and an exclusive one, is
-// BenchmarkOwn.)
+// from here.
 func BenchmarkCQESteps(b *testing.B) {
 	for _, batch := range []int{1, 32} {
 		b.Run("batch="+strconv.Itoa(batch), func(b *testing.B) { cqeSteps(b, batch) })
@@ -50,7 +49,7 @@ func cqeSteps(b *testing.B, batch int) {
 		return n
 	}
 	take := func() int { return d.take(evs) }
-	own := func() int { // [R3] and [R4]
+	own := func() int { // as runSlot, [R3] and [R4]
 		s := d.load()
 		if !d.word.CompareAndSwap(uint64(s), uint64(s|bTAKE)) {
 			b.Fatal("somebody else takes")
@@ -62,6 +61,16 @@ func cqeSteps(b *testing.B, batch int) {
 	deliver := func() int {
 		n := own()
 		d.deliver(r, evs[:n])
+		return n
+	}
+	t, at := tally{}, d.load()
+	exclusive := func() int { // [J2]: a poller that lingers holds slot and TAKE all the while
+		if d.load() != at {
+			b.Fatal("somebody asks something")
+		}
+		n := d.takeOwn(&t, l, evs)
+		t.upcall(n)
+		d.upcall(r, evs[:n])
 		return n
 	}
 	all := func(step func() int) func(n int) {
@@ -95,8 +104,9 @@ func cqeSteps(b *testing.B, batch int) {
 		{name: "release", ready: fill, run: all(own)},
 		{name: "deliver", ready: fill, run: all(deliver)},
 		{name: "run", ready: fill, run: func(int) { p.start(srcWatch) }},
+		{name: "exclusive", ready: fill, run: all(exclusive)},
 		{name: "store+poll", run: all(func() int { some(); return poll() })},
 		{name: "store+run", run: all(func() int { some(); p.start(srcWatch); return batch })},
 	}, cqeDepth)
-	require.Equal(b, 3*turns*cqeDepth, sum)
+	require.Equal(b, 4*turns*cqeDepth, sum)
 }

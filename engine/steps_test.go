@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -38,7 +38,7 @@ func climb(b *testing.B, rungs []rung, n int) (turns uint64) {
 	b.ReportMetric(0, "ns/op")
 	for i, r := range rungs {
 		slices.Sort(samples[i])
-		b.ReportMetric(samples[i][len(samples[i])/10], strconv.Itoa(i+1)+"-"+r.name+"-ns")
+		b.ReportMetric(samples[i][len(samples[i])/10], fmt.Sprintf("%02d-%s-ns", i+1, r.name))
 	}
 	return turns
 }
@@ -126,7 +126,7 @@ func rungContain(d *EVD, ev Event) {
 }
 
 // BenchmarkPostSteps: from an upcall that is called with an event that lies there, to
-// EVD.Post of an idle EVD with DispatchInline.
+// EVD.Post of an idle EVD with DispatchInline; and what the event adds that is posted.
 func BenchmarkPostSteps(b *testing.B) {
 	sum := uint64(0)
 	d, err := newTestEngine(b, Config{}).NewEVD(EVDConfig{
@@ -135,6 +135,7 @@ func BenchmarkPostSteps(b *testing.B) {
 	})
 	require.NoError(b, err)
 	require.NoError(b, d.Post(Event{WRID: 1})) // it has its handle then
+	kept := &Event{WRID: 1}
 	rungs := []rung{
 		{name: "upcall", run: func(n int) {
 			for range n {
@@ -174,6 +175,17 @@ func BenchmarkPostSteps(b *testing.B) {
 		{name: "Post", run: func(n int) {
 			for range n {
 				_ = d.Post(Event{WRID: 1})
+			}
+		}},
+		{name: "Post-4-more-fields", run: func(n int) {
+			for i := range uint32(n) {
+				_ = d.Post(Event{WRID: 1, ByteLen: i, Imm: 3, QPNum: i, SrcQP: 7})
+			}
+		}},
+		{name: "Post-just-written", run: func(n int) { // and then copied, in wider pieces
+			for i := range uint32(n) {
+				kept.ByteLen = i
+				_ = d.Post(*kept)
 			}
 		}},
 	}
