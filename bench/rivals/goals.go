@@ -59,7 +59,7 @@ func lacking(name string, ours id, rival string, need float64, why string) goal 
 }
 
 const (
-	noModule  = "the module proxy does not serve it"
+	noModule  = "bench/rivals does not require it: the module proxy it was written with could not fetch it"
 	noPackage = "Debian has no package of it"
 )
 
