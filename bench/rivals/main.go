@@ -109,6 +109,9 @@ func compare(o options, stdout, progress io.Writer) error {
 	if len(kept) == 0 {
 		return param.Invalid("rivals", "-run", o.only, fmt.Sprintf("something that matches one of %d cells, such as %v", len(cells), cells[0].id))
 	}
+	if o.tries > 1 { // else there is no second try for what is disturbed
+		o.whole = newCalm().whole
+	}
 	results, rounds, gone, err := run(kept, o.effort, progress)
 	if err != nil {
 		return err

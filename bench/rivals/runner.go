@@ -21,11 +21,12 @@ type effort struct {
 	tries  int           // of a sample, until one is not disturbed
 	turn   time.Duration // length of a sample, about
 	most   time.Duration // no round begins that would end later; 0: all of them do
+	whole  func() bool   // reports whether the cores run at full speed now; nil: nobody asks
 }
 
 var (
-	thorough = effort{25, 4, 1500 * time.Microsecond, 8 * time.Minute}
-	quick    = effort{1, 1, 200 * time.Microsecond, 0}
+	thorough = effort{rounds: 25, tries: 4, turn: 1500 * time.Microsecond, most: 8 * time.Minute}
+	quick    = effort{rounds: 1, tries: 1, turn: 200 * time.Microsecond}
 )
 
 // run gives every cell a turn in each round, each round in another order, so that
@@ -97,11 +98,13 @@ func (e effort) take(c *cell) (out []sampled, err error) {
 			took, _ := anchor(trips)
 			s.anchor = float64(took.Nanoseconds()) / (2 * trips)
 		}
+		whole := e.whole == nil || e.whole()
 		if s.turn, err = c.run(e.turn); err != nil {
 			return nil, err
 		}
+		s.slowed = e.whole != nil && !e.whole() || !whole
 		out = append(out, s)
-		if s.disturbed == 0 && !s.far() {
+		if s.quiet() && !s.far() {
 			break
 		}
 		collect()

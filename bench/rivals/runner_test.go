@@ -57,6 +57,40 @@ func TestTake(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
+// So is one before or after which a core was not whole.
+func TestTakeSlowed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		whole []bool
+		tries int
+	}{
+		"before": {[]bool{false, true, true, true}, 2},
+		"after":  {[]bool{true, false, true, true}, 2},
+		"never":  {[]bool{true, true}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := thorough
+			e.whole = func() (whole bool) { whole, tc.whole = tc.whole[0], tc.whole[1:]; return whole }
+			got, err := e.take(&cell{id{}, 1, func(time.Duration) (turn, error) { return turn{ns: 1}, nil }})
+			require.NoError(t, err)
+			require.Len(t, got, tc.tries)
+			require.True(t, got[tc.tries-1].quiet())
+			require.Empty(t, tc.whole)
+		})
+	}
+}
+
+// A core is whole that is nearly as fast as it ever was.
+func TestCalm(t *testing.T) {
+	c := newCalm()
+	require.Positive(t, c.fastest)
+	c = new(calm)
+	require.True(t, c.noted(1000))
+	require.True(t, c.noted(1250))
+	require.False(t, c.noted(1251))
+	require.True(t, c.noted(800))
+	require.False(t, c.noted(1001))
+}
+
 // Who does not answer is left out from then on; another error ends the run.
 func TestGaveUp(t *testing.T) {
 	asked := 0

@@ -39,7 +39,10 @@ func quantilesOf(ns []float64) quantiles {
 type sampled struct {
 	turn
 	anchor float64
+	slowed bool // a core was not at full speed before or after, see calm
 }
+
+func (s sampled) quiet() bool { return s.disturbed == 0 && !s.slowed }
 
 func (s sampled) far() bool { return s.anchor > near }
 
@@ -50,7 +53,7 @@ func summary(c id, all []sampled) result {
 	for _, kind := range []struct{ noisy, far bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
 		r.NS, anchors, r.Noisy, r.Far = nil, nil, kind.noisy, kind.far
 		for _, s := range all {
-			if (s.disturbed == 0 || kind.noisy) && (!s.far() || kind.far) {
+			if (s.quiet() || kind.noisy) && (!s.far() || kind.far) {
 				r.NS = append(r.NS, s.ns)
 				anchors = append(anchors, s.anchor)
 			}

@@ -9,9 +9,9 @@ import (
 func TestSummary(t *testing.T) {
 	s := func(ns float64, disturbed int64, far bool) sampled {
 		if far {
-			return sampled{turn{ns, disturbed}, near + 1}
+			return sampled{turn: turn{ns, disturbed}, anchor: near + 1}
 		}
-		return sampled{turn{ns, disturbed}, near}
+		return sampled{turn: turn{ns, disturbed}, anchor: near}
 	}
 	c := id{Shape: "U1", Impl: "x"}
 	r := summary(c, []sampled{s(900, 1, false), s(1, 0, true), s(30, 0, false), s(10, 0, false), s(20, 0, false)})
@@ -30,13 +30,20 @@ func TestSummary(t *testing.T) {
 	r = summary(c, []sampled{s(800, 2, true)})
 	require.Equal(t, []float64{800}, r.NS)
 	require.True(t, r.Noisy && r.Far)
+	late := s(700, 0, false)
+	late.slowed = true
+	r = summary(c, []sampled{late, s(7, 0, false)})
+	require.Equal(t, []float64{7}, r.NS)
+	require.True(t, !r.Noisy && r.Dropped == 1)
+	r = summary(c, []sampled{late})
+	require.True(t, r.Noisy && !r.Far)
 	require.Zero(t, summary(c, nil).Samples)
 }
 
 func TestQuantiles(t *testing.T) {
 	var all []sampled
 	for i := 101; i > 0; i-- {
-		all = append(all, sampled{turn{ns: float64(i)}, 0})
+		all = append(all, sampled{turn: turn{ns: float64(i)}})
 	}
 	r := summary(id{}, all)
 	require.InDelta(t, 51, r.Median, 1)
