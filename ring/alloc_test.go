@@ -101,6 +101,12 @@ func TestTryNoAllocations(t *testing.T) {
 				r.Commit(k)
 				in++
 			}
+			if k, ok := r.TryReserve(1); ok {
+				*r.Slot(k, 0) = v
+				r.CommitRelease(k)
+				in++
+			}
+			count(&out, r.TryPop(&v))
 			if p := r.TryPeek(); p != nil {
 				r.Advance(1)
 				out++

@@ -34,6 +34,50 @@ func singles(l *ledger) {
 	l.x.Go("consumer", func() { l.popWait(4) })
 }
 
+// TestExploreRelease: singles published by CommitRelease, for a consumer who polls. What
+// the explorer shows of it is said of laneScenario.
+func TestExploreRelease(t *testing.T) {
+	explore.Test(t, explore.Options{Preemptions: 2}, func(x *explore.X) {
+		r, err := New[ev](3)
+		if err != nil {
+			x.Failf("%v", err)
+		}
+		l := ledgerOf(x, r, 3, int(r.size))
+		for by, name := range []string{"a", "b"} {
+			x.Go(name, func() {
+				for n := range 2 {
+					for !l.release(r, ev{by, n}) {
+						atom.Spin()
+					}
+				}
+			})
+		}
+		x.Go("consumer", func() { l.popWait(4) })
+	})
+}
+
+// releaser is what can publish for a consumer who polls.
+type releaser interface {
+	Reserve(n int) (Claim, Status)
+	Slot(c Claim, i int) *ev
+	CommitRelease(c Claim)
+}
+
+// release appends an event by CommitRelease, if there is room.
+func (l *ledger) release(q releaser, v ev) bool {
+	c := l.begin(1)
+	claim, st := q.Reserve(1)
+	l.judge(c, st)
+	if st != OK {
+		return false
+	}
+	*q.Slot(claim, 0) = v
+	q.CommitRelease(claim)
+	l.busy.add(-1)
+	l.accept(c, []ev{v})
+	return true
+}
+
 // batches: a run of two and a single event, popped by PopN.
 func batches(l *ledger) {
 	l.x.Go("a", func() {

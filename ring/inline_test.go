@@ -58,6 +58,7 @@ func TestLocked(t *testing.T) {
 		cas, xchg int
 	}{
 		{"Ring", 1, 2},
+		{"Polled", 1, 1},
 		{"Lane", 0, 1},
 		{"Release", 0, 0},
 	} {

@@ -101,22 +101,9 @@ func laneRuns(l *ledger, _ *Lane[ev]) {
 
 // laneRelease: CommitRelease and a consumer who polls.
 func laneRelease(l *ledger, q *Lane[ev]) {
-	release := func(v ev) bool {
-		c := l.begin(1)
-		claim, st := q.Reserve(1)
-		l.judge(c, st)
-		if st != OK {
-			return false
-		}
-		*q.Slot(claim, 0) = v
-		q.CommitRelease(claim)
-		l.busy.add(-1)
-		l.accept(c, []ev{v})
-		return true
-	}
 	l.x.Go("producer", func() {
 		for n := range 4 {
-			for !release(ev{0, n}) {
+			for !l.release(q, ev{0, n}) {
 				atom.Spin()
 			}
 		}

@@ -187,7 +187,11 @@ func (m *model) commit(which int) {
 	i := which % len(m.claims)
 	o := m.claims[i]
 	m.claims = append(m.claims[:i], m.claims[i+1:]...)
-	m.r.Commit(o.c)
+	if o.pos%2 == 0 {
+		m.r.Commit(o.c)
+	} else {
+		m.r.CommitRelease(o.c)
+	}
 	for k := range o.c.Len() {
 		m.vals[o.pos-m.pos+uint64(k)].committed = true
 	}

@@ -291,6 +291,15 @@ func (r *MPSC[T]) Commit(c Claim) {
 	r.seq[c.pos&r.mask].Store(c.pos + c.n)
 }
 
+// CommitRelease publishes the claim's events, and does not wait until the consumer can
+// see them, as [Lane.CommitRelease]: on amd64 it is a plain store, so that a push and pop
+// has one locked operation. It is for a consumer who polls, and must not be used where
+// the producer then only loads another word to learn whether somebody has to be told.
+func (r *MPSC[T]) CommitRelease(c Claim) {
+	// [P7] release: publishes the whole run; pairs with [C1] and [C2].
+	storeRelease(&r.seq[c.pos&r.mask], c.pos+c.n)
+}
+
 // Push appends *v.
 func (r *MPSC[T]) Push(v *T) Status {
 	if r.TryPush(v) {

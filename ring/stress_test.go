@@ -26,7 +26,11 @@ func producer(r *MPSC[stamp], by, total uint64) uint64 {
 		for i := range c.Len() {
 			*r.Slot(c, i) = stampOf(by, n+uint64(i))
 		}
-		r.Commit(c)
+		if n%2 == 0 {
+			r.Commit(c)
+		} else {
+			r.CommitRelease(c)
+		}
 		n += uint64(c.Len())
 	}
 	for n < total {

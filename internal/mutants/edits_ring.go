@@ -59,6 +59,7 @@ var ringEdits = []edit{
 	}
 	f := r.freed.Load()
 	return f ==`},
+	{"ring/mpsc.go", `	storeRelease(&r.seq[c.pos&r.mask], c.pos+c.n)`, `	storeRelease(&r.seq[c.pos&r.mask], c.pos+c.n+pick[uint64](mutant("r33"), 1, 0))`},
 	{"ring/consumer.go", `	if r.tail.Load()&posMask != r.head {
 		return InFlight`, `	if r.tail.Load()&posMask != r.head && !mutant("r13") {
 		return InFlight`},

@@ -33,5 +33,6 @@ var ringMutants = []mutant{
 	{"r29", "TryPop", "the credit of fast pops stays with the consumer", "full|singles", ""},
 	{"r30", "P2", "TryReserve takes one too many", "^TestTryReserve$", ""},
 	{"r31", "TryReserve", "TryReserve takes what never fits", "^TestTryReserve$", ""},
+	{"r33", "P7", "CommitRelease publishes one event more", "^TestExploreRelease$", ""},
 	{"r32", "C1", "what was known to be committed counts behind head", "tries|singles", ""},
 }

@@ -15,6 +15,7 @@ func Each(r *ring.MPSC[event], c *ring.Chain[event], l *ring.Lane[event], v *eve
 		*r.Slot(k, 0) = *v
 		copy(r.Slots(k, 0), []event{*v})
 		r.Commit(k)
+		r.CommitRelease(k)
 	}
 	if p := r.TryPeek(); p != nil {
 		r.Advance(1)
@@ -43,6 +44,19 @@ func Each(r *ring.MPSC[event], c *ring.Chain[event], l *ring.Lane[event], v *eve
 
 // Ring pushes and pops one event.
 func Ring(r *ring.MPSC[event], v *event) bool { return r.TryPush(v) && r.TryPop(v) }
+
+// Polled pushes and pops one event in place, for a consumer who polls.
+func Polled(r *ring.MPSC[event], n uint64) (m uint64) {
+	if k, ok := r.TryReserve(1); ok {
+		r.Slot(k, 0)[0] = n
+		r.CommitRelease(k)
+	}
+	if p := r.TryPeek(); p != nil {
+		m = p[0]
+		r.Advance(1)
+	}
+	return m
+}
 
 // Lane pushes and pops one event.
 func Lane(l *ring.Lane[event], v *event) bool { return l.TryPush(v) && l.TryPop(v) }
