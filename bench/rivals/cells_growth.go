@@ -50,7 +50,7 @@ func (c id) point() (curve string, x int) {
 }
 
 // chosen are the queues of which curves are drawn.
-var chosen = []string{"evd-try", "evd-inplace", "evd-copy", "chan", "xsync-mpmc", "mutex"}
+var chosen = []string{"evd-try", "evd-inplace", "evd-release", "evd-copy", "chan", "xsync-mpmc", "mutex"}
 
 func growthCells() []*cell {
 	var out []*cell

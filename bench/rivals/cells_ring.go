@@ -22,6 +22,8 @@ func rivals[T any]() []rival[T] {
 		{impl: "evd-try", new: newevdTry[T]},
 		{impl: "evd-inplace", new: newevdInPlace[T]},
 		{impl: "evd-inplace-all", new: newevdInPlaceAll[T]},
+		{impl: "evd-release", new: newevdRelease[T]},
+		{impl: "evd-release-all", new: newevdReleaseAll[T]},
 		{impl: "evd-lane", new: newevdLane[T], writers: 1},
 		{impl: "evd-lane-fence", new: newevdLaneFence[T], writers: 1},
 		{impl: "chan", new: newgoChan[T]},

@@ -39,6 +39,7 @@ type verdict struct {
 	Need     float64 `json:"need"`
 	Limit    bool    `json:"limit"`               // need is the most the ratio may be, not the least
 	QueuedNS float64 `json:"queued_ns,omitempty"` // where ours is Inline: the same Queued
+	FencedNS float64 `json:"fenced_ns,omitempty"` // where ours is published by CommitRelease: the same by Commit
 	Verdict  string  `json:"verdict"`
 	Why      string  `json:"why,omitempty"`
 }
@@ -72,16 +73,17 @@ func (c id) of(impl string) id {
 // goals are those of the design that this program can measure.
 func goals() []goal {
 	var (
-		atomics   = id{Shape: "LIMIT", Impl: "cas+xchg"}
-		line      = id{Shape: "ANCHOR", Impl: "line"}
-		u64       = id{Shape: "U1", Impl: "evd-inplace", Event: 64}
-		u64all    = u64.of("evd-inplace-all") // the rivals in C++ write their events whole
-		ub16      = id{Shape: "UB", Impl: "evd-inplace-all", Event: 16, Batch: batch}
-		ub64      = id{Shape: "UB", Impl: "evd-inplace-all", Event: 64, Batch: batch}
+		atomics = id{Shape: "LIMIT", Impl: "cas+xchg"}
+		line    = id{Shape: "ANCHOR", Impl: "line"}
+		// From here on ours publishes for a consumer who polls, as the rivals in C++ do.
+		u64       = id{Shape: "U1", Impl: "evd-release", Event: 64}
+		u64all    = u64.of("evd-release-all") // the rivals in C++ write their events whole
+		ub16      = id{Shape: "UB", Impl: "evd-release-all", Event: 16, Batch: batch}
+		ub64      = id{Shape: "UB", Impl: "evd-release-all", Event: 64, Batch: batch}
 		stream16  = id{Shape: "LIMIT", Impl: "stream", Event: 16, Batch: batch}
-		pairB     = id{Shape: "1P1Cb", Impl: "evd-inplace-all", Event: 16, Batch: batch}
-		pairOne   = id{Shape: "1P1C", Impl: "evd-inplace", Event: 16}
-		lat       = id{Shape: "LAT", Impl: "evd-inplace", Event: 16}
+		pairB     = id{Shape: "1P1Cb", Impl: "evd-release-all", Event: 16, Batch: batch}
+		pairOne   = id{Shape: "1P1C", Impl: "evd-release", Event: 16}
+		lat       = id{Shape: "LAT", Impl: "evd-release", Event: 16}
 		idle      = id{Shape: "EVD1", Impl: "evd-inline"}
 		idleBurst = id{Shape: "EVD32", Impl: "evd-inline", Batch: batch}
 		two       = id{Shape: "EVD2P", Impl: "evd-inline"}
@@ -120,8 +122,8 @@ func goals() []goal {
 		faster("G6-latency-chan", lat, lat.of("chan"), 2),
 	)
 	for _, p := range []string{"2P1C", "4P1C"} {
-		c := id{Shape: p, Impl: "evd-try", Event: 16}
-		b := id{Shape: p + "b", Impl: "evd-inplace-all", Event: 16, Batch: batch}
+		c := id{Shape: p, Impl: "evd-release", Event: 16}
+		b := id{Shape: p + "b", Impl: "evd-release-all", Event: 16, Batch: batch}
 		out = append(out, faster("G7-"+p+"-xsync", c, c.of("xsync-mpmc"), 1.5), faster("G7-"+p+"-chan", c, c.of("chan"), 4),
 			lacking("G7-"+p+"-batch-disruptor", b, "go-disruptor", 3, noModule))
 	}
@@ -197,6 +199,13 @@ func (rs results) judge(g goal) verdict {
 	if g.ours.Impl == "evd-inline" {
 		v.QueuedNS = rs[g.ours.of("evd-queued")].Median
 	}
+	if fenced, is := strings.CutPrefix(g.ours.Impl, "evd-release"); is {
+		twin := rs[g.ours.of("evd-inplace"+fenced)]
+		v.FencedNS = twin.Median
+		if g.p10 {
+			v.FencedNS = twin.P10
+		}
+	}
 	v.Verdict = short
 	if g.limit && v.Ratio <= g.need || !g.limit && v.Ratio >= g.need {
 		v.Verdict = ok
@@ -268,6 +277,9 @@ func (v verdict) String() string {
 	}
 	if v.Verdict == absent {
 		return fmt.Sprintf("goal %s ours=%s rival=%s ratio=- need=%s%.2f absent%s", v.Name, v.Ours, v.Rival, sign, v.Need, why)
+	}
+	if v.FencedNS != 0 {
+		why = fmt.Sprintf(" fenced=%.2f", v.FencedNS) + why
 	}
 	if v.QueuedNS != 0 {
 		why = fmt.Sprintf(" queued=%.2f", v.QueuedNS) + why

@@ -95,6 +95,11 @@ func TestJudge(t *testing.T) {
 			"goal g ours=5.00 rival=mutex-queue:12.00 ratio=2.40 need=>=2.00 ok queued=70.00",
 		},
 		{
+			"Commit beside CommitRelease", faster("g", ours.of("evd-release"), his, 2),
+			[]result{measured(ours.of("evd-release"), 5, 4), measured(ours.of("evd-inplace"), 7, 6), measured(his, 12, 9)},
+			"goal g ours=5.00 rival=" + his.Impl + ":12.00 ratio=2.40 need=>=2.00 ok fenced=7.00",
+		},
+		{
 			"another distance", faster("g", ours, his, 2),
 			[]result{
 				{id: ours, quantiles: quantiles{Median: 5}, Samples: 1, Anchor: quantiles{Median: 50}},

@@ -682,6 +682,428 @@ func (q *evdInPlaceAll[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
 	return sum
 }
 
+type evdRelease[T any] struct {
+	r *ring.MPSC[T]
+}
+
+func newevdRelease[T any](size int) kernel[T] {
+	return &evdRelease[T]{r: must(ring.New[T](size - size/8))}
+}
+
+func (q *evdRelease[T]) u1(n uint64) (sum uint64) {
+	r := q.r
+	var in, out T
+	var ok bool
+	var x uint64
+	for i := uint64(1); i <= n; i++ {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
+			*number(r.Slot(c, 0)) = i
+			r.CommitRelease(c)
+		}
+		if ok {
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
+				r.Advance(1)
+			}
+			if ok {
+				sum += x
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdRelease[T]) produce(i, end uint64, w waiter) {
+	r := q.r
+	var in T
+	var ok bool
+	for i < end {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
+			*number(r.Slot(c, 0)) = i
+			r.CommitRelease(c)
+		}
+		if ok {
+			i++
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdRelease[T]) consume(n uint64, w waiter) (sum uint64) {
+	r := q.r
+	var out T
+	var ok bool
+	var x uint64
+	for n > 0 {
+		p := r.TryPeek()
+		if ok = p != nil; ok {
+			x = *number(p)
+			r.Advance(1)
+		}
+		if ok {
+			sum += x
+			n--
+		} else {
+			w.wait()
+		}
+	}
+	use(&out)
+	return sum
+}
+
+func (q *evdRelease[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
+	var in, out T
+	var ok bool
+	var x uint64
+	back := other.(*evdRelease[T])
+	for i := uint64(1); i <= n; i++ {
+		if first {
+			r := q.r
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
+				*number(r.Slot(c, 0)) = i
+				r.CommitRelease(c)
+			}
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
+		}
+		for ok = false; !ok; {
+			r := back.r
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
+				r.Advance(1)
+			}
+		}
+		sum += x
+		if !first {
+			r := q.r
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
+				*number(r.Slot(c, 0)) = i
+				r.CommitRelease(c)
+			}
+			if !ok {
+				return 0
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdRelease[T]) ub(n, batch uint64) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i := uint64(1); i <= n; i += batch {
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					*number(&s[j]) = n
+					n++
+				}
+				k += len(s)
+			}
+			r.CommitRelease(c)
+		}
+		if !ok {
+			break
+		}
+		k := 0
+		for k < len(vs) {
+			s := r.Ready(len(vs) - k)
+			if len(s) == 0 {
+				break
+			}
+			for j := range s {
+				sum += *number(&s[j])
+			}
+			r.Advance(len(s))
+			k += len(s)
+		}
+		if uint64(k) != batch {
+			break
+		}
+	}
+	use(&in)
+	return sum
+}
+
+func (q *evdRelease[T]) produceN(i, end, batch uint64, w waiter) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i < end {
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					*number(&s[j]) = n
+					n++
+				}
+				k += len(s)
+			}
+			r.CommitRelease(c)
+		}
+		if ok {
+			i += batch
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdRelease[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	for n > 0 {
+		k := 0
+		for k < len(vs) {
+			s := r.Ready(len(vs) - k)
+			if len(s) == 0 {
+				break
+			}
+			for j := range s {
+				sum += *number(&s[j])
+			}
+			r.Advance(len(s))
+			k += len(s)
+		}
+		if k == 0 {
+			w.wait()
+		}
+		n -= uint64(k)
+	}
+	return sum
+}
+
+type evdReleaseAll[T any] struct {
+	r *ring.MPSC[T]
+}
+
+func newevdReleaseAll[T any](size int) kernel[T] {
+	return &evdReleaseAll[T]{r: must(ring.New[T](size - size/8))}
+}
+
+func (q *evdReleaseAll[T]) u1(n uint64) (sum uint64) {
+	r := q.r
+	var in, out T
+	var ok bool
+	var x uint64
+	for i := uint64(1); i <= n; i++ {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
+			whole(r.Slot(c, 0), i)
+			r.CommitRelease(c)
+		}
+		if ok {
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
+				r.Advance(1)
+			}
+			if ok {
+				sum += x
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdReleaseAll[T]) produce(i, end uint64, w waiter) {
+	r := q.r
+	var in T
+	var ok bool
+	for i < end {
+		c, got := r.TryReserve(1)
+		if ok = got; ok {
+			whole(r.Slot(c, 0), i)
+			r.CommitRelease(c)
+		}
+		if ok {
+			i++
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdReleaseAll[T]) consume(n uint64, w waiter) (sum uint64) {
+	r := q.r
+	var out T
+	var ok bool
+	var x uint64
+	for n > 0 {
+		p := r.TryPeek()
+		if ok = p != nil; ok {
+			x = *number(p)
+			r.Advance(1)
+		}
+		if ok {
+			sum += x
+			n--
+		} else {
+			w.wait()
+		}
+	}
+	use(&out)
+	return sum
+}
+
+func (q *evdReleaseAll[T]) echo(other kernel[T], n uint64, first bool) (sum uint64) {
+	var in, out T
+	var ok bool
+	var x uint64
+	back := other.(*evdReleaseAll[T])
+	for i := uint64(1); i <= n; i++ {
+		if first {
+			r := q.r
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
+				whole(r.Slot(c, 0), i)
+				r.CommitRelease(c)
+			}
+			if !ok {
+				return 0 // there is room: wrong, and told by the sum
+			}
+		}
+		for ok = false; !ok; {
+			r := back.r
+			p := r.TryPeek()
+			if ok = p != nil; ok {
+				x = *number(p)
+				r.Advance(1)
+			}
+		}
+		sum += x
+		if !first {
+			r := q.r
+			c, got := r.TryReserve(1)
+			if ok = got; ok {
+				whole(r.Slot(c, 0), i)
+				r.CommitRelease(c)
+			}
+			if !ok {
+				return 0
+			}
+		}
+	}
+	use(&in, &out)
+	return sum
+}
+
+func (q *evdReleaseAll[T]) ub(n, batch uint64) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i := uint64(1); i <= n; i += batch {
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					whole(&s[j], n)
+					n++
+				}
+				k += len(s)
+			}
+			r.CommitRelease(c)
+		}
+		if !ok {
+			break
+		}
+		k := 0
+		for k < len(vs) {
+			s := r.Ready(len(vs) - k)
+			if len(s) == 0 {
+				break
+			}
+			for j := range s {
+				sum += *number(&s[j])
+			}
+			r.Advance(len(s))
+			k += len(s)
+		}
+		if uint64(k) != batch {
+			break
+		}
+	}
+	use(&in)
+	return sum
+}
+
+func (q *evdReleaseAll[T]) produceN(i, end, batch uint64, w waiter) {
+	r := q.r
+	vs := make([]T, batch)
+	var in T
+	var ok bool
+	for i < end {
+		c, got := r.TryReserve(len(vs))
+		if ok = got; ok {
+			n := i
+			for k := 0; k < c.Len(); {
+				s := r.Slots(c, k)
+				for j := range s {
+					whole(&s[j], n)
+					n++
+				}
+				k += len(s)
+			}
+			r.CommitRelease(c)
+		}
+		if ok {
+			i += batch
+		} else {
+			w.wait()
+		}
+	}
+	use(&in)
+}
+
+func (q *evdReleaseAll[T]) consumeN(n, batch uint64, w waiter) (sum uint64) {
+	r := q.r
+	vs := make([]T, batch)
+	for n > 0 {
+		k := 0
+		for k < len(vs) {
+			s := r.Ready(len(vs) - k)
+			if len(s) == 0 {
+				break
+			}
+			for j := range s {
+				sum += *number(&s[j])
+			}
+			r.Advance(len(s))
+			k += len(s)
+		}
+		if k == 0 {
+			w.wait()
+		}
+		n -= uint64(k)
+	}
+	return sum
+}
+
 type evdLane[T any] struct {
 	r *ring.Lane[T]
 }

@@ -90,6 +90,52 @@ var queues = []queue{
 		PopN: popReady,
 	},
 	{
+		Type: "evdRelease", R: "*ring.MPSC[T]", New: must(copyRing),
+		Push: `c, got := r.TryReserve(1)
+			if ok = got; ok {
+				*number(r.Slot(c, 0)) = i
+				r.CommitRelease(c)
+			}`,
+		Pop: peek,
+		PushN: `c, got := r.TryReserve(len(vs))
+			if ok = got; ok {
+				n := i
+				for k := 0; k < c.Len(); {
+					s := r.Slots(c, k)
+					for j := range s {
+						*number(&s[j]) = n
+						n++
+					}
+					k += len(s)
+				}
+				r.CommitRelease(c)
+			}`,
+		PopN: popReady,
+	},
+	{
+		Type: "evdReleaseAll", R: "*ring.MPSC[T]", New: must(copyRing),
+		Push: `c, got := r.TryReserve(1)
+			if ok = got; ok {
+				whole(r.Slot(c, 0), i)
+				r.CommitRelease(c)
+			}`,
+		Pop: peek,
+		PushN: `c, got := r.TryReserve(len(vs))
+			if ok = got; ok {
+				n := i
+				for k := 0; k < c.Len(); {
+					s := r.Slots(c, k)
+					for j := range s {
+						whole(&s[j], n)
+						n++
+					}
+					k += len(s)
+				}
+				r.CommitRelease(c)
+			}`,
+		PopN: popReady,
+	},
+	{
 		Type: "evdLane", R: "*ring.Lane[T]", New: must("ring.NewLane[T](size - size/8)"),
 		Push: `c, got := r.TryReserve(1)
 			if ok = got; ok {
