@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"gonum.org/v1/gonum/stat"
-
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/internal/atom"
@@ -68,7 +66,7 @@ func waking(c id, make func() (alarm, error)) *cell {
 			return turn{}, fmt.Errorf("%v: %w", c, err)
 		}
 		slices.Sort(took)
-		return turn{stat.Quantile(0.5, stat.LinInterp, took, nil), disturbed}, nil
+		return turn{quantile(took, 0.5), disturbed}, nil
 	}}
 }
 

@@ -225,6 +225,9 @@ func (rs results) judge(g goal) verdict {
 		if r.Far {
 			notes = append(notes, r.Impl+" far apart")
 		}
+		if 0 < r.Samples && r.Samples < few {
+			notes = append(notes, fmt.Sprintf("%s by %d samples", r.Impl, r.Samples))
+		}
 	}
 	v.Why = strings.Join(notes, ", ")
 	return v

@@ -75,13 +75,18 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"what disturbed is told", faster("g", ours, his, 2),
-			[]result{{id: ours, quantiles: quantiles{Median: 5, P10: 4}, Samples: 1, Noisy: true}, {id: his, quantiles: quantiles{Median: 10, P10: 8}, Samples: 1, Far: true}},
+			[]result{{id: ours, quantiles: quantiles{Median: 5, P10: 4}, Samples: few, Noisy: true}, {id: his, quantiles: quantiles{Median: 10, P10: 8}, Samples: few, Far: true}},
 			"goal g ours=5.00 rival=xsync-mpmc:10.00 ratio=2.00 need=>=2.00 ok (evd-try disturbed, xsync-mpmc far apart)",
+		},
+		{
+			"how few samples is told", faster("g", ours, his, 2),
+			[]result{{id: ours, quantiles: quantiles{Median: 5, P10: 4}, Samples: 2}, measured(his, 10, 8)},
+			"goal g ours=5.00 rival=xsync-mpmc:10.00 ratio=2.00 need=>=2.00 ok (evd-try by 2 samples)",
 		},
 		{
 			"the way of a line, as it was then",
 			goal{name: "g", ours: ours, rival: id{Shape: "ANCHOR", Impl: "line"}, need: 2, limit: true},
-			[]result{{id: ours, quantiles: quantiles{Median: 90}, Samples: 1, Anchor: quantiles{Median: 50}}},
+			[]result{{id: ours, quantiles: quantiles{Median: 90}, Samples: few, Anchor: quantiles{Median: 50}}},
 			"goal g ours=90.00 rival=line:50.00 ratio=1.80 need=<=2.00 ok",
 		},
 		{
@@ -102,8 +107,8 @@ func TestJudge(t *testing.T) {
 		{
 			"another distance", faster("g", ours, his, 2),
 			[]result{
-				{id: ours, quantiles: quantiles{Median: 5}, Samples: 1, Anchor: quantiles{Median: 50}},
-				{id: his, quantiles: quantiles{Median: 20}, Samples: 1, Anchor: quantiles{Median: 250}, Far: true},
+				{id: ours, quantiles: quantiles{Median: 5}, Samples: few, Anchor: quantiles{Median: 50}},
+				{id: his, quantiles: quantiles{Median: 20}, Samples: few, Anchor: quantiles{Median: 250}, Far: true},
 			},
 			"goal g ours=5.00 rival=xsync-mpmc:20.00 ratio=4.00 need=>=2.00 void (xsync-mpmc far apart)",
 		},

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"slices"
-
-	"gonum.org/v1/gonum/stat"
-)
+import "slices"
 
 // result is what came out for a cell.
 type result struct {
@@ -30,9 +26,23 @@ func quantilesOf(ns []float64) quantiles {
 		return quantiles{}
 	}
 	sorted := slices.Sorted(slices.Values(ns))
-	at := func(p float64) float64 { return stat.Quantile(p, stat.LinInterp, sorted, nil) }
-	return quantiles{Median: at(0.5), P10: at(0.1), P90: at(0.9)}
+	return quantiles{Median: quantile(sorted, 0.5), P10: quantile(sorted, 0.1), P90: quantile(sorted, 0.9)}
 }
+
+// quantile interpolates between the two samples that p lies between, so that of a few
+// the median is the middle one, or the mean of the middle two: where a queue is now fast,
+// now slow, another definition makes it fast. sorted is not empty.
+func quantile(sorted []float64, p float64) float64 {
+	at := p * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 == len(sorted) {
+		return sorted[i]
+	}
+	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+}
+
+// few samples are too few for a figure to be believed.
+const few = 6
 
 // sampled is a turn, and how long a cache line took to the other core just before, if
 // it was of two cores.
