@@ -60,7 +60,7 @@ func (r *MPSC[T]) published() bool {
 	if r.head < r.runEnd {
 		return true // its payload was acquired with the run it belongs to
 	}
-	// [C1] acquire: makes the whole run's payload visible; pairs with [P4].
+	// [C1] acquire: makes the whole run's payload visible; pairs with [P4] and [P7].
 	if e := r.seq[r.head&r.mask].Load(); e > r.head {
 		r.runEnd = e
 		return true

@@ -4,8 +4,9 @@
 //
 // [MPSC] is the type to start with. Producers reserve a run of slots, write
 // them and commit; a run of any length costs one compare-and-swap and one
-// exchange, or, for a consumer who polls, a plain store ([MPSC.CommitRelease]). The consumer either copies events out ([MPSC.Pop], [MPSC.PopN])
-// or reads them where they are ([MPSC.Ready], [MPSC.Advance]).
+// exchange, or, for a consumer who polls, on amd64 a plain store instead of that
+// ([MPSC.CommitRelease]). The consumer either copies events out ([MPSC.Pop],
+// [MPSC.PopN]) or reads them where they are ([MPSC.Ready], [MPSC.Advance]).
 //
 // [Chain] is the same with a Resize, at any time and beside everybody. [Lane] is for
 // one producer.

@@ -74,8 +74,9 @@ const (
 //	                     because a run is never longer than the ring)
 //
 // Concurrency: a method whose comment ends with "Consumer." from one goroutine
-// at a time, with a happens-before edge from one to the next. Slot and Commit
-// from the goroutine that holds the claim. All others from any goroutine.
+// at a time, with a happens-before edge from one to the next. Slot, Slots, Commit
+// and CommitRelease from the goroutine that holds the claim. All others from any
+// goroutine.
 // Progress: a producer is lock-free in getting its slots, and no call waits. A
 // producer that stops between Reserve and Commit holds back the events behind
 // it: they stay InFlight, and when the ring has filled up behind it the other
@@ -89,7 +90,7 @@ type MPSC[T any] struct {
 	slots []T // payload
 	// seq has the run ends, apart from the payload so that a slice of T can be
 	// handed out.
-	// Writers: the producer that owns the position (Commit). Reader: consumer.
+	// Writers: the producer that owns the position, when it commits. Reader: consumer.
 	seq      []atom.Uint64
 	mask     uint64
 	size     uint64 // number of slots, a power of two

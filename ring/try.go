@@ -86,7 +86,8 @@ func (r *MPSC[T]) TryPeek() *T {
 // In returns the ring that producers begin at, for its Try methods, which the compiler
 // puts into the caller then: c.In().TryPush(v). It may be sealed at any time, and they
 // answer false from then on. The chain's own methods know how to go on; those of the
-// ring that are no Try must not be called, but for Slot and Commit of a claim.
+// ring that are no Try must not be called, but for Slot, Slots, Commit and CommitRelease
+// of a claim.
 func (c *Chain[T]) In() *MPSC[T] { return c.in.Load() } // [Z1]
 
 // Out returns the ring that is being emptied, for its Try methods, as In, and Advance
