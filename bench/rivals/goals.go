@@ -60,7 +60,7 @@ func lacking(name string, ours id, rival string, need float64, why string) goal 
 }
 
 const (
-	noModule  = "bench/rivals does not require it: the module proxy it was written with could not fetch it"
+	noModule  = "bench/rivals does not require its module"
 	noPackage = "Debian has no package of it"
 )
 

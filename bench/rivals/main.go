@@ -2,9 +2,9 @@
 // and the limits of the hardware, all in one run, and says which goals are met. `make
 // rivals` builds and runs it.
 //
-// Two queues in Go are not among the rivals, since the module proxy that this was written
-// with could not fetch them: lfq (code.hybscloud.com/lfq) and go-disruptor
-// (github.com/smarty/go-disruptor). Debian has no package of rigtorp's queues.
+// Two queues in Go are not among the rivals, since this module does not require theirs:
+// lfq (code.hybscloud.com/lfq) and go-disruptor (github.com/smarty/go-disruptor). Debian
+// has no package of rigtorp's queues.
 package main
 
 import (
