@@ -7,6 +7,13 @@ bench=$1 dir=$2 time=${3:-10s}
 go=${GO:-go}
 mkdir -p "$dir"
 
+# A profile has the path of the program in it: that of a copy tells nothing of where the
+# sources lie.
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cp "$bench" "$tmp/evdbench"
+bench=$tmp/evdbench
+
 # take NAME KINDS ARGUMENT...: one run of evdbench for each kind.
 take() {
 	local name=$1 kinds=$2 kind
@@ -30,10 +37,8 @@ take bw-queued-posters "cpu mutex block" bw --mode spin --dispatch queued --post
 
 # post NAME BENCHMARK: a benchmark of the engine's, whose rivals are in it too: it runs
 # them in turn. -focus finds ours.
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 post() {
-	$go test -run '^$' -bench "$2" -benchtime 30000x -o "$tmp/test" -cpuprofile "$dir/$1.cpu.pb.gz" ./engine >"$tmp/out"
+	$go test -trimpath -run '^$' -bench "$2" -benchtime 30000x -o "$tmp/test" -cpuprofile "$dir/$1.cpu.pb.gz" ./engine >"$tmp/out"
 	grep -q '^Benchmark' "$tmp/out" || {
 		echo "profiles.sh: no benchmark $2" >&2
 		exit 1
