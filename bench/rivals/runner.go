@@ -25,7 +25,7 @@ type effort struct {
 }
 
 var (
-	thorough = effort{rounds: 25, tries: 4, turn: 1500 * time.Microsecond, most: 8 * time.Minute}
+	thorough = effort{rounds: 25, tries: 8, turn: 1500 * time.Microsecond, most: 8 * time.Minute}
 	quick    = effort{rounds: 1, tries: 1, turn: 200 * time.Microsecond}
 )
 

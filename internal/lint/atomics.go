@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // atomicHomes may import sync/atomic, each for a reason. Everything else up to
@@ -90,6 +91,24 @@ func unsafePlaces(t *Tree) []Problem {
 				out = append(out, f.problem(sel.Pos(), "unsafe.%s outside a *_unsafe.go file", sel.Sel.Name))
 			}
 		}
+	}
+	return out
+}
+
+// fencedCommits keeps CommitRelease out of engine and hwcq: who publishes there looks at
+// another word next, which a processor may load before the store is seen.
+func fencedCommits(t *Tree) []Problem {
+	var out []Problem
+	for _, f := range t.Go(false) {
+		if d := f.Dir(); d != "engine" && d != "hwcq" && !strings.HasPrefix(d, "hwcq/") {
+			continue
+		}
+		ast.Inspect(f.AST, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "CommitRelease" {
+				out = append(out, f.problem(sel.Pos(), "CommitRelease: use Commit, a load follows"))
+			}
+			return true
+		})
 	}
 	return out
 }

@@ -16,6 +16,7 @@ func Rules() []Rule {
 		{"atomics stay in their places", atomicPlaces},
 		{"only typed atomics", typedAtomics},
 		{"unsafe stays in its places", unsafePlaces},
+		{"the engine publishes with a fence", fencedCommits},
 		{"files are short", fileLength},
 		{"exported names are documented", exportedComments},
 		{"the library is silent", librarySilence},

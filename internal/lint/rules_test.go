@@ -81,6 +81,8 @@ func TestEveryRuleBites(t *testing.T) {
 		{"unsafe stays in its places", []string{"ring/a.go", "package ring\nimport (\n\t\"unsafe\"\n\t\"" + m + "/internal/atom\"\n)\nfunc f(p *int) { atom.PlainRead(unsafe.Pointer(p)) }"}, ""},
 		{"unsafe stays in its places", []string{"ring/a.go", "package ring\nimport (\n\t\"unsafe\"\n\t\"" + m + "/internal/atom\"\n)\nfunc f(p *int) { atom.PlainRead(unsafe.Pointer(unsafe.StringData(\"\"))) }"}, "ring/a.go:6"},
 		{"unsafe stays in its places", []string{"ring/a.go", "package ring\nimport \"unsafe\"\nfunc f(p *int) unsafe.Pointer { return nil }"}, "ring/a.go:3"},
+		{"the engine publishes with a fence", []string{"engine/a.go", "package engine\nfunc f(r ring) { r.CommitRelease(1) }"}, "engine/a.go:2"},
+		{"the engine publishes with a fence", []string{"ring/a.go", "package ring\nfunc f(r ring) { r.CommitRelease(1) }", "hwcq/rxe/a.go", "package rxe\nfunc f(r ring) { r.Commit(1) }"}, ""},
 		{"unsafe stays in its places", []string{"hwcq/rxe/m_unsafe.go", "package rxe\nimport \"unsafe\"\nvar _ = unsafe.Sizeof(0)", "ring/a_test.go", "package ring\nimport _ \"unsafe\""}, ""},
 
 		{"files are short", []string{"cmd/x/a.go", long}, "cmd/x/a.go:0"},
