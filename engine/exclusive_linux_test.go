@@ -1,3 +1,7 @@
+// Explored, a poller lets others run at every poll.
+
+//go:build !explore
+
 package engine
 
 import (
