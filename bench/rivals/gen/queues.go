@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 const (
 	copyRing = `ring.New[T](size - size/8)` // the slots of the others; the slack is what makes it fast
 	popReady = `for k < len(vs) {
@@ -43,121 +45,11 @@ var queues = []queue{
 		Push: "*number(&in) = i; ok = r.TryPush(&in)",
 		Pop:  "ok = r.TryPop(&out); x = *number(&out)",
 	},
-	{
-		Type: "evdInPlace", R: "*ring.MPSC[T]", New: must(copyRing),
-		Push: `c, got := r.TryReserve(1)
-			if ok = got; ok {
-				*number(r.Slot(c, 0)) = i
-				r.Commit(c)
-			}`,
-		Pop: peek,
-		PushN: `c, got := r.TryReserve(len(vs))
-			if ok = got; ok {
-				n := i
-				for k := 0; k < c.Len(); {
-					s := r.Slots(c, k)
-					for j := range s {
-						*number(&s[j]) = n
-						n++
-					}
-					k += len(s)
-				}
-				r.Commit(c)
-			}`,
-		PopN: popReady,
-	},
-	{
-		Type: "evdInPlaceAll", R: "*ring.MPSC[T]", New: must(copyRing),
-		Push: `c, got := r.TryReserve(1)
-			if ok = got; ok {
-				whole(r.Slot(c, 0), i)
-				r.Commit(c)
-			}`,
-		Pop: peek,
-		PushN: `c, got := r.TryReserve(len(vs))
-			if ok = got; ok {
-				n := i
-				for k := 0; k < c.Len(); {
-					s := r.Slots(c, k)
-					for j := range s {
-						whole(&s[j], n)
-						n++
-					}
-					k += len(s)
-				}
-				r.Commit(c)
-			}`,
-		PopN: popReady,
-	},
-	{
-		Type: "evdRelease", R: "*ring.MPSC[T]", New: must(copyRing),
-		Push: `c, got := r.TryReserve(1)
-			if ok = got; ok {
-				*number(r.Slot(c, 0)) = i
-				r.CommitRelease(c)
-			}`,
-		Pop: peek,
-		PushN: `c, got := r.TryReserve(len(vs))
-			if ok = got; ok {
-				n := i
-				for k := 0; k < c.Len(); {
-					s := r.Slots(c, k)
-					for j := range s {
-						*number(&s[j]) = n
-						n++
-					}
-					k += len(s)
-				}
-				r.CommitRelease(c)
-			}`,
-		PopN: popReady,
-	},
-	{
-		Type: "evdReleaseAll", R: "*ring.MPSC[T]", New: must(copyRing),
-		Push: `c, got := r.TryReserve(1)
-			if ok = got; ok {
-				whole(r.Slot(c, 0), i)
-				r.CommitRelease(c)
-			}`,
-		Pop: peek,
-		PushN: `c, got := r.TryReserve(len(vs))
-			if ok = got; ok {
-				n := i
-				for k := 0; k < c.Len(); {
-					s := r.Slots(c, k)
-					for j := range s {
-						whole(&s[j], n)
-						n++
-					}
-					k += len(s)
-				}
-				r.CommitRelease(c)
-			}`,
-		PopN: popReady,
-	},
-	{
-		Type: "evdLane", R: "*ring.Lane[T]", New: must("ring.NewLane[T](size - size/8)"),
-		Push: `c, got := r.TryReserve(1)
-			if ok = got; ok {
-				*number(r.Slot(c, 0)) = i
-				r.CommitRelease(c)
-			}`,
-		Pop: "ok = r.TryPop(&out); x = *number(&out)",
-		PushN: `c, got := r.TryReserve(len(vs))
-			if ok = got; ok {
-				n := i
-				for k := 0; k < c.Len(); {
-					s := r.Slots(c, k)
-					for j := range s {
-						*number(&s[j]) = n
-						n++
-					}
-					k += len(s)
-				}
-				r.CommitRelease(c)
-			}`,
-		PopN: popReady,
-	},
+	inPlace("evdInPlace", number, "Commit"),
+	inPlace("evdInPlaceAll", whole, "Commit"),
+	inPlace("evdRelease", number, "CommitRelease"),
+	inPlace("evdReleaseAll", whole, "CommitRelease"),
+	lane(inPlace("evdLane", number, "CommitRelease")),
 	{
 		Type: "evdLaneFence", R: "*ring.Lane[T]", New: must("ring.NewLane[T](size - size/8)"),
 		Push:  "*number(&in) = i; ok = r.TryPush(&in)",
@@ -220,6 +112,46 @@ var queues = []queue{
 			sum += *number(&vs[j])
 		}`,
 	},
+}
+
+// What a producer writes of the event at a place that is a pointer, and with what number.
+const (
+	number = "*number(%s) = %s"
+	whole  = "whole(%s, %s)"
+)
+
+// inPlace is our ring, whose events are written and read where they lie.
+func inPlace(typ, write, commit string) queue {
+	return queue{
+		Type: typ, R: "*ring.MPSC[T]", New: must(copyRing),
+		Push: `c, got := r.TryReserve(1)
+			if ok = got; ok {
+				` + fmt.Sprintf(write, "r.Slot(c, 0)", "i") + `
+				r.` + commit + `(c)
+			}`,
+		Pop: peek,
+		PushN: `c, got := r.TryReserve(len(vs))
+			if ok = got; ok {
+				n := i
+				for k := 0; k < c.Len(); {
+					s := r.Slots(c, k)
+					for j := range s {
+						` + fmt.Sprintf(write, "&s[j]", "n") + `
+						n++
+					}
+					k += len(s)
+				}
+				r.` + commit + `(c)
+			}`,
+		PopN: popReady,
+	}
+}
+
+// lane is q with a lane for the ring, whose single events are copied out.
+func lane(q queue) queue {
+	q.R, q.New = "*ring.Lane[T]", must("ring.NewLane[T](size - size/8)")
+	q.Pop = "ok = r.TryPop(&out); x = *number(&out)"
+	return q
 }
 
 // must is for constructors that refuse sizes: those here are right.
