@@ -35,8 +35,10 @@ type EVD struct {
 	last      atom.Pointer[Panic]      // Writers: who contains a panic
 	_         [32]byte
 
-	// Read-mostly: all that a post by way of the ring needs before its event is
-	// published. It does not wait for the word's line then, which a waiter writes.
+	// Read-mostly, on one line: all that a post by way of the ring needs before its event
+	// is published. It does not wait for the word's line then, which a waiter writes. (An
+	// EVD of more than 512 bytes would not begin at a line: the allocator puts a header
+	// before it.)
 	src        atom.Pointer[sources] // Writers: newEVD, setPorts. Readers: everybody
 	ring       ring.Chain[Event]
 	own        *own  // owner: the slot holder that is an inline post, who makes it
@@ -61,15 +63,15 @@ type EVD struct {
 	budget int32 // of a turn: Budget times Weight
 
 	machine
-	side   atom.Pointer[side] // Writers: needSide, once. Readers: everybody
-	target atom.Int32         // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
-	tok    atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
+	side atom.Pointer[side] // Writers: needSide, once. Readers: everybody
+	tok  atom.Token         // Writer: the first waiter, before its first [W2]; then what wakes waiters
 
 	// Cold again, and then the rare counters: between the word and what the holder of
 	// TAKE writes there are pad.Size bytes at least.
 	places    places       // what is reserved and joined
 	dog       evdDog       // owner: the watchdog
 	slot, fed int32        // owner: Engine.mu; places in Engine.evds and Engine.fed, -1: not there
+	target    atom.Int32   // Writer: the waiter, before [W2]. Readers: triggers. What he waits for
 	beats     atom.Counter // Writer: who lingers, now and then: it is alive
 	stats     stats
 
