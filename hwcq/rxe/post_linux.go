@@ -12,6 +12,8 @@ import (
 var (
 	errNilSend = param.Invalid("rxe: PostSend", "wr", "nil", "a request")
 	errNilRecv = param.Invalid("rxe: PostRecv", "wr", "nil", "a request")
+
+	errRecvReset = fmt.Errorf("rxe: post receive: %w: the QP is in %s", hwcq.ErrBusy, StateReset)
 )
 
 // PostSend posts one send request and rings the doorbell. When the queue is
@@ -68,6 +70,9 @@ func (q *QP) PostRecvs(wrs []RecvWR) (int, error) {
 	defer q.recv.mu.Unlock()
 	if q.recv.closed {
 		return 0, errRecvClosed
+	}
+	if q.State() == StateReset {
+		return 0, errRecvReset
 	}
 	return q.recv.postRecvs(wrs)
 }

@@ -87,7 +87,7 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 	return m, r, nil
 }
 
-// rawQP is an RC queue pair of the kernel with its mapped queues and its
+// rawQP is a queue pair of the kernel with its mapped queues and its
 // prebuilt doorbell, without any bookkeeping.
 type rawQP struct {
 	handle uint32
@@ -125,8 +125,8 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 		err = q.setUp(d, made)
 	}
 	if err == nil {
-		init := qpModify{mask: qpState | qpPKeyIndex | qpPort | qpAccessFlags, state: StateInit, access: c.Remote}
-		err = q.modify(d, op, init)
+		q.send.transport = c.Type
+		err = q.init(d, op, c)
 	}
 	if err != nil {
 		return errors.Join(err, q.drop(d, op))
@@ -148,6 +148,17 @@ func (q *rawQP) setUp(d *Device, made qpCreated) (err error) {
 	answer := []uint64{q.cmd.Addr() + doorbellOut}
 	hotCommand(q.cmd.Bytes(), cmdPostSend, words(answer, q.handle, 0, 0, sendWRSize), 1)
 	return nil
+}
+
+// init brings the QP from RESET to INIT.
+func (q *rawQP) init(d *Device, op string, c QPConfig) error {
+	m := qpModify{mask: qpState | qpPKeyIndex | qpPort, state: StateInit, access: c.Remote, qkey: c.QKey}
+	if c.Type == UD {
+		m.mask |= qpQKey
+	} else {
+		m.mask |= qpAccessFlags
+	}
+	return q.modify(d, op, m)
 }
 
 // doorbell tells the kernel of new send requests.
