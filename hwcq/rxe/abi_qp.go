@@ -28,13 +28,17 @@ const (
 var qpTypes = [transports]uint32{RC: 2, UC: 3, UD: 4}
 
 func encCreateQP(user uint64, pd, scq, rcq uint32, c QPConfig) []byte {
-	var sigAll uint32
+	kind, srq := qpTypes[c.Type]<<8, uint32(0)
 	if c.SignalAll {
-		sigAll = 1
+		kind |= 1 // sq_sig_all
 	}
-	return words([]uint64{0, user}, pd, scq, rcq, 0,
+	if c.SRQ != nil {
+		kind |= 1 << 16 // is_srq
+		srq = c.SRQ.handle
+	}
+	return words([]uint64{0, user}, pd, scq, rcq, srq,
 		uint32(c.SendDepth), uint32(c.RecvDepth), uint32(c.MaxSGE), uint32(c.MaxSGE),
-		uint32(c.Inline), sigAll|qpTypes[c.Type]<<8)
+		uint32(c.Inline), kind)
 }
 
 // pathAttr is the way to a peer: struct ib_uverbs_qp_dest and
@@ -120,6 +124,13 @@ func decQueryQP(b []byte) (QPAttr, error) {
 		PathMTU: mtuBytes(b[110]), MaxRDAtomic: int(b[113]), MaxDestRDAtomic: int(b[114]), MinRNRTimer: int(b[115]),
 		AckTimeout: ackTime(b[117]), Retries: int(b[118]), RNRRetries: int(b[119]), SignalAll: b[122] != 0,
 	}, nil
+}
+
+func decQuerySRQ(b []byte) (SRQAttr, error) {
+	if len(b) < 16 {
+		return SRQAttr{}, short("query SRQ", b, 16)
+	}
+	return SRQAttr{Depth: int(le.Uint32(b)), MaxSGE: int(le.Uint32(b[4:])), Limit: int(le.Uint32(b[8:]))}, nil
 }
 
 // qpCreated is the answer to CREATE_QP.

@@ -55,6 +55,10 @@ func TestEncode(t *testing.T) {
 	require.Equal(t, []byte{0, 3, 0, 0}, encCreateQP(0, 0, 0, 0, QPConfig{Type: UC})[52:])
 	require.Equal(t, []byte{0, 4, 0, 0}, encCreateQP(0, 0, 0, 0, QPConfig{Type: UD})[52:])
 
+	b = encCreateQP(0, 0, 0, 0, QPConfig{Type: UD, SRQ: &SRQ{handle: 0x88}, SignalAll: true})
+	require.EqualValues(t, 0x88, le.Uint32(b[28:]), "srq_handle")
+	require.Equal(t, []byte{1, 4, 1, 0}, b[52:], "sq_sig_all, qp_type, is_srq")
+
 	b = encCreateAH(0x66, pathAttr{remote: GID{15: 9}, sgid: 3, hop: 4, tclass: 5, sl: 6, flow: 0x77})
 	require.EqualValues(t, 0x66, le.Uint32(b[16:]), "pd_handle")
 	require.EqualValues(t, 9, b[24+15], "dgid")
@@ -103,6 +107,10 @@ func TestDecode(t *testing.T) {
 	cq, err := decCreateCQ(b[:8], b[8:24])
 	require.NoError(t, err)
 	require.Equal(t, cqCreated{handle: uint32(word(0)), depth: uint32(word(4)), ring: mmInfo{le.Uint64(b[8:]), uint32(word(16))}}, cq)
+
+	srq, err := decQuerySRQ(b[:16])
+	require.NoError(t, err)
+	require.Equal(t, SRQAttr{Depth: word(0), MaxSGE: word(4), Limit: word(8)}, srq)
 
 	made, err := decCreateQP(b[:32], b[32:64])
 	require.NoError(t, err)
@@ -180,6 +188,7 @@ func FuzzDecode(f *testing.F) {
 		if a, err := decQueryQP(core); err == nil {
 			_ = a.State.String()
 		}
+		_, _ = decQuerySRQ(core)
 		_, _ = decCreateCQ(core, driver)
 		_, _ = decCreateQP(core, driver)
 		if a, err := decAsync(core); err == nil {

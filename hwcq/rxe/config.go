@@ -122,6 +122,10 @@ type QPConfig struct {
 	SendCQ *CQ       // required
 	RecvCQ *CQ       // nil: SendCQ
 
+	// SRQ, if set, is where the QP takes its receives from: RecvDepth must be
+	// 0, and PostRecv is the SRQ's.
+	SRQ *SRQ
+
 	SendDepth int // outstanding sends, 1..16384; 0: 128. Rounded up by rxe.
 	RecvDepth int // posted receives, 1..16384; 0: 128. Rounded up by rxe.
 	MaxSGE    int // pieces per request, 1..32; 0: 1
@@ -154,7 +158,7 @@ func (c *QPConfig) setDefaults() {
 	if c.SendDepth == 0 {
 		c.SendDepth = 128
 	}
-	if c.RecvDepth == 0 {
+	if c.RecvDepth == 0 && c.SRQ == nil {
 		c.RecvDepth = 128
 	}
 	if c.MaxSGE == 0 {
@@ -179,7 +183,9 @@ func (c QPConfig) Validate() error {
 	if c.SendDepth < 1 || c.SendDepth > 16384 {
 		bad("SendDepth", c.SendDepth, "1..16384, or 0 for 128")
 	}
-	if c.RecvDepth < 1 || c.RecvDepth > 16384 {
+	if c.SRQ != nil && c.RecvDepth != 0 {
+		bad("RecvDepth", c.RecvDepth, "0 with an SRQ, which has the receives")
+	} else if c.SRQ == nil && (c.RecvDepth < 1 || c.RecvDepth > 16384) {
 		bad("RecvDepth", c.RecvDepth, "1..16384, or 0 for 128")
 	}
 	if c.MaxSGE < 1 || c.MaxSGE > 32 {
@@ -199,6 +205,42 @@ func (c QPConfig) Validate() error {
 	}
 	if c.QKey != 0 && c.Type != UD {
 		bad("QKey", c.QKey, "0 on "+c.Type.String())
+	}
+	return errors.Join(errs...)
+}
+
+// SRQConfig is for [PD.OpenSRQ].
+type SRQConfig struct {
+	Depth  int // posted receives, 1..DeviceAttr.MaxSRQWR; 0: 128. Rounded up by rxe.
+	MaxSGE int // pieces per request, 1..DeviceAttr.MaxSRQSGE (27); 0: 1
+	Limit  int // armed limit, 0..Depth: see SRQ.SetLimit
+}
+
+func (c *SRQConfig) setDefaults() {
+	if c.Depth == 0 {
+		c.Depth = 128
+	}
+	if c.MaxSGE == 0 {
+		c.MaxSGE = 1
+	}
+}
+
+// Validate reports what OpenSRQ would refuse in c on any device.
+func (c SRQConfig) Validate() error {
+	const op = "rxe: OpenSRQ"
+	c.setDefaults()
+	var errs []error
+	bad := func(name string, v any, allowed string) {
+		errs = append(errs, param.Invalid(op, name, v, allowed))
+	}
+	if c.Depth < 1 {
+		bad("Depth", c.Depth, "1 or more and at most the device's limit, or 0 for 128")
+	}
+	if c.MaxSGE < 1 {
+		bad("MaxSGE", c.MaxSGE, "1 or more and at most the device's limit, or 0 for 1")
+	}
+	if c.Limit < 0 || c.Limit > c.Depth {
+		bad("Limit", c.Limit, fmt.Sprintf("0..%d, the Depth", c.Depth))
 	}
 	return errors.Join(errs...)
 }

@@ -45,6 +45,9 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 			return nil, param.Invalid("rxe: OpenQP", name, "a CQ of another device", "a CQ of the PD's device")
 		}
 	}
+	if c.SRQ != nil && c.SRQ.pd.dev != p.dev {
+		return nil, param.Invalid("rxe: OpenQP", "SRQ", "an SRQ of another device", "an SRQ of the PD's device")
+	}
 	q := &QP{dev: p.dev, pd: p, cfg: c, id: nextID.Add(1), psn: RandomPSN()}
 	undo, err := q.acquire(op)
 	if err != nil {
@@ -64,6 +67,15 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 	return q, nil
 }
 
+// uses is what must outlive the QP.
+func (q *QP) uses() []*usage {
+	u := []*usage{&q.pd.use, &q.cfg.SendCQ.use, &q.cfg.RecvCQ.use}
+	if q.cfg.SRQ != nil {
+		u = append(u, &q.cfg.SRQ.use)
+	}
+	return u
+}
+
 // acquire marks what the QP uses, all or nothing.
 func (q *QP) acquire(op string) (undo func(), err error) {
 	var got []*usage
@@ -72,7 +84,7 @@ func (q *QP) acquire(op string) (undo func(), err error) {
 			u.release()
 		}
 	}
-	for _, u := range []*usage{&q.pd.use, &q.cfg.SendCQ.use, &q.cfg.RecvCQ.use} {
+	for _, u := range q.uses() {
 		if err := u.acquire(op); err != nil {
 			undo()
 			return nil, err
@@ -89,7 +101,8 @@ func (q *QP) Num() uint32 { return q.qpn }
 // for.
 func (q *QP) SendDepth() int { return int(q.send.ring.mask) }
 
-// RecvDepth is how many receives can be posted: at least what was asked for.
+// RecvDepth is how many receives can be posted: at least what was asked for; 0
+// with an SRQ.
 func (q *QP) RecvDepth() int { return int(q.recv.ring.mask) }
 
 // MaxInline is how many bytes fit into a send request: at least what was
@@ -129,8 +142,8 @@ func (q *QP) Close() error {
 	q.isClosed = true
 	err := q.drop(q.dev, "close QP")
 	q.dev.remove(q.id)
-	q.pd.use.release()
-	q.cfg.SendCQ.use.release()
-	q.cfg.RecvCQ.use.release()
+	for _, u := range q.uses() {
+		u.release()
+	}
 	return err
 }

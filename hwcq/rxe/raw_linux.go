@@ -87,6 +87,26 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 	return m, r, nil
 }
 
+// modifySRQ changes an SRQ. The kernel writes where the new queue can be
+// mapped to an address that the command carries as driver input.
+func (d *Device) modifySRQ(op string, handle, mask, depth, limit uint32) (mmInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return mmInfo{}, fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
+	}
+	mi := d.ctl.Bytes()[ioDrvOff:][:mmInfoSize]
+	clear(mi)
+	d.ctl.begin(methodInvoke)
+	d.ctl.attr(attrWriteCmd, 8, cmdModifySRQ)
+	d.ctl.in(attrCoreIn, words(nil, handle, mask, depth, limit))
+	d.ctl.attr(attrDriverIn, 8, d.ctl.Addr()+ioDrvOff)
+	if err := d.ctl.run(d.fd); err != nil {
+		return mmInfo{}, opError(op, err)
+	}
+	return getMMInfo(mi), nil
+}
+
 // rawQP is a queue pair of the kernel with its mapped queues and its
 // prebuilt doorbell, without any bookkeeping.
 type rawQP struct {
@@ -122,7 +142,7 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 	made, err := decCreateQP(core[:], driver[:])
 	if err == nil {
 		q.handle, q.qpn, q.inline = made.handle, made.qpn, int(made.inline)
-		err = q.setUp(d, made)
+		err = q.setUp(d, made, c.SRQ == nil)
 	}
 	if err == nil {
 		q.send.transport = c.Type
@@ -134,10 +154,12 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 	return nil
 }
 
-func (q *rawQP) setUp(d *Device, made qpCreated) (err error) {
-	recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
-	if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {
-		return fmt.Errorf("rxe: receive queue: %w", err)
+func (q *rawQP) setUp(d *Device, made qpCreated, hasRecv bool) (err error) {
+	if hasRecv {
+		recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
+		if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {
+			return fmt.Errorf("rxe: receive queue: %w", err)
+		}
 	}
 	sendSize := sendWQESize + max(sgeSize*uintptr(made.sendSGE), uintptr(made.inline))
 	if q.maps[1], q.send.ring, err = d.mapRing(made.sq, sendSize); err != nil {

@@ -23,6 +23,9 @@ type PD struct{}
 // QP is a queue pair. It exists on Linux only.
 type QP struct{}
 
+// SRQ is a shared receive queue. It exists on Linux only.
+type SRQ struct{}
+
 // MW is a memory window. It exists on Linux only.
 type MW struct{}
 
@@ -66,6 +69,14 @@ func (p *PD) Reg(b *Buffer, access Access) (*MR, error)         { return nil, er
 func (p *PD) Close() error                                      { return nil }
 func (p *PD) OpenMW() (*MW, error)                              { return nil, errPlatform }
 func (p *PD) OpenAH(c AHConfig) (*AH, error)                    { return nil, errPlatform }
+func (p *PD) OpenSRQ(c SRQConfig) (*SRQ, error)                 { return nil, errPlatform }
+func (s *SRQ) PostRecv(wr *RecvWR) error                        { return errPlatform }
+func (s *SRQ) PostRecvs(wrs []RecvWR) (int, error)              { return 0, errPlatform }
+func (s *SRQ) Depth() int                                       { return 0 }
+func (s *SRQ) SetLimit(n int) error                             { return errPlatform }
+func (s *SRQ) Resize(depth int) error                           { return errPlatform }
+func (s *SRQ) Query() (SRQAttr, error)                          { return SRQAttr{}, errPlatform }
+func (s *SRQ) Close() error                                     { return nil }
 func (m *MW) RKey() uint32                                      { return 0 }
 func (m *MW) Close() error                                      { return nil }
 func (a *AH) Close() error                                      { return nil }

@@ -182,6 +182,14 @@ type QPAttr struct {
 	Inline               int // bytes
 }
 
+// SRQAttr is what the kernel says about an SRQ: struct
+// ib_uverbs_query_srq_resp.
+type SRQAttr struct {
+	Depth  int // receives that can be posted
+	MaxSGE int // pieces of a receive
+	Limit  int // armed limit, 0 if there is none or it was reached
+}
+
 // AsyncType is the kind of an asynchronous event: enum ib_event_type.
 type AsyncType uint32
 
@@ -192,6 +200,8 @@ const (
 	AsyncSQDrained  AsyncType = 5 // see QP.Drain
 	AsyncPortActive AsyncType = 9
 	AsyncPortErr    AsyncType = 10
+	AsyncSRQLimit   AsyncType = 15 // see SRQ.SetLimit
+	AsyncLastWQE    AsyncType = 16 // a QP with an SRQ is in ERR and takes no more receives
 )
 
 func (t AsyncType) String() string {
@@ -206,16 +216,21 @@ func (t AsyncType) String() string {
 		return "port active"
 	case AsyncPortErr:
 		return "port error"
+	case AsyncSRQLimit:
+		return "SRQ limit reached"
+	case AsyncLastWQE:
+		return "QP last WQE reached"
 	}
 	return fmt.Sprintf("async event %d", uint32(t))
 }
 
-// AsyncEvent is an event that belongs to no work request. At most one of CQ
-// and QP is set; neither for events of a port or the device, and for those of
+// AsyncEvent is an event that belongs to no work request. At most one of CQ,
+// QP and SRQ is set; none for events of a port or the device, and for those of
 // an object that was closed meanwhile.
 type AsyncEvent struct {
 	Type AsyncType
 	CQ   *CQ
 	QP   *QP
+	SRQ  *SRQ
 	Port int // port events only
 }
