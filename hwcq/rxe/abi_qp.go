@@ -44,11 +44,14 @@ func encCreateQP(user uint64, pd, scq, rcq uint32, c QPConfig) []byte {
 // pathAttr is the way to a peer: struct ib_uverbs_qp_dest and
 // ib_uverbs_ah_attr.
 type pathAttr struct {
-	remote          GID
-	sgid            uint8 // index
-	hop, tclass, sl uint8
-	flow            uint32
+	remote       GID
+	sgid, tclass uint8
+	flow         uint32
 }
+
+// hopLimit lets packets cross routers. Linux (core/verbs.c) puts the route's
+// in its place.
+const hopLimit = 64
 
 // qpModify is what a modify changes: struct ib_uverbs_modify_qp.
 type qpModify struct {
@@ -73,9 +76,8 @@ func (m *qpModify) encode() []byte {
 	le.PutUint32(b[16:], m.path.flow)
 	le.PutUint16(b[20:], m.remote.LID)
 	b[24] = m.path.sgid
-	b[25] = m.path.hop
+	b[25] = hopLimit
 	b[26] = m.path.tclass
-	b[27] = m.path.sl
 	b[30] = 1 // is_global: RoCE always has a GRH
 	b[31] = portNum
 	le.PutUint32(b[64:], m.handle)
@@ -103,8 +105,7 @@ func encCreateAH(pd uint32, p pathAttr) []byte {
 	a := make([]byte, 32)
 	copy(a, p.remote[:])
 	le.PutUint32(a[16:], p.flow)
-	a[20], a[21], a[22] = p.sgid, p.hop, p.tclass
-	a[26] = p.sl
+	a[20], a[21], a[22] = p.sgid, hopLimit, p.tclass
 	a[29] = 1 // is_global
 	a[30] = portNum
 	return append(b, a...)
@@ -118,7 +119,7 @@ func decQueryQP(b []byte) (QPAttr, error) {
 	return QPAttr{
 		State: State(b[108]), SQDraining: b[112] != 0,
 		RemoteGID: GID(b[:16]), FlowLabel: u(16), SGIDIndex: int(b[24]),
-		HopLimit: b[25], TrafficClass: b[26], SL: b[27],
+		HopLimit: b[25], TrafficClass: b[26],
 		SendDepth: int(u(64)), RecvDepth: int(u(68)), SendSGE: int(u(72)), RecvSGE: int(u(76)), Inline: int(u(80)),
 		QKey: u(84), RQPSN: u(88), SQPSN: u(92), DestQPN: u(96), Access: Access(u(100)),
 		PathMTU: mtuBytes(b[110]), MaxRDAtomic: int(b[113]), MaxDestRDAtomic: int(b[114]), MinRNRTimer: int(b[115]),

@@ -59,12 +59,11 @@ func TestEncode(t *testing.T) {
 	require.EqualValues(t, 0x88, le.Uint32(b[28:]), "srq_handle")
 	require.Equal(t, []byte{1, 4, 1, 0}, b[52:], "sq_sig_all, qp_type, is_srq")
 
-	b = encCreateAH(0x66, pathAttr{remote: GID{15: 9}, sgid: 3, hop: 4, tclass: 5, sl: 6, flow: 0x77})
+	b = encCreateAH(0x66, pathAttr{remote: GID{15: 9}, sgid: 3, tclass: 5, flow: 0x77})
 	require.EqualValues(t, 0x66, le.Uint32(b[16:]), "pd_handle")
 	require.EqualValues(t, 9, b[24+15], "dgid")
 	require.EqualValues(t, 0x77, le.Uint32(b[24+16:]), "flow_label")
-	require.Equal(t, []byte{3, 4, 5}, b[24+20:24+23], "sgid_index, hop_limit, traffic_class")
-	require.EqualValues(t, 6, b[24+26], "sl")
+	require.Equal(t, []byte{3, hopLimit, 5}, b[24+20:24+23], "sgid_index, hop_limit, traffic_class")
 	require.Equal(t, []byte{1, 1}, b[24+29:24+31], "is_global, port_num")
 }
 
@@ -99,7 +98,7 @@ func TestDecode(t *testing.T) {
 	require.Equal(t, QPAttr{
 		State: 108, SQDraining: true, RQPSN: uint32(word(88)), SQPSN: uint32(word(92)), DestQPN: uint32(word(96)), PathMTU: 2048,
 		QKey: uint32(word(84)), Access: Access(word(100)), SignalAll: true,
-		RemoteGID: GID(b[:16]), FlowLabel: uint32(word(16)), SGIDIndex: 24, HopLimit: 25, TrafficClass: 26, SL: 27,
+		RemoteGID: GID(b[:16]), FlowLabel: uint32(word(16)), SGIDIndex: 24, HopLimit: 25, TrafficClass: 26,
 		MaxRDAtomic: 113, MaxDestRDAtomic: 114, MinRNRTimer: 115, AckTimeout: ackUnit << 14, Retries: 118, RNRRetries: 119,
 		SendDepth: word(64), RecvDepth: word(68), SendSGE: word(72), RecvSGE: word(76), Inline: word(80),
 	}, attr)
@@ -137,14 +136,14 @@ func TestEncodeModifyQP(t *testing.T) {
 	m := qpModify{
 		handle: 0x11, mask: 0x22, state: StateRTR, access: RemoteWrite,
 		remote:   Dest{LID: 0x33, QPN: 0x44, PSN: 0x55},
-		path:     pathAttr{remote: GID{15: 9}, sgid: 1, hop: 2, tclass: 3, sl: 4, flow: 0x88},
+		path:     pathAttr{remote: GID{15: 9}, sgid: 1, tclass: 3, flow: 0x88},
 		localPSN: 0x66, qkey: 0x99, mtu: 3, timeout: 14, retry: 7, rnr: 6, minRNR: 12, initRD: 4, destRD: 8,
 	}
 	b := m.encode()
 	require.EqualValues(t, 9, b[15], "dgid")
 	require.EqualValues(t, 0x33, le.Uint16(b[20:]), "dlid")
 	require.EqualValues(t, 0x88, le.Uint32(b[16:]), "flow_label")
-	require.Equal(t, []byte{1, 2, 3, 4}, b[24:28], "sgid_index, hop_limit, traffic_class, sl")
+	require.Equal(t, []byte{1, hopLimit, 3}, b[24:27], "sgid_index, hop_limit, traffic_class")
 	require.EqualValues(t, 0x99, le.Uint32(b[72:]), "qkey")
 	require.EqualValues(t, 1, b[30], "is_global")
 	require.EqualValues(t, 1, b[31], "port_num")

@@ -34,12 +34,7 @@ func (p *PD) OpenAH(c AHConfig) (*AH, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := pathAttr{
-		remote: c.Remote, sgid: uint8(sgid.Index), hop: c.HopLimit, tclass: c.TrafficClass, sl: c.SL, flow: c.FlowLabel,
-	}
-	if path.hop == 0 {
-		path.hop = defaultHops
-	}
+	path := pathAttr{remote: c.Remote, sgid: uint8(sgid.Index), tclass: c.TrafficClass, flow: c.FlowLabel}
 	if err := p.use.acquire(op); err != nil {
 		return nil, err
 	}

@@ -14,10 +14,12 @@ type ConnectConfig struct {
 	// which must then be the one announced to the peer.
 	SGID GIDEntry
 
-	TrafficClass uint8  // DSCP and ECN bits of the IP header
-	HopLimit     uint8  // TTL; 0: 64
-	FlowLabel    uint32 // 20 bits; also chooses the UDP source port
-	SL           uint8  // service level, 0..15: VLAN priority where there is one
+	// TrafficClass is the DSCP and ECN bits of the IP header. (There is no hop
+	// limit and no service level here: Linux takes the route's hop limit, and
+	// rxe has no levels.)
+	TrafficClass uint8
+	// FlowLabel, 20 bits, chooses the UDP source port (6.12); 0: by the QPNs.
+	FlowLabel uint32
 
 	MTU int // path MTU in bytes: 256, 512, 1024, 2048 or 4096; 0: 1024. At most the port's active MTU
 
@@ -60,9 +62,6 @@ func (c *ConnectConfig) setDefaults() {
 	if c.MinRNRTimer == 0 {
 		c.MinRNRTimer = 12
 	}
-	if c.HopLimit == 0 {
-		c.HopLimit = defaultHops
-	}
 	if c.MaxRDAtomic == 0 {
 		c.MaxRDAtomic = 1
 	}
@@ -84,9 +83,6 @@ func (c ConnectConfig) Validate() error {
 	}
 	if c.FlowLabel > maxFlowLabel {
 		bad("FlowLabel", c.FlowLabel, "0..1048575")
-	}
-	if c.SL > maxSL {
-		bad("SL", c.SL, "0..15")
 	}
 	if c.MaxRDAtomic < 1 || c.MaxRDAtomic > 255 {
 		bad("MaxRDAtomic", c.MaxRDAtomic, "1..255 and at most the device's limit, or 0 for 1")
@@ -133,12 +129,7 @@ func mtuBytes(code uint8) int {
 	return 128 << code
 }
 
-// Limits of a path, and its default.
-const (
-	defaultHops  = 64 // lets packets cross routers
-	maxFlowLabel = 1<<20 - 1
-	maxSL        = 15
-)
+const maxFlowLabel = 1<<20 - 1
 
 // AHConfig is for [PD.OpenAH].
 type AHConfig struct {
@@ -148,9 +139,7 @@ type AHConfig struct {
 	SGID GIDEntry
 
 	TrafficClass uint8  // as in ConnectConfig
-	HopLimit     uint8  // 0: 64
-	FlowLabel    uint32 // 20 bits
-	SL           uint8  // 0..15
+	FlowLabel    uint32 // as in ConnectConfig
 }
 
 // Validate reports all that OpenAH would refuse in c.
@@ -168,9 +157,6 @@ func (c AHConfig) Validate() error {
 	}
 	if c.FlowLabel > maxFlowLabel {
 		bad("FlowLabel", c.FlowLabel, "0..1048575")
-	}
-	if c.SL > maxSL {
-		bad("SL", c.SL, "0..15")
 	}
 	return errors.Join(errs...)
 }

@@ -51,7 +51,7 @@ func TestValidateNewer(t *testing.T) {
 	}
 	require.NoError(t, SRQConfig{Limit: 128}.Validate())
 	require.NoError(t, AHConfig{Remote: GID{1}}.Validate())
-	require.NoError(t, ConnectConfig{MaxDestRDAtomic: -1, MaxRDAtomic: 255, FlowLabel: 1<<20 - 1, SL: 15}.Validate())
+	require.NoError(t, ConnectConfig{MaxDestRDAtomic: -1, MaxRDAtomic: 255, FlowLabel: 1<<20 - 1}.Validate())
 
 	for want, err := range map[string]error{
 		"Type":            QPConfig{SendCQ: cq, Type: 3}.Validate(),
@@ -65,9 +65,7 @@ func TestValidateNewer(t *testing.T) {
 		"Remote":          AHConfig{}.Validate(),
 		"SGID.Index":      AHConfig{Remote: GID{1}, SGID: GIDEntry{Index: 256}}.Validate(),
 		"FlowLabel":       AHConfig{Remote: GID{1}, FlowLabel: 1 << 20}.Validate(),
-		"SL":              AHConfig{Remote: GID{1}, SL: 16}.Validate(),
 		"FlowLabel =":     ConnectConfig{FlowLabel: 1 << 20}.Validate(),
-		"SL =":            ConnectConfig{SL: 16}.Validate(),
 		"MaxRDAtomic":     ConnectConfig{MaxRDAtomic: -1}.Validate(),
 		"MaxDestRDAtomic": ConnectConfig{MaxDestRDAtomic: 256}.Validate(),
 	} {

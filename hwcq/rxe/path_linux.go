@@ -10,9 +10,7 @@ import (
 
 // path is the way to a peer, as far as c says.
 func (c *ConnectConfig) path(remote GID) pathAttr {
-	return pathAttr{
-		remote: remote, sgid: uint8(c.SGID.Index), hop: c.HopLimit, tclass: c.TrafficClass, sl: c.SL, flow: c.FlowLabel,
-	}
+	return pathAttr{remote: remote, sgid: uint8(c.SGID.Index), tclass: c.TrafficClass, flow: c.FlowLabel}
 }
 
 // checkPath completes c and checks it against the device's and the port's

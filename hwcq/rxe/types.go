@@ -166,9 +166,8 @@ type QPAttr struct {
 	RemoteGID    GID
 	SGIDIndex    int
 	FlowLabel    uint32
-	HopLimit     uint8
+	HopLimit     uint8 // that of the route
 	TrafficClass uint8
-	SL           uint8
 
 	MaxRDAtomic     int // own reads and atomics outstanding
 	MaxDestRDAtomic int // the peer's

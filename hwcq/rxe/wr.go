@@ -94,7 +94,23 @@ type RecvWR struct {
 // GRHLen is how many bytes of a UD receive come before the message. They hold
 // the network header of the packet: an IPv6 header, or 20 bytes of nothing
 // and an IPv4 header. WC.ByteLen counts them.
+// [GRHSource] reads them.
 const GRHLen = 40
+
+// GRHSource returns where a datagram came from: the GID to open an AH to, for
+// an answer. b is the start of the memory of a UD receive. It is zero if b
+// holds no network header.
+func GRHSource(b []byte) (g GID) {
+	switch {
+	case len(b) < GRHLen:
+	case b[0]>>4 == 6:
+		copy(g[:], b[8:24])
+	case b[20]>>4 == 4:
+		g[10], g[11] = 0xff, 0xff
+		copy(g[12:], b[32:36])
+	}
+	return g
+}
 
 // Transport is the service of a QP: enum ib_qp_type.
 type Transport uint8
