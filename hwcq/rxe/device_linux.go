@@ -24,6 +24,7 @@ type Device struct {
 	info    DeviceInfo
 	onAsync func(AsyncEvent)
 	vectors int
+	byIoctl atomic.Bool // hot commands go by ioctl: see hotBlock
 
 	mu     sync.Mutex // control commands, one at a time, and the fields below
 	fd     int
