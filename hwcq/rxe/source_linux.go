@@ -38,6 +38,7 @@ type source struct {
 	wake   atomic.Uint32
 	got    atomic.Uint64          // events read for the CQ
 	stray  atomic.Uint64          // events read for an id that is nobody's
+	stat   *atomic.Uint32         // the CQ's consumer.stat
 	note   atomic.Pointer[func()] // Writer: Notify. Readers: Wake, stop
 }
 
@@ -54,8 +55,9 @@ const (
 
 // Errors made once.
 var (
-	errWaitClosed = fmt.Errorf("rxe: wait: %w", hwcq.ErrClosed)
-	errWaitBusy   = fmt.Errorf("rxe: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
+	errWaitClosed  = fmt.Errorf("rxe: wait: %w", hwcq.ErrClosed)
+	errWaitCorrupt = fmt.Errorf("rxe: wait: %w", ErrCorrupt)
+	errWaitBusy    = fmt.Errorf("rxe: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
 )
 
 // open makes the channel and what wakes it.
@@ -107,6 +109,10 @@ func (s *source) method() WaitMethod {
 func (s *source) Wait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
+	}
+	if s.spoiled() {
+		s.g.leave()
+		return false, errWaitCorrupt
 	}
 	for !s.reader.CompareAndSwap(readerNone, readerWait) {
 		if s.reader.Load() == readerWait {
@@ -185,6 +191,9 @@ func (s *source) waitPoll() (bool, error) {
 	}
 }
 
+// spoiled reports whether the CQ turned out to be corrupt.
+func (s *source) spoiled() bool { return s.stat != nil && s.stat.Load() == consumerCorrupt }
+
 // Notify implements [hwcq.Notifier]: the channel tells of events, fn of Wakes and of
 // the CQ's Close.
 func (s *source) Notify(fn func()) (fd int, err error) {
@@ -212,7 +221,9 @@ func (s *source) TryWait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
 	}
-	if s.reader.CompareAndSwap(readerNone, readerTry) {
+	if s.spoiled() {
+		err = errWaitCorrupt
+	} else if s.reader.CompareAndSwap(readerNone, readerTry) {
 		event, err = s.tryRead()
 		s.reader.Store(readerNone)
 	}
