@@ -219,7 +219,7 @@ func TestCorruptCQThroughEngine(t *testing.T) {
 
 // guardedRing is a fake ring that ends where the mapping ends: an access past
 // it faults. pre is what lies before it.
-func guardedRing(t testing.TB, slots uint32, log2 uint8) (r ring, words []uint32, pre []byte) {
+func guardedRing(t testing.TB, slots uint32, log2 uint8) (r ring, words []atomic.Uint32, pre []byte) {
 	size := ringDataOff + uintptr(slots)<<log2
 	page := uintptr(unix.Getpagesize())
 	room := (size+page-1)&^(page-1) + page // and a page before it
@@ -232,12 +232,12 @@ func guardedRing(t testing.TB, slots uint32, log2 uint8) (r ring, words []uint32
 	put32(base, ringMaskOff, slots-1)
 	r, err = newRing(base, size, sendWQESize)
 	require.NoError(t, err)
-	return r, unsafe.Slice((*uint32)(base), size/4), m.Bytes()[:room-size]
+	return r, unsafe.Slice((*atomic.Uint32)(base), size/4), m.Bytes()[:room-size]
 }
 
 // hostile writes anything into words until stop is closed; often into the
 // header, and often what is nearly right.
-func hostile(rng *rand.Rand, words []uint32, mask uint32, stop <-chan struct{}) {
+func hostile(rng *rand.Rand, words []atomic.Uint32, mask uint32, stop <-chan struct{}) {
 	for {
 		select {
 		case <-stop:
@@ -246,8 +246,8 @@ func hostile(rng *rand.Rand, words []uint32, mask uint32, stop <-chan struct{}) 
 		}
 		for range 64 {
 			at := []uint32{ringProdOff / 4, ringConsOff / 4, ringMaskOff / 4, ringLog2Off / 4, rng.Uint32N(uint32(len(words)))}[rng.IntN(5)]
-			v := []uint32{rng.Uint32(), rng.Uint32() & mask, mask + 1, ^uint32(0), atomic.LoadUint32(&words[at]) + 1}[rng.IntN(5)]
-			atomic.StoreUint32(&words[at], v)
+			v := []uint32{rng.Uint32(), rng.Uint32() & mask, mask + 1, ^uint32(0), words[at].Load() + 1}[rng.IntN(5)]
+			words[at].Store(v)
 		}
 		runtime.Gosched()
 	}
@@ -278,7 +278,7 @@ func FuzzHostileMemory(f *testing.F) {
 
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
-		for i, words := range [][]uint32{cwords, pwords} {
+		for i, words := range [][]atomic.Uint32{cwords, pwords} {
 			wg.Go(func() { hostile(rand.New(rand.NewPCG(seed, uint64(i))), words, slots-1, stop) })
 		}
 		for range 1 + rounds%1000 {
