@@ -67,9 +67,11 @@ func (s *source) open(d *Device, cq uint64, how WaitMethod) error {
 	if err := d.exec(op, cmdCreateChannel, words(resp), out[:], nil); err != nil {
 		return err
 	}
-	s.g, s.fd, s.cq, s.wakeFD = newGuard(), int(le.Uint32(out[:])), cq, -1
-	unix.CloseOnExec(s.fd)
-	var err error
+	fd, err := ownFD(op, le.Uint32(out[:]))
+	if err != nil {
+		return err
+	}
+	s.g, s.fd, s.cq, s.wakeFD = newGuard(), fd, cq, -1
 	if how == WaitRuntime {
 		return s.openRuntime()
 	}
