@@ -149,6 +149,8 @@ func (l *link) fail(err error, other alarm) (a alarm, end, told bool) {
 		a = alarmRemoved
 	case errors.Is(err, hwcq.ErrOverrun):
 		a = alarmOverrun
+	case errors.Is(err, hwcq.ErrCorrupt):
+		a = alarmProvider
 	default:
 		return other, false, false
 	}
@@ -162,8 +164,16 @@ func (l *link) failure() error {
 		return hwcq.ErrRemoved
 	case uint32(alarmOverrun) + 1:
 		return hwcq.ErrOverrun
+	case uint32(alarmProvider) + 1:
+		return hwcq.ErrCorrupt
 	}
 	return nil
+}
+
+// isEnd reports whether err, of an event source, is the end of the CQ: what is
+// there is delivered, and nothing comes any more.
+func isEnd(err error) bool {
+	return errors.Is(err, hwcq.ErrRemoved) || errors.Is(err, hwcq.ErrCorrupt)
 }
 
 // deaf returns why no event can come any more: the streams are those of CQs

@@ -163,7 +163,7 @@ func (p *poller) loop() {
 		switch {
 		case errors.Is(err, ErrClosed):
 			return
-		case errors.Is(err, hwcq.ErrRemoved):
+		case isEnd(err):
 			l.owner.cqFailed(l, err, alarmProvider)
 			p.start(srcWatch) // what is there is delivered, or waits for Dequeue
 			return

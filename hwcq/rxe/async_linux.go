@@ -18,7 +18,6 @@ type asyncReader struct {
 // startAsync takes over the async fd. The runtime poller waits on it, so the
 // goroutine costs no thread and closing the file ends it.
 func startAsync(d *Device, fd int) (*asyncReader, error) {
-	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, opError("open", os.NewSyscallError("fcntl", err))

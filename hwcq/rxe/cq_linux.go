@@ -60,7 +60,7 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	if err != nil {
 		return nil, errors.Join(err, q.src.release())
 	}
-	q.raw, q.consumer.ring = raw, raw.ring
+	q.raw, q.consumer.ring, q.src.stat = raw, raw.ring, &q.consumer.stat
 	q.consumer.next = raw.ring.cons.Load() // 0: the kernel made it empty
 	if err := d.add(q.id, q); err != nil {
 		return nil, errors.Join(err, q.destroy())
@@ -81,7 +81,9 @@ func (q *CQ) Poll(dst []hwcq.WC) int {
 		runtime.KeepAlive(q) // the ring outlives every use of it
 		return 0
 	}
-	if prod > c.ring.mask {
+	// Nobody but this goroutine stores the consumer index. One that was changed
+	// has told the kernel that slots are free which are not.
+	if prod > c.ring.mask || c.ring.cons.Load() != c.next {
 		c.stat.CompareAndSwap(consumerOpen, consumerCorrupt)
 		return 0
 	}
@@ -134,10 +136,12 @@ func (q *CQ) Arm(solicitedOnly bool) (missed bool, err error) {
 	if e != 0 {
 		return false, opError("arm", e)
 	}
+	missed = q.Pending()
 	if q.stat.Load() == consumerCorrupt {
+		q.src.Wake() // who sleeps learns of it from the next Wait
 		return false, errArmCorrupt
 	}
-	return q.Pending(), nil
+	return missed, nil
 }
 
 // Events is where the events arrive; see [hwcq.CQ].

@@ -5,6 +5,7 @@ package rxe
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"unsafe"
 
@@ -22,6 +23,9 @@ func mapAnon(size uintptr) (mapping, error) { return mapped.Anon(size) }
 
 // mapQueue maps a queue of the kernel. Each can be mapped once.
 func mapQueue(fd int, mi mmInfo) (mapping, error) {
+	if mi.offset > math.MaxInt64 || mi.offset != uint64(mapped.Align(uintptr(mi.offset))) || mi.size < ringDataOff {
+		return mapping{}, fmt.Errorf("%w: a queue of %d bytes at offset %#x", ErrCorrupt, mi.size, mi.offset)
+	}
 	return mapped.Shared(fd, int64(mi.offset), uintptr(mi.size), 0)
 }
 
@@ -65,7 +69,10 @@ const (
 // ioctlBuf builds and runs ioctl calls in one page outside the Go heap: the
 // addresses inside a call are plain numbers to the garbage collector and the
 // stacks. Not for concurrent use.
-type ioctlBuf struct{ mapping }
+type ioctlBuf struct {
+	mapping
+	kernel func(page []byte) unix.Errno // of tests, in place of the ioctl
+}
 
 // Areas of the page.
 const (
@@ -119,7 +126,7 @@ func (b ioctlBuf) seal() {
 func (b ioctlBuf) run(fd int) error {
 	b.seal()
 	for {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.Base))
+		e := b.call(fd)
 		if e == 0 {
 			return nil
 		}
@@ -127,6 +134,14 @@ func (b ioctlBuf) run(fd int) error {
 			return e
 		}
 	}
+}
+
+func (b ioctlBuf) call(fd int) unix.Errno {
+	if b.kernel != nil {
+		return b.kernel(b.Bytes())
+	}
+	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.Base))
+	return e
 }
 
 // invoke runs a write command through the ioctl: in is its body, core and

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -77,12 +78,17 @@ func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
 	if err != nil {
 		return nil, openError(info, err)
 	}
+	return newDevice(fd, info, onAsync, nil)
+}
+
+// newDevice makes a device of the file fd, which it closes if that fails.
+func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), kernel func([]byte) unix.Errno) (*Device, error) {
 	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}}
 	page, err := mapAnon(4096)
 	if err != nil {
 		return nil, errors.Join(opError("open", err), unix.Close(fd))
 	}
-	d.ctl = ioctlBuf{page}
+	d.ctl = ioctlBuf{page, kernel}
 	if err := d.getContext(); err != nil {
 		return nil, errors.Join(err, d.ctl.Unmap(), unix.Close(fd))
 	}
@@ -97,10 +103,27 @@ func (d *Device) getContext() error {
 		}
 		return err
 	}
-	d.vectors = int(le.Uint32(out[4:]))
-	a, err := startAsync(d, int(le.Uint32(out[:])))
-	d.async = a
+	fd, err := ownFD("open "+d.info.Name, le.Uint32(out[:]))
+	if err != nil {
+		return err
+	}
+	n := le.Uint32(out[4:])
+	if n == 0 || n > math.MaxUint16 {
+		return errors.Join(fmt.Errorf("rxe: open %s: %w: %d completion vectors", d.info.Name, ErrCorrupt, n), unix.Close(fd))
+	}
+	d.vectors = int(n)
+	d.async, err = startAsync(d, fd)
 	return err
+}
+
+// ownFD takes a file descriptor that the kernel answered with. One that is not
+// open is refused; one that is open and another's cannot be told.
+func ownFD(op string, v uint32) (int, error) {
+	fd := int(int32(v))
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return -1, fmt.Errorf("rxe: %s: %w: file descriptor %d: %w", op, ErrCorrupt, fd, err)
+	}
+	return fd, nil
 }
 
 // openError explains why a device node could not be opened.

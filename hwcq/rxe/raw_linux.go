@@ -78,7 +78,7 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 	if err != nil {
 		return mapping{}, ring{}, err
 	}
-	r, err := newRing(m.Base, m.Size, elem)
+	r, err := newRing(m.Base, uintptr(mi.size), elem)
 	if err != nil {
 		return mapping{}, ring{}, errors.Join(err, m.Unmap())
 	}
@@ -153,6 +153,9 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 }
 
 func (q *rawQP) setUp(d *Device, made qpCreated, hasRecv bool) (err error) {
+	if made.qpn > maxQPN {
+		return fmt.Errorf("%w: QP number %#x has more than 24 bits", ErrCorrupt, made.qpn)
+	}
 	if hasRecv {
 		recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
 		if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {

@@ -29,7 +29,6 @@ type ringer struct {
 
 	mu  sync.Mutex // one ring at a time
 	raw rawCQ
-	cq  CQ // only polled
 	qp  rawQP
 }
 
@@ -50,7 +49,6 @@ func (d *Device) openRinger(channelFD int) (*ringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.cq.ring = r.raw.ring
 	c := QPConfig{SendDepth: 7, RecvDepth: 1, MaxSGE: 1}
 	if err := d.makeQP(opRinger, &r.qp, r.id, pd.handle, r.raw.handle, r.raw.handle, c); err != nil {
 		return nil, errors.Join(err, r.dropCQ())
@@ -107,9 +105,9 @@ func (r *ringer) test(channelFD int) error {
 func (r *ringer) ring() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var dst [8]hwcq.WC
-	for r.cq.Poll(dst[:]) > 0 { // make room
-	}
+	// Make room. Nobody reads these completions, so whatever the indices are,
+	// the queue is empty now.
+	r.raw.ring.cons.Store(r.raw.ring.prod.Load() & r.raw.ring.mask)
 	if e := r.raw.arm(r.qp.fd, false); e != 0 {
 		return opError("wake", e)
 	}

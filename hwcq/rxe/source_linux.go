@@ -38,6 +38,7 @@ type source struct {
 	wake   atomic.Uint32
 	got    atomic.Uint64          // events read for the CQ
 	stray  atomic.Uint64          // events read for an id that is nobody's
+	stat   *atomic.Uint32         // the CQ's consumer.stat
 	note   atomic.Pointer[func()] // Writer: Notify. Readers: Wake, stop
 }
 
@@ -54,8 +55,9 @@ const (
 
 // Errors made once.
 var (
-	errWaitClosed = fmt.Errorf("rxe: wait: %w", hwcq.ErrClosed)
-	errWaitBusy   = fmt.Errorf("rxe: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
+	errWaitClosed  = fmt.Errorf("rxe: wait: %w", hwcq.ErrClosed)
+	errWaitCorrupt = fmt.Errorf("rxe: wait: %w", ErrCorrupt)
+	errWaitBusy    = fmt.Errorf("rxe: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
 )
 
 // open makes the channel and what wakes it.
@@ -65,9 +67,11 @@ func (s *source) open(d *Device, cq uint64, how WaitMethod) error {
 	if err := d.exec(op, cmdCreateChannel, words(resp), out[:], nil); err != nil {
 		return err
 	}
-	s.g, s.fd, s.cq, s.wakeFD = newGuard(), int(le.Uint32(out[:])), cq, -1
-	unix.CloseOnExec(s.fd)
-	var err error
+	fd, err := ownFD(op, le.Uint32(out[:]))
+	if err != nil {
+		return err
+	}
+	s.g, s.fd, s.cq, s.wakeFD = newGuard(), fd, cq, -1
 	if how == WaitRuntime {
 		return s.openRuntime()
 	}
@@ -107,6 +111,10 @@ func (s *source) method() WaitMethod {
 func (s *source) Wait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
+	}
+	if s.spoiled() {
+		s.g.leave()
+		return false, errWaitCorrupt
 	}
 	for !s.reader.CompareAndSwap(readerNone, readerWait) {
 		if s.reader.Load() == readerWait {
@@ -185,6 +193,9 @@ func (s *source) waitPoll() (bool, error) {
 	}
 }
 
+// spoiled reports whether the CQ turned out to be corrupt.
+func (s *source) spoiled() bool { return s.stat != nil && s.stat.Load() == consumerCorrupt }
+
 // Notify implements [hwcq.Notifier]: the channel tells of events, fn of Wakes and of
 // the CQ's Close.
 func (s *source) Notify(fn func()) (fd int, err error) {
@@ -212,7 +223,9 @@ func (s *source) TryWait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
 	}
-	if s.reader.CompareAndSwap(readerNone, readerTry) {
+	if s.spoiled() {
+		err = errWaitCorrupt
+	} else if s.reader.CompareAndSwap(readerNone, readerTry) {
 		event, err = s.tryRead()
 		s.reader.Store(readerNone)
 	}
