@@ -41,7 +41,8 @@ type EndpointConfig struct {
 // A completion whose status is neither success nor flush breaks the
 // connection (IBTA: the queue pair is in error then), when it is taken from
 // the CQ, by whatever goroutine takes it. The completion itself is delivered
-// as well.
+// as well. A connection manager that learns of the end otherwise says so with
+// Broken.
 //
 // Order, on an EVD with both streams: Established comes before the endpoint's
 // first successful completion, Broken directly behind the completion that
@@ -191,8 +192,11 @@ func (ep *Endpoint) Disconnected() bool {
 	return ep.tell(ep.down(), Disconnected, &ep.disconnected)
 }
 
-// broken is called for a completion that breaks the connection.
-func (ep *Endpoint) broken() bool { return ep.tell(ep.down(), Broken, &ep.broke) }
+// Broken tells the engine that the connection has failed, as its connection
+// manager knows: the peer died, or the device was removed. A completion that
+// breaks the connection needs no such call. It answers whether this made the
+// event: it did not if the connection was down already.
+func (ep *Endpoint) Broken() bool { return ep.tell(ep.down(), Broken, &ep.broke) }
 
 func (ep *Endpoint) tell(mine bool, what EventNumber, x *notice) bool {
 	if mine {

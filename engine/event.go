@@ -65,7 +65,7 @@ func (d *EVD) eventFromWC(ev *Event, wc *hwcq.WC, cq uint16) {
 	d.decode(ev, wc, cq)
 	if wc.Status != hwcq.StatusSuccess && breaks(wc.Status) {
 		if ep := d.endpointOf(wc); ep != nil {
-			ep.broken()
+			ep.Broken()
 		}
 	}
 }

@@ -303,7 +303,7 @@ func (sd *side) expand(d *EVD, l *link, wcs []hwcq.WC) {
 		switch {
 		case ep == nil || !breaks(wc.Status):
 		case !here:
-			ep.broken()
+			ep.Broken()
 		case ep.down():
 			sd.made(d, ep.event(Broken, d))
 		}

@@ -73,6 +73,8 @@ func (q *QP) MaxInline() int                             { return 0 }
 func (q *QP) Dest() (Dest, error)                        { return Dest{}, errPlatform }
 func (q *QP) Connect(remote Dest, c ConnectConfig) error { return errPlatform }
 func (q *QP) SetError() error                            { return errPlatform }
+func (q *QP) ApplyCM(a *CMAttr) error                    { return errPlatform }
+func (q *QP) Device() *Device                            { return nil }
 func (q *QP) State() State                               { return StateReset }
 func (q *QP) Query() (QPAttr, error)                     { return QPAttr{}, errPlatform }
 func (q *QP) PostSend(wr *SendWR) error                  { return errPlatform }
