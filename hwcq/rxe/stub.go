@@ -74,6 +74,7 @@ func (q *QP) Dest() (Dest, error)                        { return Dest{}, errPla
 func (q *QP) Connect(remote Dest, c ConnectConfig) error { return errPlatform }
 func (q *QP) SetError() error                            { return errPlatform }
 func (q *QP) ApplyCM(a *CMAttr) error                    { return errPlatform }
+func (q *QP) DestAt(g GIDEntry) Dest                     { return Dest{} }
 func (q *QP) Device() *Device                            { return nil }
 func (q *QP) State() State                               { return StateReset }
 func (q *QP) Query() (QPAttr, error)                     { return QPAttr{}, errPlatform }

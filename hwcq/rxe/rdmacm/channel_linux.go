@@ -34,7 +34,7 @@ type Channel struct {
 	file *os.File
 	raw  syscall.RawConn
 
-	mu     sync.Mutex // one command at a time
+	mu     sync.Mutex // one command at a time; also ID.closed
 	page   mapped.Pages
 	closed bool
 
@@ -82,14 +82,16 @@ func openError(err error) error {
 // answer is the address that commands give for their answers.
 func (c *Channel) answer() uint64 { return c.page.Addr() + answerOff }
 
-// exec runs one command. body builds it, given the address for its answer; op
-// is for the error.
-func (c *Channel) exec(op string, cmd uint32, body func(answer uint64) []byte, out []byte) error {
+// exec runs one command on id. body builds it, given the address for its answer;
+// op is for the error. The last command on an ID is cmdDestroyID: the kernel gives
+// its number to the next.
+func (c *Channel) exec(id *ID, op string, cmd uint32, body func(answer uint64) []byte, out []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed || id.closed {
 		return fmt.Errorf("rdmacm: %s: %w", op, hwcq.ErrClosed)
 	}
+	id.closed = cmd == cmdDestroyID
 	p, in := c.page.Bytes(), body(c.answer())
 	putHeader(p, cmd, len(in), len(out))
 	copy(p[hdrSize:answerOff], in)
@@ -191,7 +193,7 @@ func (c *Channel) NewID(h Handler) (*ID, error) {
 	id := &ID{c: c}
 	c.register(id, h)
 	var out [4]byte
-	err := c.exec("new ID", cmdCreateID, func(answer uint64) []byte { return encCreateID(id.uid, answer) }, out[:])
+	err := c.exec(id, "new ID", cmdCreateID, func(answer uint64) []byte { return encCreateID(id.uid, answer) }, out[:])
 	if err != nil {
 		c.unregister(id)
 		return nil, err

@@ -31,13 +31,14 @@ type ID struct {
 	uid    uint64 // what its events carry; 0 while it has no handler
 	handle Handler
 
+	closed    bool // under Channel.mu
 	closeOnce sync.Once
 	closeErr  error
 }
 
 // exec runs a command without an answer.
 func (id *ID) exec(op string, cmd uint32, body []byte) error {
-	return id.c.exec(op, cmd, func(uint64) []byte { return body }, nil)
+	return id.c.exec(id, op, cmd, func(uint64) []byte { return body }, nil)
 }
 
 // Bind gives the ID a local address. Port 0 is any; the zero address is all
@@ -95,7 +96,7 @@ func millis(op string, d time.Duration) (uint32, error) {
 func (id *ID) Route() (Route, error) {
 	const op = "query route"
 	var out [querySize]byte
-	err := id.c.exec(op, cmdQuery, func(answer uint64) []byte { return words([]uint64{answer}, id.kernel, queryAddr) }, out[:])
+	err := id.c.exec(id, op, cmdQuery, func(answer uint64) []byte { return words([]uint64{answer}, id.kernel, queryAddr) }, out[:])
 	if err != nil {
 		return Route{}, err
 	}
@@ -117,22 +118,26 @@ func (id *ID) Route() (Route, error) {
 // before Accept.
 func (id *ID) QPAttr(to rxe.State) (*rxe.CMAttr, error) {
 	a := new(rxe.CMAttr)
-	err := id.c.exec("query QP attributes for "+to.String(), cmdInitQPAttr, func(answer uint64) []byte {
+	err := id.c.exec(id, "query QP attributes for "+to.String(), cmdInitQPAttr, func(answer uint64) []byte {
 		return words([]uint64{answer}, id.kernel, uint32(to))
 	}, a[:])
 	return a, err
 }
 
-// SetAckTimeout sets how long the queue pair waits before it sends again, to
-// 4.096 us * 2^code, code 0 (for ever) to 31. The kernel's own is half a second.
-// Before Connect or Accept.
-func (id *ID) SetAckTimeout(code uint8) error {
-	if code > 31 {
-		return param.Invalid("rdmacm: SetAckTimeout", "code", code, "0..31")
+// SetAckTimeout sets how long the queue pair waits before it sends again, 0 to
+// 8796 s. It is rounded up to 4.096 us * 2^n, n = 1..31. The kernel's own choice
+// suits networks, and is about half a second. Before Connect or Accept.
+func (id *ID) SetAckTimeout(d time.Duration) error {
+	const unit = 4096 * time.Nanosecond // IBTA 9.7.6.1.3
+	if d < 0 || d > unit<<31 {
+		return param.Invalid("rdmacm: SetAckTimeout", "d", d, "0 to 8796s")
 	}
-	// The value's address is behind the command, where answers go otherwise.
-	return id.c.exec("set ACK timeout", cmdSetOption, func(answer uint64) []byte {
-		id.c.page.Bytes()[answerOff] = code
+	code := uint8(1)
+	for unit<<code < d {
+		code++
+	}
+	return id.c.exec(id, "set ACK timeout", cmdSetOption, func(answer uint64) []byte {
+		id.c.page.Bytes()[answerOff] = code // the value, where answers go otherwise
 		return words([]uint64{answer}, id.kernel, optLevelID, optAckTimer, 1)
 	}, nil)
 }
@@ -191,7 +196,7 @@ func (id *ID) Close() error {
 	id.closeOnce.Do(func() {
 		id.c.unregister(id)
 		var out [4]byte
-		err := id.c.exec("close ID", cmdDestroyID, func(answer uint64) []byte {
+		err := id.c.exec(id, "close ID", cmdDestroyID, func(answer uint64) []byte {
 			return words([]uint64{answer}, id.kernel, 0)
 		}, out[:])
 		if !errors.Is(err, hwcq.ErrClosed) && !errors.Is(err, unix.ENOENT) { // else it went with the channel

@@ -33,10 +33,10 @@ func (id *ID) Bind(netip.AddrPort) error                                    { re
 func (id *ID) Listen(int) error                                             { return errPlatform }
 func (id *ID) ResolveAddr(_, _ netip.AddrPort, timeout time.Duration) error { return errPlatform }
 func (id *ID) ResolveRoute(time.Duration) error                             { return errPlatform }
-func (id *ID) Route() (Route, error) { return Route{}, errPlatform }
+func (id *ID) Route() (Route, error)                                        { return Route{}, errPlatform }
 
 func (id *ID) QPAttr(rxe.State) (*rxe.CMAttr, error) { return nil, errPlatform }
-func (id *ID) SetAckTimeout(uint8) error             { return errPlatform }
+func (id *ID) SetAckTimeout(time.Duration) error     { return errPlatform }
 func (id *ID) Connect(Param) error                   { return errPlatform }
 func (id *ID) Establish() error                      { return errPlatform }
 func (id *ID) Accept(Param, Handler) error           { return errPlatform }
