@@ -117,6 +117,9 @@ func (m *CM) event(c *Conn, id *rdmacm.ID, ev rdmacm.Event) {
 	case rdmacm.DeviceRemoval:
 		c.gone(false)
 		err = errors.New("the device was removed")
+	case rdmacm.ChannelFailed:
+		c.gone(false)
+		err = m.ch.Err()
 	}
 	if err != nil {
 		c.fail(engine.Unreachable, fmt.Errorf("%w: %w", ErrUnreachable, err))
@@ -227,6 +230,8 @@ func (m *CM) request(l *Listener, ev rdmacm.Event) {
 		})
 	case rdmacm.DeviceRemoval:
 		_ = l.cfg.Requests.ReportAsync(engine.DeviceRemoved)
+	case rdmacm.ChannelFailed:
+		_ = l.cfg.Requests.ReportAsync(engine.ProviderError)
 	}
 }
 

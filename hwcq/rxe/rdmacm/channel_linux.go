@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -19,24 +21,27 @@ import (
 
 const node = "/dev/infiniband/rdma_cm"
 
-// Channel is an open connection manager: IDs, and one goroutine that reads
-// their events and hands them out. It waits in the runtime's poller, so an idle
-// channel has no thread in the kernel.
+// Channel is an open connection manager: IDs, and one goroutine that waits for
+// their events in the runtime's poller and hands them out. All writes are made by
+// one more, on the thread that opened the device.
 //
 // Invariants: a uid is given out once, so that an event that was on its way when
 // its ID was closed finds nobody, and never a newer ID. ids has those that
 // events can be for. Nothing is released while the kernel may write to it: the
-// page of commands under mu, that of events by the goroutine that reads them.
+// page of commands under mu, that of events by the goroutine that reads them,
+// which also ends the thread, when closing says that no command can follow.
 //
 // Concurrency: all methods from any goroutine, also from handlers.
 // Ownership: whoever opened it closes it; Close closes what is left on it.
 type Channel struct {
-	file *os.File
-	raw  syscall.RawConn
+	file   *os.File
+	raw    syscall.RawConn
+	thread thread
 
-	mu     sync.Mutex // one command at a time; also ID.closed
-	page   mapped.Pages
-	closed bool
+	mu      sync.Mutex // one command at a time; also ID.closed
+	page    mapped.Pages
+	closed  bool
+	closing chan struct{} // closed with the channel
 
 	idMu    sync.Mutex
 	ids     map[uint64]*ID
@@ -50,11 +55,15 @@ const answerOff = 2048
 // Open opens the connection manager. Errors: no module rdma_ucm, no permission
 // (both [hwcq.ErrUnavailable], the latter also [fs.ErrPermission]).
 func Open() (*Channel, error) {
-	fd, err := unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	c := &Channel{thread: newThread(), ids: map[uint64]*ID{}, closing: make(chan struct{})}
+	var fd int
+	var err error
+	c.thread.do(func() { fd, err = unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) })
 	if err != nil {
+		c.thread.end()
 		return nil, openError(err)
 	}
-	c := &Channel{file: os.NewFile(uintptr(fd), node), ids: map[uint64]*ID{}}
+	c.file = os.NewFile(uintptr(fd), node)
 	events, err := mapped.Anon(4096)
 	if err == nil {
 		c.page, err = mapped.Anon(4096)
@@ -63,6 +72,7 @@ func Open() (*Channel, error) {
 		c.raw, err = c.file.SyscallConn()
 	}
 	if err != nil {
+		c.thread.end()
 		return nil, errors.Join(fmt.Errorf("rdmacm: open: %w", err), c.file.Close(), events.Unmap(), c.page.Unmap())
 	}
 	go c.run(events)
@@ -97,7 +107,7 @@ func (c *Channel) exec(id *ID, op string, cmd uint32, body func(answer uint64) [
 	copy(p[hdrSize:answerOff], in)
 	clear(p[answerOff:][:len(out)])
 	var werr error
-	if err := c.raw.Control(func(fd uintptr) { werr = command(int(fd), p[:hdrSize+len(in)]) }); err != nil {
+	if err := c.raw.Control(func(fd uintptr) { werr = c.command(fd, p[:hdrSize+len(in)]) }); err != nil {
 		return fmt.Errorf("rdmacm: %s: %w", op, hwcq.ErrClosed) // the file is
 	}
 	if werr != nil {
@@ -108,13 +118,15 @@ func (c *Channel) exec(id *ID, op string, cmd uint32, body func(answer uint64) [
 }
 
 // command writes one command, whose addresses are outside the Go heap.
-func command(fd int, b []byte) error {
-	for {
-		_, err := unix.Write(fd, b)
-		if err != unix.EINTR {
-			return err
+func (c *Channel) command(fd uintptr, b []byte) (err error) {
+	c.thread.do(func() {
+		for {
+			if _, err = unix.Write(int(fd), b); err != unix.EINTR {
+				return
+			}
 		}
-	}
+	})
+	return err
 }
 
 // run reads events until the channel is closed or useless.
@@ -123,33 +135,43 @@ func (c *Channel) run(page mapped.Pages) {
 	putHeader(p, cmdGetEvent, 8, eventSize)
 	le.PutUint64(p[hdrSize:], page.Addr()+answerOff)
 	for {
-		var err error
-		closed := c.raw.Read(func(fd uintptr) bool {
-			err = command(int(fd), p[:hdrSize+8])
-			return err != unix.EAGAIN
-		})
-		if closed != nil {
-			err = fmt.Errorf("rdmacm: %w", hwcq.ErrClosed)
-		}
-		if err != nil {
-			c.end(opError("get event", err))
-			_ = page.Unmap()
-			return
-		}
-		ev, err := decEvent(p[answerOff:][:eventSize])
+		ev, err := c.next(p)
 		if err != nil {
 			c.end(err)
-			_ = page.Unmap()
-			return
+			break
 		}
 		c.dispatch(ev)
 	}
+	_ = page.Unmap()
+	<-c.closing
+	c.thread.end()
 }
 
+// next waits for an event. p has the command, and a place for the answer.
+func (c *Channel) next(p []byte) (rawEvent, error) {
+	var err error
+	closed := c.raw.Read(func(fd uintptr) bool {
+		err = c.command(fd, p[:hdrSize+8])
+		return err != unix.EAGAIN
+	})
+	switch {
+	case closed != nil:
+		return rawEvent{}, fmt.Errorf("rdmacm: get event: %w", hwcq.ErrClosed)
+	case err != nil:
+		return rawEvent{}, opError("get event", err)
+	}
+	return decEvent(p[answerOff:][:eventSize])
+}
+
+// end notes that no event comes any more, and tells those who wait for one.
 func (c *Channel) end(err error) {
 	c.idMu.Lock()
-	defer c.idMu.Unlock()
 	c.err = err
+	left := slices.Collect(maps.Values(c.ids)) // none, if it was closed
+	c.idMu.Unlock()
+	for _, id := range left {
+		id.handle(id, Event{Type: ChannelFailed})
+	}
 }
 
 // dispatch hands an event to its ID's handler. A request for a listener that is
@@ -219,6 +241,7 @@ func (c *Channel) Close() error {
 		return nil
 	}
 	c.closed = true
+	close(c.closing)
 	c.idMu.Lock()
 	clear(c.ids)
 	c.idMu.Unlock()

@@ -15,10 +15,12 @@
 // # Credentials
 //
 // All commands are write() calls, there is no other way in, and the kernel
-// accepts them only from threads with the credentials object that the channel
-// was opened with. After syscall.Setuid, Setgid or Setgroups, even to the same
-// ids, all but the thread that opened it fail with EACCES; so do the events,
-// and the channel ends ([Channel.Err]). Change credentials before Open.
+// accepts them only from a thread with the credentials object that the device
+// was opened with. So one thread of a channel's own opens it and makes all
+// calls, and a program may change its credentials before Open. After a
+// syscall.Setuid, Setgid or Setgroups that follows Open, even to the same ids,
+// every command fails with an error that says so and matches EACCES, and no
+// event comes any more ([Channel.Err]): open a new channel.
 //
 // # Dead peers
 //

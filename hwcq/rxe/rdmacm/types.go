@@ -30,6 +30,10 @@ const (
 	DeviceRemoval   EventType = 11 // close the ID
 	AddrChange      EventType = 14
 	TimewaitExit    EventType = 15 // packets of the connection have died out: its QP number is free
+
+	// ChannelFailed is not the kernel's: no more events come to the ID, as its
+	// channel cannot read them; see Channel.Err.
+	ChannelFailed EventType = 0x10000
 )
 
 var eventNames = [...]string{
@@ -39,6 +43,9 @@ var eventNames = [...]string{
 }
 
 func (t EventType) String() string {
+	if t == ChannelFailed {
+		return "channel failed"
+	}
 	if int(t) < len(eventNames) {
 		return eventNames[t]
 	}
