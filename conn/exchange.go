@@ -69,33 +69,33 @@ func (m *Exchange) Dial(addr string, cfg Config) (*Conn, error) {
 // call is the caller's side of the exchange. After an error it says which event
 // that is.
 func (w *tcpWay) call(addr string, local rxe.Dest) (engine.EventNumber, error) {
-	unreachable := func(err error) (engine.EventNumber, error) {
+	failed := func(err error) (engine.EventNumber, error) {
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) { // no listener, or no more
+			return engine.NonPeerRejected, fmt.Errorf("%w: %w", ErrRejected, err)
+		}
 		return engine.Unreachable, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	d := net.Dialer{KeepAliveConfig: keepAlive}
 	n, err := d.DialContext(w.ctx, "tcp", addr)
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return engine.NonPeerRejected, fmt.Errorf("%w: %w", ErrRejected, err)
-	case err != nil:
-		return unreachable(err)
+	if err != nil {
+		return failed(err)
 	}
 	w.have(n)
 	if _, err := n.Write(rxe.AppendDest(nil, local)); err != nil {
-		return unreachable(err)
+		return failed(err)
 	}
 	remote, err := rxe.ReadDest(n)
 	switch {
 	case err == io.EOF:
 		return engine.PeerRejected, fmt.Errorf("%w: the peer hung up", ErrRejected)
 	case err != nil:
-		return unreachable(err)
+		return failed(err)
 	}
 	if err := w.c.qp.Connect(remote, w.c.cfg.Path); err != nil {
-		return unreachable(err)
+		return failed(err)
 	}
 	if _, err := io.WriteString(n, rxe.ExchangeDone); err != nil {
-		return unreachable(err)
+		return failed(err)
 	}
 	w.exchanged()
 	w.c.established()
