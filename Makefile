@@ -27,7 +27,7 @@ CROSS   := linux/arm64 darwin/arm64 windows/amd64
 # Modules below the root, for comparison only; tools has nothing to test.
 NESTED  := $(patsubst %/go.mod,%,$(filter-out tools/go.mod,$(wildcard */go.mod */*/go.mod)))
 # The C programs to compare with, and the drivers that they load.
-REFERENCE := ibverbs-utils,ibverbs-providers
+REFERENCE := ibverbs-utils,ibverbs-providers,rdmacm-utils
 # Packages whose tests also run in a guest: those that ask for a soft-RoCE
 # device, and the engine, which meets another scheduler and clock there.
 # The oldest kernel for io_uring is not the host's; time is short there, so -short.

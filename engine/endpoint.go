@@ -42,7 +42,8 @@ type EndpointConfig struct {
 // connection (IBTA: the queue pair is in error then), when it is taken from
 // the CQ, by whatever goroutine takes it. The completion itself is delivered
 // as well. So does an error of the queue pair that its device tells of
-// (hwcq.AsyncNotifier), and Broken.
+// (hwcq.AsyncNotifier). A connection manager that learns of the end otherwise says
+// so with Broken.
 //
 // Order, on an EVD with both streams: Established comes before the endpoint's
 // first successful completion, Broken directly behind the completion that
@@ -192,10 +193,11 @@ func (ep *Endpoint) Disconnected() bool {
 	return ep.tell(ep.down(), Disconnected, &ep.disconnected)
 }
 
-// Broken tells the engine that the connection is lost, where no completion says so:
-// the peer has died, or the device has told of the queue pair's failure (of a CQ that
-// is a hwcq.AsyncNotifier the engine hears that itself). It answers whether this made
-// the event: it did not if the connection was down already.
+// Broken tells the engine that the connection has failed, where no completion says
+// so: the peer died as its connection manager knows, or the device has told of the
+// queue pair's failure (of a CQ that is a hwcq.AsyncNotifier the engine hears that
+// itself). It answers whether this made the event: it did not if the connection was
+// down already.
 func (ep *Endpoint) Broken() bool { return ep.tell(ep.down(), Broken, &ep.broke) }
 
 func (ep *Endpoint) tell(mine bool, what EventNumber, x *notice) bool {

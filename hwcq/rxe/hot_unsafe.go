@@ -48,7 +48,7 @@ func (d *Device) newHotBlock() (hotBlock, error) {
 // put where answer points, a place in the page, and the ioctl where its own are.
 func (b hotBlock) prepare(off uintptr, cmd uint32, answer []uint64, answerLen int, rest ...uint32) {
 	hotCommand(b.Bytes()[off:], cmd, words(answer, rest...), uint16(answerLen/4))
-	io := ioctlBuf{mapping{Base: b.at(ioctlOff(off)), Size: b.Size - ioctlOff(off)}}
+	io := ioctlBuf{mapping: mapping{Base: b.at(ioctlOff(off)), Size: b.Size - ioctlOff(off)}}
 	io.begin(methodInvoke)
 	io.attr(attrWriteCmd, 8, uint64(cmd))
 	if answerLen > 0 {

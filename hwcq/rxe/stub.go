@@ -109,6 +109,9 @@ func (q *QP) PostSends(wrs []SendWR) (int, error)               { return 0, errP
 func (q *QP) PostRecv(wr *RecvWR) error                         { return errPlatform }
 func (q *QP) PostRecvs(wrs []RecvWR) (int, error)               { return 0, errPlatform }
 func (q *QP) Close() error                                      { return nil }
+func (q *QP) ApplyCM(a *CMAttr) error                           { return errPlatform }
+func (q *QP) DestAt(g GIDEntry) Dest                            { return Dest{} }
+func (q *QP) Device() *Device                                   { return nil }
 func (q *CQ) Poll(dst []hwcq.WC) int                            { return 0 }
 func (q *CQ) Pending() bool                                     { return false }
 func (q *CQ) Arm(solicitedOnly bool) (bool, error)              { return false, errPlatform }
