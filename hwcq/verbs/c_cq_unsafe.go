@@ -19,8 +19,8 @@ type cCQ = C.struct_evd_cq
 // The layouts are the same: evd_cq.c checks its side.
 var _ [unsafe.Sizeof(C.struct_evd_wc{})]byte = [unsafe.Sizeof(hwcq.WC{})]byte{}
 
-func openCQ(c *cContext, depth, vector int, id uint64, plain, rxe bool) (q *cCQ, err error) {
-	err = errnoOf(C.evd_cq_open(c, C.int(depth), C.int(vector), C.uint64_t(id), cBool(plain), cBool(rxe), &q))
+func openCQ(c *cContext, depth, vector int, id uint64, how Interface, rxe bool) (q *cCQ, err error) {
+	err = errnoOf(C.evd_cq_open(c, C.int(depth), C.int(vector), C.uint64_t(id), C.int(how), cBool(rxe), &q))
 	return q, err
 }
 

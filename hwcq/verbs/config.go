@@ -2,6 +2,7 @@ package verbs
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/evdengine/evd/hwcq/rxe"
 	"github.com/evdengine/evd/internal/param"
@@ -79,9 +80,36 @@ type CQConfig struct {
 	// the reader out.
 	Wait rxe.WaitMethod
 
-	// Plain does without the extended interface (ibv_create_cq_ex) even where
-	// the provider has it.
-	Plain bool
+	// Interface says how the CQ is polled.
+	Interface Interface
+}
+
+// Interface is one of the two ways in which libibverbs polls a CQ.
+type Interface uint8
+
+// Interfaces.
+const (
+	// InterfaceAuto is the extended one where the provider has it and it is
+	// the faster, else the plain one.
+	InterfaceAuto Interface = iota
+	// InterfacePlain: ibv_create_cq and ibv_poll_cq. Every provider has it.
+	InterfacePlain
+	// InterfaceExtended: ibv_create_cq_ex, whose reader takes of a completion
+	// only what is wanted. OpenCQ returns hwcq.ErrNotSupported where the
+	// provider lacks it.
+	InterfaceExtended
+)
+
+func (i Interface) String() string {
+	switch i {
+	case InterfaceAuto:
+		return "auto"
+	case InterfacePlain:
+		return "plain"
+	case InterfaceExtended:
+		return "extended"
+	}
+	return fmt.Sprintf("interface %d", uint8(i))
 }
 
 func (c *CQConfig) setDefaults() {
@@ -103,6 +131,9 @@ func (c CQConfig) Validate() error {
 	}
 	if c.Wait != rxe.WaitAuto && c.Wait != rxe.WaitPoll && c.Wait != rxe.WaitRuntime {
 		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, WaitPoll or WaitRuntime"))
+	}
+	if c.Interface > InterfaceExtended {
+		errs = append(errs, param.Invalid(op, "Interface", c.Interface, "InterfaceAuto, InterfacePlain or InterfaceExtended"))
 	}
 	return errors.Join(errs...)
 }

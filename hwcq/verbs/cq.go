@@ -71,8 +71,11 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 		return nil, param.Invalid("verbs: OpenCQ", "Depth", c.Depth, fmt.Sprintf("at most %d, the device's max_cqe", attr.MaxCQE))
 	}
 	q := &CQ{dev: d, id: nextID.Add(1)}
+	if c.Interface == InterfaceAuto && d.rxe {
+		c.Interface = InterfacePlain // a lock for each completion there: see evd_cq.c
+	}
 	err = d.make(op, q.id, q, func() (err error) {
-		if q.c, err = openCQ(d.ctx, c.Depth, c.Vector, q.id, c.Plain, d.rxe); err != nil {
+		if q.c, err = openCQ(d.ctx, c.Depth, c.Vector, q.id, c.Interface, d.rxe); err != nil {
 			return err
 		}
 		q.depth, q.ex = depthOf(q.c), extended(q.c)

@@ -62,6 +62,7 @@ struct evd_async {
 };
 
 enum { EVD_ASYNC_DEVICE, EVD_ASYNC_CQ, EVD_ASYNC_QP, EVD_ASYNC_PORT };
+enum { EVD_POLL_AUTO, EVD_POLL_PLAIN, EVD_POLL_EXTENDED };
 enum { EVD_WAIT_AGAIN, EVD_WAIT_EVENT, EVD_WAIT_WAKE };
 
 int evd_devices(struct evd_device *out, int room, int *count);
@@ -71,7 +72,7 @@ int evd_query_port(struct ibv_context *context, int port, struct ibv_port_attr *
 int evd_reg_mr(struct ibv_pd *pd, void *addr, size_t length, int access, struct ibv_mr **out);
 int evd_async_event(struct ibv_context *context, struct evd_async *out);
 
-int evd_cq_open(struct ibv_context *context, int depth, int vector, uint64_t id, int plain, int rxe, struct evd_cq **out);
+int evd_cq_open(struct ibv_context *context, int depth, int vector, uint64_t id, int how, int rxe, struct evd_cq **out);
 int evd_cq_poll(struct evd_cq *q, struct evd_wc *wc, int room);
 int64_t evd_cq_arm(struct evd_cq *q, int solicited, struct evd_wc *wc, int room);
 int64_t evd_cq_poll_or_arm(struct evd_cq *q, int solicited, struct evd_wc *wc, int room);

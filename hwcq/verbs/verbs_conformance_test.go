@@ -95,8 +95,8 @@ func (b *bench) release() error { return errors.Join(b.peerCQ.Close(), b.pd.Clos
 func TestVerbsConformance(t *testing.T) {
 	d := needRXE(t)
 	for name, c := range map[string]CQConfig{
-		"extended":       {Wait: rxe.WaitPoll},
-		"plain":          {Wait: rxe.WaitPoll, Plain: true},
+		"extended":       {Interface: InterfaceExtended},
+		"plain":          {Interface: InterfacePlain},
 		"runtime poller": {Wait: rxe.WaitRuntime},
 	} {
 		t.Run(name, func(t *testing.T) {
