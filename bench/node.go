@@ -103,9 +103,8 @@ func (n *node) connection(ev *engine.Event) {
 		if n.over {
 			return // the end of the run will notice
 		}
-		if n.lost == "" || n.probed {
-			n.lost = fmt.Sprintf("a request failed with %v: the peer does not answer", n.failure)
-		}
+		// Says more than the end of the control connection before.
+		n.lost = fmt.Sprintf("a request failed with %v: the peer does not answer", n.failure)
 		n.end()
 	}
 }

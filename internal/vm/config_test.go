@@ -232,7 +232,9 @@ func TestNetwork(t *testing.T) {
 		{Config{NoRXE: true}, false, "", nil, nil},
 		{Config{Veth: true, Modules: []string{"veth"}}, false, "veth", []string{"veth", "sch_netem"}, []string{"EVD_RXE_DEV=rxe1", "EVD_RXE_DEV2=rxe2"}},
 		{
-			Config{node: 2, wire: os.Stdin}, false, "wire 2", []string{"virtio_net", "sch_netem"},
+			Config{node: 2, wire: os.Stdin},
+			false, "wire 2",
+			[]string{"virtio_net", "sch_netem"},
 			[]string{"EVD_RXE_DEV=rxe0", "EVD_NODE=2", "EVD_NODE_ADDR=10.96.0.2", "EVD_PEER_ADDR=10.96.0.1"},
 		},
 	} {
