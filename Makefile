@@ -28,6 +28,12 @@ CROSS   := linux/arm64 darwin/arm64 windows/amd64
 NESTED  := $(patsubst %/go.mod,%,$(filter-out tools/go.mod,$(wildcard */go.mod */*/go.mod)))
 # The C programs to compare with, and the drivers that they load.
 REFERENCE := ibverbs-utils,ibverbs-providers,rdmacm-utils
+RDMA_RIVALS := perftest,dapl2-utils,libdapl2
+# What measures beside them, and its parts in a guest whose clock counts
+# instructions and in an ordinary one.
+RXE     := bin/rxe-rivals/rxe-rivals
+ICOUNT  ?= event,dapl,poll
+PLAIN   ?= spin,bw,dapl,poll
 # Packages whose tests also run in a guest: those that ask for a soft-RoCE
 # device, and the engine, which meets another scheduler and clock there.
 # The oldest kernel for io_uring is not the host's; time is short there, so -short.
@@ -53,14 +59,30 @@ run: bin/evdbench ## build, and measure latency and rate on the mock CQ, spinnin
 	@echo "The same on real kernel completion queues (soft-RoCE in a guest): make rxe"
 
 .PHONY: rxe
-rxe: bin/evdbench bin/evdvm ## boot a guest and compare with ibv_rc_pingpong on soft-RoCE, side by side
-	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -- \
-		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS)
+rxe: rxe-programs ## boot a guest and compare with ibv_rc_pingpong on soft-RoCE, side by side, sleeping and spinning; ROUNDS=7
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -- $(RXE) -parts event,spin -rounds $(ROUNDS)
 
 .PHONY: rxe-icount
-rxe-icount: bin/evdbench bin/evdvm ## the same, event-driven only, in instructions: host load does not enter
-	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- \
-		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS) 500 event
+rxe-icount: rxe-programs ## the same, event-driven only, in instructions: host load does not enter
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- $(RXE) -parts event -rounds $(ROUNDS)
+
+.PHONY: rxe-rivals
+rxe-rivals: rxe-programs ## soft-RoCE beside C's ping-pong, perftest, uDAPL and ibv_poll_cq, in two guests; RIVALS=flags, ICOUNT= or PLAIN= for one of them; one line per goal; bin/rxe-rivals/*.json
+	@status=0; \
+	for guest in "icount $(ICOUNT)" "plain $(PLAIN)"; do \
+		set -- $$guest; [ -n "$$2" ] || continue; icount=; [ $$1 = plain ] || icount=-icount; \
+		echo "== $$2, $$1"; \
+		bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE),$(RDMA_RIVALS) -timeout 30m -share bin/rxe-rivals $$icount -- \
+			$(RXE) -parts $$2 -json $$1.json $(RIVALS) || status=1; \
+	done; exit $$status
+
+.PHONY: rxe-programs
+rxe-programs: bin/evdbench bin/evdvm
+	@scripts/need.sh gcc gcc libc6-dev
+	@scripts/need.sh /usr/include/infiniband/verbs.h libibverbs-dev
+	@mkdir -p bin/rxe-rivals
+	@gcc -O2 -Wall -Wextra -o bin/rxe-rivals/poll bench/rivals/rxe/c/poll.c -libverbs
+	@cd bench/rivals && $(STATIC) build -o ../../bin/rxe-rivals/rxe-rivals ./rxe
 
 .PHONY: uring-rivals
 uring-rivals: ## NOPs and a TCP echo server through the engine on io_uring, beside C with liburing and Go's net; ROUNDS=7; one line per goal
