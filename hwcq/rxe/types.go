@@ -191,38 +191,3 @@ type QPAttr struct {
 	SQPSN   uint32
 	PathMTU int // bytes
 }
-
-// AsyncType is the kind of an asynchronous event: enum ib_event_type.
-type AsyncType uint32
-
-// Asynchronous events, those rxe is known to raise.
-const (
-	AsyncCQErr      AsyncType = 0 // one per completion dropped by a full CQ
-	AsyncQPFatal    AsyncType = 1
-	AsyncPortActive AsyncType = 9
-	AsyncPortErr    AsyncType = 10
-)
-
-func (t AsyncType) String() string {
-	switch t {
-	case AsyncCQErr:
-		return "CQ error"
-	case AsyncQPFatal:
-		return "QP fatal"
-	case AsyncPortActive:
-		return "port active"
-	case AsyncPortErr:
-		return "port error"
-	}
-	return fmt.Sprintf("async event %d", uint32(t))
-}
-
-// AsyncEvent is an event that belongs to no work request. At most one of CQ
-// and QP is set; neither for events of a port or the device, and for those of
-// an object that was closed meanwhile.
-type AsyncEvent struct {
-	Type AsyncType
-	CQ   *CQ
-	QP   *QP
-	Port int // port events only
-}
