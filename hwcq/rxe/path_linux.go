@@ -45,10 +45,6 @@ func (d *Device) checkPath(c *ConnectConfig) (err error) {
 	return nil
 }
 
-// sgid is g, or the default GID if g is zero.
-func (d *Device) sgid(g GIDEntry) (GIDEntry, error) {
-	if g.GID.IsZero() {
-		return d.DefaultGID()
-	}
-	return g, nil
-}
+// sgid is the entry of the GID table that g names by its index and GID, or by
+// its index alone, or the default GID if g is zero.
+func (d *Device) sgid(g GIDEntry) (GIDEntry, error) { return d.sgidOf("rxe: Connect", g) }
