@@ -5,7 +5,6 @@ package rxe
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -91,28 +90,4 @@ func rlimit(name string, what int) string {
 		return name + " (unlimited)"
 	}
 	return fmt.Sprintf("%s = %d", name, l.Cur)
-}
-
-// sgidOf completes what a caller said about the local GID: nothing, an index,
-// or an entry of the table.
-func (d *Device) sgidOf(op string, g GIDEntry) (GIDEntry, error) {
-	if g.GID.IsZero() && g.Index == 0 {
-		return d.DefaultGID()
-	}
-	gids, err := d.GIDs()
-	if err != nil {
-		return GIDEntry{}, err
-	}
-	var have []string
-	for _, e := range gids {
-		if e.Index == g.Index && (g.GID.IsZero() || g.GID == e.GID) {
-			return e, nil
-		}
-		have = append(have, fmt.Sprintf("%d (%s, %s)", e.Index, e.GID, e.Type))
-	}
-	what := fmt.Sprint(g.Index)
-	if !g.GID.IsZero() {
-		what += " (" + g.GID.String() + ")"
-	}
-	return GIDEntry{}, param.Invalid(op, "SGID.Index", what, fmt.Sprintf("in the GID table of %s: %s", d.info.Name, strings.Join(have, ", ")))
 }

@@ -118,7 +118,7 @@ func TestSGIDIsLookedUp(t *testing.T) {
 		err := a.qp.Connect(to, ConnectConfig{SGID: bad})
 		require.ErrorIs(t, err, param.ErrInvalid)
 		require.ErrorContains(t, err, fmt.Sprintf("SGID.Index = %d", bad.Index))
-		require.ErrorContains(t, err, fmt.Sprintf("%d (%s, RoCE v2)", def.Index, def.GID), "the valid ones are named")
+		require.ErrorContains(t, err, fmt.Sprintf("%d: %s RoCE v2", def.Index, def.GID), "the valid ones are named")
 		require.Equal(t, StateInit, a.qp.State(), "nothing has changed")
 	}
 	require.NoError(t, a.qp.Connect(to, ConnectConfig{SGID: GIDEntry{Index: def.Index}}))

@@ -61,26 +61,33 @@ func wrongState(op string, s State, from []State) error {
 }
 
 // modify runs MODIFY_QP and notes the state it led to. Where the kernel
-// refuses because the device has moved the QP on, it says so.
+// refuses because of what the device has done, it says so.
 func (q *QP) modify(op string, m qpModify) error {
 	err := q.rawQP.modify(q.dev, op, m)
+	if errors.Is(err, unix.EINVAL) {
+		err = q.refused(op, m, err)
+	}
 	if err == nil {
 		q.state.Store(uint32(m.state))
-		return nil
 	}
-	if !errors.Is(err, unix.EINVAL) {
-		return err
-	}
+	return err
+}
+
+// refused finds out why a transition was, or repeats it where the reason has
+// gone.
+func (q *QP) refused(op string, m qpModify, err error) error {
 	at, qerr := q.query()
+	was := q.State()
 	switch {
 	case qerr != nil:
 		return err
-	case at.State != q.State():
-		was := q.State()
+	case at.State != was:
 		q.state.Store(uint32(at.State))
 		return fmt.Errorf("rxe: %s: %w: the device has moved the QP from %s to %s: %w", op, hwcq.ErrBusy, was, at.State, err)
 	case at.SQDraining:
 		return fmt.Errorf("rxe: %s: %w: the send queue is still draining: %w", op, hwcq.ErrBusy, err)
+	case was == StateSQD:
+		return q.rawQP.modify(q.dev, op, m)
 	}
 	return err
 }
@@ -214,8 +221,9 @@ func (q *QP) SetError() error {
 }
 
 // Drain moves the QP from RTS to SQD: requests in progress are finished, those
-// posted later wait for Resume. AsyncSQDrained tells that nothing is in
-// progress any more; Query tells it too (SQDraining). Receiving goes on.
+// posted later wait for Resume, and so do those that would have to be retried.
+// AsyncSQDrained tells that nothing is in progress any more; Query tells it too
+// (SQDraining). Receiving goes on.
 func (q *QP) Drain() error {
 	const op = "drain QP"
 	unlock, err := q.step(op, StateRTS)
@@ -223,6 +231,9 @@ func (q *QP) Drain() error {
 		return err
 	}
 	defer unlock()
+	q.send.mu.Lock()
+	defer q.send.mu.Unlock()
+	q.send.ring.clearState(q.send.next)
 	return q.modify(op, qpModify{mask: qpState, state: StateSQD})
 }
 
@@ -248,7 +259,8 @@ func (q *QP) Resume() error {
 
 // Reset moves the QP from any state to RESET. What is posted is gone and does
 // not complete; completions already in a CQ stay there. Init makes the QP
-// usable again, with another PSN (see Dest).
+// usable again, with another PSN (see Dest). While the send queue is draining
+// the error may match [hwcq.ErrBusy]: call Reset again, or SetError first.
 func (q *QP) Reset() error {
 	const op = "reset QP"
 	unlock, err := q.step(op, StateReset, StateInit, StateRTR, StateRTS, StateSQD, StateSQE, StateErr)
@@ -261,8 +273,12 @@ func (q *QP) Reset() error {
 	defer q.send.mu.Unlock()
 	q.recv.mu.Lock()
 	defer q.recv.mu.Unlock()
-	if err := q.modify(op, qpModify{mask: qpState, state: StateReset}); err != nil {
-		return err
+	// Twice: 6.12 notes where the send queue goes on before it empties it, and
+	// would later carry out what was there.
+	for range 2 {
+		if err := q.modify(op, qpModify{mask: qpState, state: StateReset}); err != nil {
+			return err
+		}
 	}
 	q.psn = RandomPSN()
 	return nil

@@ -98,6 +98,7 @@ const (
 	swUDQPN     = 24 // datagrams
 	swUDQKey    = 28
 	swUDAH      = 36
+	swState     = 148
 	swIOVA      = 152
 	swDMA       = 184
 	swDMASize   = 24 // up to the sge list
@@ -158,6 +159,12 @@ func (r *ring) writeSend(i uint32, wr *SendWR, length uint32, datagram bool) {
 	}
 	putDMA(unsafe.Add(p, swDMA), wr.SGL, length)
 }
+
+// clearState makes slot i of a send queue, which no request is in, look like
+// one that is posted: 6.12 looks at the state of the slot behind the last
+// request, and does not call the queue drained while it finds what the slot's
+// last use left there.
+func (r *ring) clearState(i uint32) { put32(r.slot(i), swState, 0) }
 
 // writeRecv fills the slot at index i.
 func (r *ring) writeRecv(i uint32, wr *RecvWR, length uint32) {

@@ -4,6 +4,7 @@ package rxe
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 
 	"github.com/evdengine/evd/hwcq"
@@ -61,6 +62,9 @@ func (d *Device) QueryDevice() (DeviceAttr, error)              { return DeviceA
 func (d *Device) QueryPort() (PortAttr, error)                  { return PortAttr{}, errPlatform }
 func (d *Device) GIDs() ([]GIDEntry, error)                     { return nil, errPlatform }
 func (d *Device) DefaultGID() (GIDEntry, error)                 { return GIDEntry{}, errPlatform }
+func (d *Device) GIDByIndex(i int) (GIDEntry, error)            { return GIDEntry{}, errPlatform }
+func (d *Device) GIDByAddr(a netip.Addr) (GIDEntry, error)      { return GIDEntry{}, errPlatform }
+func (d *Device) GIDByInterface(name string) (GIDEntry, error)  { return GIDEntry{}, errPlatform }
 func (d *Device) OpenPD() (*PD, error)                          { return nil, errPlatform }
 func (d *Device) OpenCQ(c CQConfig) (*CQ, error)                { return nil, errPlatform }
 func (d *Device) Close() error                                  { return nil }
