@@ -20,11 +20,15 @@ const (
 	alarmLost
 	alarmStuck
 	alarmUnrouted
+	alarmQP
+	alarmPortDown
+	alarmPortUp
 	numAlarms
 )
 
 var alarmNumbers = [numAlarms]EventNumber{
 	EVDOverflow, ProviderError, ArmFailure, CQOverrun, UpcallPanic, DeviceRemoved, LostInterrupt, StuckUpcall, Unrouted,
+	EndpointBroken, PortDown, PortUp,
 }
 
 // alarms are the slots of one EVD on the async EVD: one for each number, so
@@ -59,8 +63,8 @@ func (e *Engine) newAsync() *EVD {
 	return d
 }
 
-// alarm raises an async error about d, or its CQ number cq.
-func (d *EVD) alarm(a alarm, cq uint16) {
+// slots returns d's places for async errors, making them if there are none.
+func (d *EVD) slots() *alarms {
 	s := d.alarms.Load()
 	if s == nil {
 		s = &alarms{}
@@ -71,14 +75,26 @@ func (d *EVD) alarm(a alarm, cq uint16) {
 			s = d.alarms.Load()
 		}
 	}
+	return s
+}
+
+// alarm raises an async error about d, or its CQ number cq.
+func (d *EVD) alarm(a alarm, cq uint16) {
+	s := d.slots()
 	d.e.trace(TraceAsync, "async_error", "event", alarmNumbers[a], "evd", d, "cq", cq)
 	s[a].cq.Store(uint32(cq)) // before the count: pairs with the Swap [N2]
 	d.e.async.raise(&s[a])
 }
 
+// alarmQP is alarm about a queue pair.
+func (d *EVD) alarmQP(cq uint16, qp uint32) {
+	d.slots()[alarmQP].qp.Store(qp) // before the count, as the CQ's number
+	d.alarm(alarmQP, cq)
+}
+
 // ReportAsync raises an async error about this EVD that a driver or device has
 // told of in its own way: ProviderError, CQOverrun or DeviceRemoved. For any
-// goroutine.
+// goroutine. (A driver whose CQs are hwcq.AsyncNotifiers needs nobody to call this.)
 func (d *EVD) ReportAsync(n EventNumber) error {
 	const op = "engine: ReportAsync"
 	if err := d.valid(op); err != nil {

@@ -181,6 +181,7 @@ func (d *EVD) begin(g *Poller) error {
 		if l.poll == nil {
 			continue // a port: a waiter of the CNO had it join
 		}
+		l.listen(ear{d, l})
 		if g != nil {
 			if err := g.admit(l.poll); err != nil {
 				errs = append(errs, fmt.Errorf("engine: NewEVD: CQs[%d]: %w", l.index, err))

@@ -25,6 +25,7 @@ type Device struct {
 	onAsync func(AsyncEvent)
 	vectors int
 	limits  DeviceAttr
+	byIoctl atomic.Bool // hot commands go by ioctl: see hotBlock
 
 	mu     sync.Mutex // control commands, one at a time, and the fields below
 	fd     int

@@ -135,10 +135,15 @@ func (b ioctlBuf) in(id uint16, data []byte) {
 	b.attr(id, uint16(len(data)), b.Addr()+ioInOff)
 }
 
-// run makes the call on fd.
-func (b ioctlBuf) run(fd int) error {
+// seal ends the building of a call.
+func (b ioctlBuf) seal() {
 	h := b.Bytes()
 	le.PutUint16(h, ioctlHdr+le.Uint16(h[6:])*ioctlAttr)
+}
+
+// run makes the call on fd.
+func (b ioctlBuf) run(fd int) error {
+	b.seal()
 	for {
 		e := b.call(fd)
 		if e == 0 {

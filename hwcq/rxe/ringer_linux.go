@@ -109,18 +109,13 @@ func (r *ringer) ring() error {
 	// the queue is empty now.
 	r.raw.ring.cons.Store(r.raw.ring.prod.Load() & r.raw.ring.mask)
 	if e := r.raw.arm(r.qp.fd, false); e != 0 {
-		// Credentials were changed: see the package comment. The ioctl way
-		// still works, and a waiter must not be stuck for it.
-		if err := r.dev.exec("wake", cmdReqNotifyCQ, words(nil, r.raw.handle, 0), nil, nil); err != nil {
-			return err
-		}
+		return opError("wake", e)
 	}
 	if _, err := r.qp.send.postSends([]SendWR{{Op: OpSend}}, 0); err != nil {
 		return err
 	}
 	if e := r.qp.doorbell(); e != 0 {
-		var out [4]byte
-		return r.dev.exec("wake", cmdPostSend, words(resp, r.qp.handle, 0, 0, sendWRSize), out[:], nil)
+		return opError("wake", e)
 	}
 	return nil
 }
