@@ -44,7 +44,7 @@ func validName(s string) bool {
 
 // CQConfig is for [Device.OpenCQ].
 type CQConfig struct {
-	// Depth is how many completions must fit, 1..32767. 0: 1023. rxe rounds
+	// Depth is how many completions must fit, 1..DeviceAttr.MaxCQE. 0: 1023. rxe rounds
 	// up to a power of two less one; [CQ.Capabilities] tells the result. Give
 	// it at least the sum of the depths of the queues that complete into it:
 	// a completion that finds the CQ full is lost.
@@ -105,13 +105,13 @@ func (c *CQConfig) setDefaults() {
 	}
 }
 
-// Validate reports all that OpenCQ would refuse in c.
+// Validate reports what OpenCQ would refuse in c on any device.
 func (c CQConfig) Validate() error {
 	const op = "rxe: OpenCQ"
 	c.setDefaults()
 	var errs []error
-	if c.Depth < 1 || c.Depth > 32767 {
-		errs = append(errs, param.Invalid(op, "Depth", c.Depth, "1..32767, or 0 for 1023"))
+	if c.Depth < 1 {
+		errs = append(errs, param.Invalid(op, "Depth", c.Depth, "1 or more and at most the device's limit, or 0 for 1023"))
 	}
 	if c.Vector < 0 {
 		errs = append(errs, param.Invalid(op, "Vector", c.Vector, "0 or more"))
@@ -134,9 +134,9 @@ type QPConfig struct {
 	// 0, and PostRecv is the SRQ's.
 	SRQ *SRQ
 
-	SendDepth int // outstanding sends, 1..16384; 0: 128. Rounded up by rxe.
-	RecvDepth int // posted receives, 1..16384; 0: 128. Rounded up by rxe.
-	MaxSGE    int // pieces per request, 1..32; 0: 1
+	SendDepth int // outstanding sends, 1..DeviceAttr.MaxQPWR; 0: 128. Rounded up by rxe.
+	RecvDepth int // posted receives, 1..DeviceAttr.MaxQPWR; 0: 128. Rounded up by rxe.
+	MaxSGE    int // pieces per request, 1..DeviceAttr.MaxSGE (32); 0: 1
 	Inline    int // bytes that fit into a send request, 0..512
 
 	// SignalAll makes every send complete on the CQ, with or without the
@@ -177,7 +177,7 @@ func (c *QPConfig) setDefaults() {
 	}
 }
 
-// Validate reports all that OpenQP would refuse in c.
+// Validate reports what OpenQP would refuse in c on any device.
 func (c QPConfig) Validate() error {
 	const op = "rxe: OpenQP"
 	c.setDefaults()
@@ -188,16 +188,16 @@ func (c QPConfig) Validate() error {
 	if c.SendCQ == nil {
 		bad("SendCQ", "nil", "an open CQ")
 	}
-	if c.SendDepth < 1 || c.SendDepth > 16384 {
-		bad("SendDepth", c.SendDepth, "1..16384, or 0 for 128")
+	if c.SendDepth < 1 {
+		bad("SendDepth", c.SendDepth, "1 or more and at most the device's limit, or 0 for 128")
 	}
 	if c.SRQ != nil && c.RecvDepth != 0 {
 		bad("RecvDepth", c.RecvDepth, "0 with an SRQ, which has the receives")
-	} else if c.SRQ == nil && (c.RecvDepth < 1 || c.RecvDepth > 16384) {
-		bad("RecvDepth", c.RecvDepth, "1..16384, or 0 for 128")
+	} else if c.SRQ == nil && c.RecvDepth < 1 {
+		bad("RecvDepth", c.RecvDepth, "1 or more and at most the device's limit, or 0 for 128")
 	}
-	if c.MaxSGE < 1 || c.MaxSGE > 32 {
-		bad("MaxSGE", c.MaxSGE, "1..32, or 0 for 1")
+	if c.MaxSGE < 1 {
+		bad("MaxSGE", c.MaxSGE, "1 or more and at most the device's limit, or 0 for 1")
 	}
 	if c.Inline < 0 || c.Inline > 512 {
 		bad("Inline", c.Inline, "0..512")

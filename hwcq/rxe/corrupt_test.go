@@ -268,7 +268,7 @@ func FuzzHostileMemory(f *testing.F) {
 		null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		require.NoError(t, err)
 		defer func() { _ = unix.Close(null) }()
-		page, err := mapAnon(4096)
+		page, err := new(Device).newHotBlock()
 		require.NoError(t, err)
 		defer func() { _ = page.Unmap() }()
 		dst := make([]hwcq.WC, slots+3)
@@ -283,7 +283,7 @@ func FuzzHostileMemory(f *testing.F) {
 		}
 		for range 1 + rounds%1000 {
 			// A new user of the same memory: the last one may have given up.
-			q := &CQ{consumer: consumer{ring: cr, next: cr.cons.Load() & cr.mask}, fd: null, raw: rawCQ{cmd: hotBlock{commandBlock{page}, new(atomic.Bool)}}}
+			q := &CQ{consumer: consumer{ring: cr, next: cr.cons.Load() & cr.mask}, fd: null, raw: rawCQ{cmd: page}}
 			q.src.g, q.src.wake = newGuard(), atomic.Uint32{}
 			q.src.wake.Store(wakeRung) // nobody waits
 			p := &producer{ring: pr, next: pr.prod.Load() & pr.mask, seen: pr.cons.Load() & pr.mask, maxSGE: 1}

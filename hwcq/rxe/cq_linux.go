@@ -68,6 +68,9 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	if c.Vector >= d.vectors {
 		return nil, param.Invalid("rxe: OpenCQ", "Vector", c.Vector, fmt.Sprintf("less than the device's %d", d.vectors))
 	}
+	if err := d.within("rxe: OpenCQ", bound{"Depth", c.Depth, "MaxCQE", d.limits.MaxCQE}); err != nil {
+		return nil, err
+	}
 	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1)}
 	if err := q.openEvents(c); err != nil {
 		return nil, err

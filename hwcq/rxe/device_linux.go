@@ -24,6 +24,7 @@ type Device struct {
 	info    DeviceInfo
 	onAsync func(AsyncEvent)
 	vectors int
+	limits  DeviceAttr
 	byIoctl atomic.Bool // hot commands go by ioctl: see hotBlock
 
 	mu     sync.Mutex // control commands, one at a time, and the fields below
@@ -79,7 +80,7 @@ func (d *Device) exec(op string, cmd uint32, in, core, driver []byte) error {
 		return fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
 	}
 	if err := d.ctl.invoke(d.fd, cmd, in, core, driver); err != nil {
-		return opError(op, err)
+		return opError(op, d.explain(cmd, err))
 	}
 	return nil
 }

@@ -171,3 +171,5 @@ func (k *fakeKernel) gone() {
 		require.Zero(k.t, n, "objects of command %d", cmd)
 	}
 }
+
+func addrOf(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,24 @@ func mapQueue(fd int, mi mmInfo) (mapping, error) {
 		return mapping{}, fmt.Errorf("%w: a queue of %d bytes at offset %#x", ErrCorrupt, mi.size, mi.offset)
 	}
 	return mapped.Shared(fd, int64(mi.offset), uintptr(mi.size), 0)
+}
+
+// pinned is memory of the caller that an MR covers.
+type pinned struct {
+	b   []byte // keeps it reachable
+	pin runtime.Pinner
+}
+
+// hold pins the memory, unless it is not Go's, which stays where it is.
+func (p *pinned) hold() (addr, length uint64, err error) {
+	base := unsafe.SliceData(p.b)
+	p.pin.Pin(base)
+	return uint64(uintptr(unsafe.Pointer(base))), uint64(len(p.b)), nil
+}
+
+func (p *pinned) release() {
+	p.pin.Unpin()
+	p.b = nil
 }
 
 // hotWrite sends a prebuilt command of n bytes at p. The kernel handles it

@@ -118,6 +118,9 @@ func (d *Device) getContext() error {
 		return errors.Join(fmt.Errorf("rxe: open %s: %w: %d completion vectors", d.info.Name, ErrCorrupt, n), unix.Close(fd))
 	}
 	d.vectors = int(n)
+	if d.limits, err = d.QueryDevice(); err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
 	d.async, err = startAsync(d, fd)
 	return err
 }
@@ -140,7 +143,7 @@ func openError(info DeviceInfo, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("rxe: %w: device %s has no node %s: is udev or devtmpfs running? %w", hwcq.ErrUnavailable, info.Name, info.Node, err)
 	}
-	return fmt.Errorf("rxe: open %s: %w", info.Node, err)
+	return opError("open "+info.Node, err)
 }
 
 // opError names the operation that failed and adds what its errno means here.
@@ -150,6 +153,8 @@ func opError(op string, err error) error {
 		return fmt.Errorf("rxe: %s: %w: still used by another object: %w", op, hwcq.ErrBusy, err)
 	case errors.Is(err, unix.EIO), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("rxe: %s: %w: %w", op, hwcq.ErrRemoved, err)
+	case errors.Is(err, unix.EMFILE):
+		err = tooManyFiles(err)
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("rxe: %s: credentials changed after Open: %w", op, err)
 	}

@@ -84,6 +84,8 @@ func (s *SRQ) Close() error                                     { return nil }
 func (m *MW) RKey() uint32                                      { return 0 }
 func (m *MW) Close() error                                      { return nil }
 func (a *AH) Close() error                                      { return nil }
+func (p *PD) RegBytes(b []byte, a Access) (*MR, error)          { return nil, errPlatform }
+func (m *MR) Piece(off, length int) (SGE, error)                { return SGE{}, errPlatform }
 func (m *MR) LKey() uint32                                      { return 0 }
 func (m *MR) RKey() uint32                                      { return 0 }
 func (m *MR) Addr() uint64                                      { return 0 }
