@@ -34,7 +34,8 @@
 //
 // The C programs close the TCP connection after the exchange, and ours must not
 // take that for their end. So our server greets over it when the exchange is
-// complete, and our client greets back; who has not been greeted expects no
-// more of the TCP connection. A peer that dies in that moment, and one that is a C
-// program, shows only in requests that fail.
+// complete, and our client greets back; only then there is Established. Who has
+// not been greeted expects no more of the TCP connection: the death of a peer
+// that is a C program, or that dies in that moment, shows only in requests that
+// fail.
 package conn

@@ -97,7 +97,7 @@ func (w *tcpWay) call(addr string, local rxe.Dest) (engine.EventNumber, error) {
 	if _, err := io.WriteString(n, rxe.ExchangeDone); err != nil {
 		return failed(err)
 	}
-	w.exchanged()
+	w.greet()
 	w.c.established()
 	return 0, nil
 }
@@ -211,7 +211,7 @@ func (w *tcpWay) confirm(local rxe.Dest) error {
 	if word := rxe.ExchangeDone[:4]; string(done[:4]) != word {
 		return fmt.Errorf("the caller confirmed with %q, want %q", done[:4], word)
 	}
-	w.exchanged()
+	w.greet()
 	w.c.established()
 	return nil
 }

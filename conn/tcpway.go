@@ -15,9 +15,7 @@ const (
 	goodbye = "bye!" // the connection ends in order
 )
 
-// linger is how long a client that hangs up waits for a server's greeting: a
-// server that has not been greeted takes the end of the TCP connection for that
-// of a C program's, and sees nothing in it.
+// linger is how long a side waits for the last word of the other.
 const linger = 5 * time.Second
 
 // tcpWay is the TCP connection of an exchange.
@@ -30,11 +28,11 @@ type tcpWay struct {
 	ctx    context.Context // over when dropped
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	conn    net.Conn
-	done    bool // the exchange is complete
-	greeted bool // the peer is one of ours
-	leaving bool // goodbye is to be said, or has been
+	mu       sync.Mutex
+	conn     net.Conn
+	greeting bool // the exchange is complete; who is the peer?
+	ours     bool // greeted: its end will be seen
+	leaving  bool // goodbye has been said
 }
 
 func newTCPWay(c *Conn, client bool) *tcpWay {
@@ -53,43 +51,67 @@ func (w *tcpWay) have(n net.Conn) {
 	}
 }
 
-func (w *tcpWay) exchanged() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.done = true
-	if !w.client {
-		w.say(hello) // a C program does not hear it
-	}
-}
-
 // say writes a word. What becomes of it is seen by reading. Under mu.
 func (w *tcpWay) say(word string) { _, _ = io.WriteString(w.conn, word) }
+
+// hear reads a word; "" is the end.
+func (w *tcpWay) hear() string {
+	var word [len(hello)]byte
+	if _, err := io.ReadFull(w.conn, word[:]); err != nil {
+		return ""
+	}
+	return string(word[:])
+}
+
+// greet finds out whether the peer is one of ours. A C program hangs up when the
+// exchange is complete.
+func (w *tcpWay) greet() {
+	w.mu.Lock()
+	w.greeting = true
+	if !w.client {
+		w.say(hello)
+	}
+	_ = w.conn.SetReadDeadline(time.Now().Add(linger))
+	w.mu.Unlock()
+
+	ours := w.hear() == hello
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.greeting, w.ours = false, ours
+	if ours && w.client {
+		w.say(hello)
+	}
+	_ = w.conn.SetReadDeadline(time.Time{})
+	if w.ctx.Err() != nil || !ours {
+		_ = w.conn.Close()
+	}
+}
 
 // bye implements way.
 func (w *tcpWay) bye() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.leaving = true
-	if w.greeted || !w.client {
+	if w.ours {
+		w.leaving = true
 		w.say(goodbye)
 	}
 	return nil
 }
 
-// drop implements way. A client that has not been greeted is heard by nobody: it
-// stays until it is, or until it is clear that nobody is there. Who has said
-// goodbye stays until the peer has read it: a Close before could cut it off.
+// drop implements way. Who is dropped while it greets stays for that: else a peer
+// of ours would take its end for that of a C program, and see nothing in it. Who
+// has said goodbye stays until the peer has read it: a Close could cut it off.
 func (w *tcpWay) drop() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cancel()
-	unheard := w.client && !w.greeted
 	switch {
-	case w.conn == nil:
+	case w.conn == nil || w.greeting:
 		return nil
-	case w.done && (unheard || w.leaving):
-		if half, ok := w.conn.(*net.TCPConn); ok && !unheard {
-			_ = half.CloseWrite()
+	case w.leaving:
+		if n, ok := w.conn.(*net.TCPConn); ok {
+			_ = n.CloseWrite()
 		}
 		_ = w.conn.SetReadDeadline(time.Now().Add(linger)) // fails if watch has closed it
 		return nil
@@ -98,40 +120,17 @@ func (w *tcpWay) drop() error {
 	return nil
 }
 
-// watch reads what the peer says until one of the two hangs up.
+// watch sees the end of a peer of ours.
 func (w *tcpWay) watch() {
-	defer w.conn.Close()
-	var word [len(hello)]byte
-	for {
-		if _, err := io.ReadFull(w.conn, word[:]); err != nil || !w.heard(string(word[:])) {
-			break
-		}
-	}
 	w.mu.Lock()
-	ours := w.greeted
+	ours := w.ours
 	w.mu.Unlock()
-	if ours {
-		w.c.gone(false) // unless it has ended already
+	if !ours {
+		return
 	}
-}
-
-// heard answers whether there may be more to hear.
-func (w *tcpWay) heard(word string) bool {
-	switch word {
-	case hello:
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.greeted = true
-		if w.client {
-			w.say(hello)
-		}
-		if w.client && w.leaving {
-			w.say(goodbye)
-		}
-		return w.ctx.Err() == nil // dropped: this was what it stayed for
-	case goodbye:
+	for w.hear() == goodbye {
 		w.c.gone(true)
-		return true
 	}
-	return false
+	w.c.gone(false) // unless it has ended already
+	_ = w.conn.Close()
 }
