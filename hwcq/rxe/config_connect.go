@@ -70,6 +70,13 @@ func (c *ConnectConfig) setDefaults() {
 	}
 }
 
+// WithDefaults returns c with every zero replaced by the default that it means,
+// but for SGID.
+func (c ConnectConfig) WithDefaults() ConnectConfig {
+	c.setDefaults()
+	return c
+}
+
 // Validate reports all that Connect would refuse in c.
 func (c ConnectConfig) Validate() error {
 	const op = "rxe: Connect"

@@ -90,27 +90,29 @@ const (
 	asyncPort   = C.EVD_ASYNC_PORT
 )
 
-func queryDevice(c *cContext) (DeviceAttr, error) {
+func queryDevice(c *cContext) (rxe.DeviceAttr, error) {
 	var a C.struct_ibv_device_attr
 	if err := errnoOf(C.ibv_query_device(c, &a)); err != nil {
-		return DeviceAttr{}, err
+		return rxe.DeviceAttr{}, err
 	}
-	return DeviceAttr{
+	return rxe.DeviceAttr{
 		MaxQP: int(a.max_qp), MaxQPWR: int(a.max_qp_wr), MaxSGE: int(a.max_sge), MaxCQ: int(a.max_cq),
 		MaxCQE: int(a.max_cqe), MaxMR: int(a.max_mr), MaxPD: int(a.max_pd),
-		MaxRDAtomic: int(a.max_qp_rd_atom), Ports: int(a.phys_port_cnt),
+		MaxMRSize: uint64(a.max_mr_size), MaxQPRDAtomic: int(a.max_qp_rd_atom), MaxQPInitRDAtomic: int(a.max_qp_init_rd_atom),
+		MaxMW: int(a.max_mw), MaxAH: int(a.max_ah), MaxSRQ: int(a.max_srq), MaxSRQWR: int(a.max_srq_wr), MaxSRQSGE: int(a.max_srq_sge),
+		Ports: int(a.phys_port_cnt),
 	}, nil
 }
 
-func queryPort(c *cContext, port int) (PortAttr, error) {
+func queryPort(c *cContext, port int) (_ rxe.PortAttr, lid uint16, err error) {
 	var a C.struct_ibv_port_attr
 	if err := errnoOf(C.evd_query_port(c, C.int(port), &a)); err != nil {
-		return PortAttr{}, err
+		return rxe.PortAttr{}, 0, err
 	}
-	return PortAttr{
+	return rxe.PortAttr{
 		State: rxe.PortState(a.state), MaxMTU: mtuBytes(int(a.max_mtu)), ActiveMTU: mtuBytes(int(a.active_mtu)),
-		GIDTableLen: int(a.gid_tbl_len), LID: uint16(a.lid), LinkLayer: uint8(a.link_layer),
-	}, nil
+		GIDTableLen: int(a.gid_tbl_len), LinkLayer: uint8(a.link_layer),
+	}, uint16(a.lid), nil
 }
 
 // queryGIDs returns the valid entries of all ports; room is how many there are

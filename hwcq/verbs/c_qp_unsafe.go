@@ -43,27 +43,15 @@ func initQP(qp *cQP, port int, access rxe.Access) error {
 
 func errorQP(qp *cQP) error { return errnoOf(C.evd_qp_error(qp)) }
 
-// path is how a queue pair gets to its peer.
-type path struct {
-	local    uint32 // our first packet's sequence number
-	remote   rxe.Dest
-	global   bool // by GID, which Ethernet needs
-	port     int
-	sgid     int
-	atomics  int
-	c        rxe.ConnectConfig // without zeros
-	hopLimit int
-}
-
 func connectQP(qp *cQP, p path) error {
 	c := C.struct_evd_path{
 		qpn: C.uint32_t(p.remote.QPN), psn: C.uint32_t(p.remote.PSN), local_psn: C.uint32_t(p.local),
 		lid: C.uint16_t(p.remote.LID), global: C.uint8_t(cBool(p.global)), port: C.uint8_t(p.port),
 		sgid: C.uint8_t(p.sgid), mtu: C.uint8_t(mtuCode(p.c.MTU)),
-		atomics: C.uint8_t(p.atomics), dest_atomics: C.uint8_t(p.atomics),
+		atomics: C.uint8_t(p.c.MaxRDAtomic), dest_atomics: C.uint8_t(p.c.MaxDestRDAtomic),
 		timeout: C.uint8_t(ackCode(p.c.AckTimeout)), retries: C.uint8_t(retryCount(p.c.Retries)),
 		rnr_retries: C.uint8_t(retryCount(p.c.RNRRetries)), rnr_timer: C.uint8_t(p.c.MinRNRTimer),
-		hop_limit: C.uint8_t(p.hopLimit),
+		hop_limit: hops, traffic_class: C.uint8_t(p.c.TrafficClass), flow_label: C.uint32_t(p.c.FlowLabel),
 	}
 	for i, b := range p.remote.GID {
 		c.gid[i] = C.uint8_t(b)
@@ -71,14 +59,25 @@ func connectQP(qp *cQP, p path) error {
 	return errnoOf(C.evd_qp_connect(qp, &c))
 }
 
+// hops is how many routers a packet may pass where the device looks at that.
+const hops = 64
+
 func queryQP(qp *cQP) (rxe.QPAttr, error) {
 	var a C.struct_ibv_qp_attr
 	if err := errnoOf(C.evd_qp_query(qp, &a)); err != nil {
 		return rxe.QPAttr{}, err
 	}
+	grh := a.ah_attr.grh
 	return rxe.QPAttr{
-		State: rxe.State(a.qp_state), DestQPN: uint32(a.dest_qp_num), RQPSN: uint32(a.rq_psn),
-		SQPSN: uint32(a.sq_psn), PathMTU: mtuBytes(int(a.path_mtu)),
+		State: rxe.State(a.qp_state), SQDraining: a.sq_draining != 0,
+		DestQPN: uint32(a.dest_qp_num), RQPSN: uint32(a.rq_psn), SQPSN: uint32(a.sq_psn),
+		Access: rxe.Access(a.qp_access_flags), PathMTU: mtuBytes(int(a.path_mtu)),
+		RemoteGID: rxe.GID(grh.dgid), SGIDIndex: int(grh.sgid_index), FlowLabel: uint32(grh.flow_label),
+		HopLimit: uint8(grh.hop_limit), TrafficClass: uint8(grh.traffic_class),
+		MaxRDAtomic: int(a.max_rd_atomic), MaxDestRDAtomic: int(a.max_dest_rd_atomic), MinRNRTimer: int(a.min_rnr_timer),
+		AckTimeout: ackUnit << uint(a.timeout), Retries: int(a.retry_cnt), RNRRetries: int(a.rnr_retry),
+		SendDepth: int(a.cap.max_send_wr), RecvDepth: int(a.cap.max_recv_wr),
+		SendSGE: int(a.cap.max_send_sge), RecvSGE: int(a.cap.max_recv_sge), Inline: int(a.cap.max_inline_data),
 	}, nil
 }
 
@@ -109,7 +108,11 @@ func (l *sendList) add(wr *rxe.SendWR) {
 	w := &l.wr[l.n]
 	*w = C.struct_evd_send{
 		wr_id: C.uint64_t(wr.WRID), opcode: C.uint32_t(wr.Op), flags: C.uint32_t(wr.Flags),
-		remote_addr: C.uint64_t(wr.RemoteAddr), rkey: C.uint32_t(wr.RKey),
+		remote_addr: C.uint64_t(wr.RemoteAddr), rkey: C.uint32_t(wr.RKey), imm: C.uint32_t(wr.Imm),
+		compare_add: C.uint64_t(wr.CompareAdd), swap: C.uint64_t(wr.Swap),
+	}
+	if wr.Op == rxe.OpSendInv {
+		w.imm = C.uint32_t(wr.Invalidate) // one field of struct ibv_send_wr
 	}
 	if wr.Flags&rxe.Inline != 0 {
 		if len(wr.InlineData) > 0 {

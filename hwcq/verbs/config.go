@@ -156,7 +156,7 @@ type QPConfig struct {
 	SignalAll bool
 
 	// Remote says what the peer may do to memory of this PD through the QP:
-	// rxe.RemoteWrite, RemoteRead, and atomics (1<<3). 0: nothing.
+	// rxe.RemoteWrite, RemoteRead, RemoteAtomic. 0: nothing.
 	Remote rxe.Access
 }
 
@@ -174,9 +174,6 @@ func (c *QPConfig) setDefaults() {
 		c.MaxSGE = 1
 	}
 }
-
-// remoteAtomic is IBV_ACCESS_REMOTE_ATOMIC.
-const remoteAtomic rxe.Access = 1 << 3
 
 const (
 	maxInline = 1024
@@ -206,50 +203,8 @@ func (c QPConfig) Validate() error {
 	if c.Inline < 0 || c.Inline > maxInline {
 		bad("Inline", c.Inline, "0..1024")
 	}
-	if c.Remote&^(rxe.RemoteWrite|rxe.RemoteRead|remoteAtomic) != 0 {
-		bad("Remote", uint32(c.Remote), "a combination of RemoteWrite, RemoteRead and remote atomics")
+	if c.Remote&^(rxe.RemoteWrite|rxe.RemoteRead|rxe.RemoteAtomic) != 0 {
+		bad("Remote", uint32(c.Remote), "a combination of RemoteWrite, RemoteRead and RemoteAtomic")
 	}
 	return errors.Join(errs...)
-}
-
-// connectConfig is c with the defaults of ibv_rc_pingpong. Errors carry this
-// package's name.
-func connectConfig(c rxe.ConnectConfig) (rxe.ConnectConfig, error) {
-	if err := c.Validate(); err != nil {
-		return c, rename(err)
-	}
-	if c.MTU == 0 {
-		c.MTU = 1024
-	}
-	if c.AckTimeout == 0 {
-		c.AckTimeout = ackUnit << 14
-	}
-	if c.Retries == 0 {
-		c.Retries = 7
-	}
-	if c.RNRRetries == 0 {
-		c.RNRRetries = 7
-	}
-	if c.MinRNRTimer == 0 {
-		c.MinRNRTimer = 12
-	}
-	return c, nil
-}
-
-// rename makes what package rxe says about parameters our own.
-func rename(err error) error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, e := range j.Unwrap() {
-			errs = append(errs, rename(e))
-		}
-		return errors.Join(errs...)
-	}
-	var p *param.Error
-	if errors.As(err, &p) {
-		q := *p
-		q.Op = "verbs: Connect"
-		return &q
-	}
-	return err
 }

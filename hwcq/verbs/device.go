@@ -181,15 +181,21 @@ func (d *Device) lookup(id uint64) object {
 }
 
 // QueryDevice returns the device's limits.
-func (d *Device) QueryDevice() (a DeviceAttr, err error) {
+func (d *Device) QueryDevice() (a rxe.DeviceAttr, err error) {
 	err = d.do("query device", func() (err error) { a, err = queryDevice(d.ctx); return err })
 	return a, err
 }
 
 // QueryPort returns the state of the device's port.
-func (d *Device) QueryPort() (a PortAttr, err error) {
-	err = d.do("query port", func() (err error) { a, err = queryPort(d.ctx, d.port); return err })
+func (d *Device) QueryPort() (a rxe.PortAttr, err error) {
+	a, _, err = d.queryPort()
 	return a, err
+}
+
+// queryPort also returns the port's LID, which InfiniBand has.
+func (d *Device) queryPort() (a rxe.PortAttr, lid uint16, err error) {
+	err = d.do("query port", func() (err error) { a, lid, err = queryPort(d.ctx, d.port); return err })
+	return a, lid, err
 }
 
 // GIDs returns the valid entries of the port's GID table.

@@ -135,10 +135,10 @@ func (p *PD) reg(name string, mem []byte, access rxe.Access, free func()) (m *MR
 			free()
 		}
 	}()
-	if access&^(rxe.LocalWrite|rxe.RemoteWrite|rxe.RemoteRead|remoteAtomic) != 0 ||
-		access&(rxe.RemoteWrite|remoteAtomic) != 0 && access&rxe.LocalWrite == 0 {
+	if access&^(rxe.LocalWrite|rxe.RemoteWrite|rxe.RemoteRead|rxe.RemoteAtomic) != 0 ||
+		access&(rxe.RemoteWrite|rxe.RemoteAtomic) != 0 && access&rxe.LocalWrite == 0 {
 		return nil, param.Invalid(name, "access", uint32(access),
-			"a combination of LocalWrite, RemoteWrite and remote atomics (only with LocalWrite) and RemoteRead")
+			"a combination of LocalWrite, RemoteWrite and RemoteAtomic (only with LocalWrite) and RemoteRead")
 	}
 	if err := p.use.acquire(op); err != nil {
 		return nil, err

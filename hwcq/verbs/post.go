@@ -89,16 +89,36 @@ func (q *QP) addSend(wr *rxe.SendWR) error {
 	} else if len(wr.SGL) > q.cfg.MaxSGE {
 		return param.Invalid(op, "SGL", fmt.Sprintf("%d pieces", len(wr.SGL)), fmt.Sprintf("at most %d, the QP's MaxSGE", q.cfg.MaxSGE))
 	}
-	if !knownOp(wr.Op) {
-		return param.Invalid(op, "Op", uint32(wr.Op), "an operation of an RC queue pair")
+	if wr.Op > rxe.OpFetchAdd && wr.Op != rxe.OpSendInv {
+		return param.Invalid(op, "Op", wr.Op, "a send, RDMA or atomic operation: there are no memory windows here")
+	}
+	if wr.Flags&^(rxe.Fence|rxe.Signaled|rxe.Solicited|rxe.Inline) != 0 {
+		return param.Invalid(op, "Flags", uint32(wr.Flags), "a combination of Fence, Signaled, Solicited and Inline")
+	}
+	switch wr.Op {
+	case rxe.OpCompareSwap, rxe.OpFetchAdd:
+		if wr.RemoteAddr&7 != 0 {
+			return param.Invalid(op, "RemoteAddr", fmt.Sprintf("%#x", wr.RemoteAddr), "a multiple of 8 for "+wr.Op.String())
+		}
+		if n := lengthOf(wr.SGL); n != 8 {
+			return param.Invalid(op, "SGL", fmt.Sprintf("%d bytes", n), "8 bytes for "+wr.Op.String())
+		}
+		fallthrough
+	case rxe.OpRead:
+		if wr.Flags&rxe.Inline != 0 {
+			return param.Invalid(op, "Flags", "Inline", "without Inline for "+wr.Op.String())
+		}
 	}
 	q.send.list.add(wr)
 	return nil
 }
 
-// knownOp: WRITE, WRITE with immediate, SEND, SEND with immediate, READ,
-// compare and swap, fetch and add are 0..6 of enum ibv_wr_opcode.
-func knownOp(op rxe.SendOp) bool { return op <= 6 }
+func lengthOf(sgl []rxe.SGE) (n uint64) {
+	for i := range sgl {
+		n += uint64(sgl[i].Length)
+	}
+	return n
+}
 
 // PostRecv posts one receive request. When the queue is full it returns an
 // error matching [hwcq.ErrFull]. It does not allocate.

@@ -171,11 +171,11 @@ func (q *QP) MaxInline() int { return q.cfg.Inline }
 // Dest is what the peer must know to connect to this QP: with the device's
 // default GID on Ethernet, with the port's LID on InfiniBand.
 func (q *QP) Dest() (rxe.Dest, error) {
-	port, err := q.dev.QueryPort()
+	port, lid, err := q.dev.queryPort()
 	if err != nil {
 		return rxe.Dest{}, err
 	}
-	d := rxe.Dest{QPN: q.num, PSN: q.psn, LID: port.LID}
+	d := rxe.Dest{QPN: q.num, PSN: q.psn, LID: lid}
 	if port.LinkLayer == linkInfiniBand {
 		return d, nil
 	}
@@ -193,39 +193,6 @@ func (q *QP) Connect(remote rxe.Dest, c rxe.ConnectConfig) error {
 		return err
 	}
 	return q.change("connect", rxe.StateInit, rxe.StateRTS, func() error { return connectQP(q.qp, p) })
-}
-
-// path completes what was asked for with what the device says.
-func (q *QP) path(remote rxe.Dest, c rxe.ConnectConfig) (p path, err error) {
-	if p.c, err = connectConfig(c); err != nil {
-		return p, err
-	}
-	attr, err := q.dev.QueryDevice()
-	if err != nil {
-		return p, err
-	}
-	port, err := q.dev.QueryPort()
-	if err != nil {
-		return p, err
-	}
-	if remote.GID.IsZero() && port.LinkLayer != linkInfiniBand {
-		return p, param.Invalid("verbs: Connect", "remote.GID", remote.GID, "the peer's GID")
-	}
-	if p.c.MTU > port.ActiveMTU {
-		return p, param.Invalid("verbs: Connect", "MTU", p.c.MTU, fmt.Sprintf("at most %d, the port's active MTU", port.ActiveMTU))
-	}
-	p.remote, p.local, p.port, p.hopLimit = remote, q.psn, q.dev.port, 64
-	p.atomics = min(1, attr.MaxRDAtomic)
-	if p.global = !remote.GID.IsZero(); p.global {
-		g := p.c.SGID
-		if g.GID.IsZero() {
-			if g, err = q.dev.DefaultGID(); err != nil {
-				return p, err
-			}
-		}
-		p.sgid = g.Index
-	}
-	return p, nil
 }
 
 // change runs a transition; anyState as from takes all but closed.

@@ -49,10 +49,11 @@ func ConnectPair(a, b *QP, c rxe.ConnectConfig) error { return errBuild }
 // The methods below are never reached: nothing here returns an object. They
 // keep programs that use the package compiling.
 
-func (d *Device) Info() DeviceInfo                                 { return DeviceInfo{} }
-func (d *Device) NumCompVectors() int                              { return 0 }
-func (d *Device) QueryDevice() (DeviceAttr, error)                 { return DeviceAttr{}, errBuild }
-func (d *Device) QueryPort() (PortAttr, error)                     { return PortAttr{}, errBuild }
+func (d *Device) Info() DeviceInfo    { return DeviceInfo{} }
+func (d *Device) NumCompVectors() int { return 0 }
+func (d *Device) QueryDevice() (rxe.DeviceAttr, error) { return rxe.DeviceAttr{}, errBuild }
+
+func (d *Device) QueryPort() (rxe.PortAttr, error)                 { return rxe.PortAttr{}, errBuild }
 func (d *Device) GIDs() ([]rxe.GIDEntry, error)                    { return nil, errBuild }
 func (d *Device) DefaultGID() (rxe.GIDEntry, error)                { return rxe.GIDEntry{}, errBuild }
 func (d *Device) OpenPD() (*PD, error)                             { return nil, errBuild }

@@ -61,7 +61,7 @@ func newEnd(t testing.TB, d *Device, c endConfig) *end {
 	require.NoError(t, err)
 	e.buf, err = OpenBuffer(max(c.mem, 4096))
 	require.NoError(t, err)
-	e.mr, err = e.pd.Reg(e.buf, rxe.LocalWrite|rxe.RemoteWrite|rxe.RemoteRead|remoteAtomic)
+	e.mr, err = e.pd.Reg(e.buf, rxe.LocalWrite|rxe.RemoteWrite|rxe.RemoteRead|rxe.RemoteAtomic)
 	require.NoError(t, err)
 	c.qp.SendCQ = e.cq
 	e.qp, err = e.pd.OpenQP(c.qp)
