@@ -38,7 +38,7 @@ PLAIN   ?= spin,bw,dapl,poll
 # device, and the engine, which meets another scheduler and clock there.
 # The oldest kernel for io_uring is not the host's; time is short there, so -short.
 GUEST   := $(if $(filter 6.1,$(KERNEL)),hwcq/uring) $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
-STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
+STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1 two-nodes
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -201,6 +201,18 @@ rxe-test: guest-binaries ## the soft-RoCE tests in a guest, on kernel KERNEL=6.1
 .PHONY: rxe-test-6.1
 rxe-test-6.1: ## the same on kernel 6.1
 	@$(MAKE) --no-print-directory rxe-test KERNEL=6.1
+
+.PHONY: two-nodes
+two-nodes: bin/testlog ## evdbench between two nodes, in one guest and in two, on kernel KERNEL=6.12: loss, delay, a peer that is killed
+	@EVD_KERNEL=$(KERNEL) $(STATIC) test -json -tags guest -run Guest -count=1 -timeout 20m ./cmd/evdbench | bin/testlog -noskip
+
+.PHONY: two-nodes-6.1
+two-nodes-6.1: ## the same on kernel 6.1
+	@$(MAKE) --no-print-directory two-nodes KERNEL=6.1
+
+.PHONY: rxe-matrix
+rxe-matrix: ## all that needs soft-RoCE, on every kernel that we support; a line each at the end
+	@scripts/stages.sh rxe-test-6.1 two-nodes-6.1 rxe-test two-nodes
 
 .PHONY: guest-binaries
 guest-binaries: bin/evdvm bin/testlog

@@ -39,7 +39,12 @@ const (
 	msgSettled = "settled"
 	msgResult  = "result"
 	msgError   = "error"
-	msgLost    = "lost" // never sent: the reader's own, when the connection has ended
+
+	// Never sent, but told to the upcall like the others: both sides are
+	// connected; the control connection has ended; it has been so for long.
+	msgGo   = "go"
+	msgLost = "lost"
+	msgGone = "gone"
 )
 
 // message is one line.

@@ -25,20 +25,24 @@ type node struct {
 
 	inbox chan message  // what the control events are about
 	read  chan struct{} // closed when the reader has ended
+	calm  chan struct{} // closed when it need not knock any more
+	heard chan struct{} // closed when the reader has heard the peer's last word: nil, if that was settled
+	last  error         // Writer: the reader, before heard is closed
 
 	sends, recvs, told *Producer
 	nsend, nrecv       int
 	sendSize           int
 	acked              uint64 // sends that succeeded
 	got                uint64 // messages received
+	turnAcked, turnGot uint64 // of those, the ones the traffic has been told of
 	traffic            traffic
 
-	up       bool // the connection is
+	up       bool // both sides are connected, and know it
 	sent     bool // this side has said that it sends no more
 	stopped  bool // one of the two has said stop
 	peerDone bool
 	peerSent uint64 // valid with peerDone
-	probed   bool
+	knock    bool   // the peer is silent: see whether its queue pair is there
 	lost     string // why the peer is lost
 	over     bool
 	faulty   bool
@@ -60,7 +64,6 @@ func (n *node) upcall(u *engine.Upcall) {
 	now := n.s.clk.Now()
 	n.s.phase.load() // pairs with publish in start
 	n.s.con.upcall(evs)
-	acked, got := n.acked, n.got
 	for i := range evs {
 		switch ev := &evs[i]; ev.Stream {
 		case engine.Connection:
@@ -72,7 +75,7 @@ func (n *node) upcall(u *engine.Upcall) {
 		}
 	}
 	if n.up && !n.over {
-		if err := n.turn(now, int(n.acked-acked), int(n.got-got)); err != nil {
+		if err := n.turn(now); err != nil {
 			n.fault("%v", err)
 		}
 	}
@@ -95,15 +98,8 @@ func (n *node) end() {
 }
 
 func (n *node) connection(ev *engine.Event) {
-	switch ev.Number {
-	case engine.Established:
-		n.up = true
-		n.begin()
-	case engine.Broken:
-		if n.over {
-			return // the end of the run will notice
-		}
-		// Says more than the end of the control connection before.
+	if ev.Number == engine.Broken && !n.over { // later, the end of the run notices
+		// It says more than the end of the control connection before.
 		n.lost = fmt.Sprintf("a request failed with %v: the peer does not answer", n.failure)
 		n.end()
 	}
@@ -165,6 +161,9 @@ func (n *node) hear(m message) {
 		return
 	}
 	switch m.Kind {
+	case msgGo:
+		n.up = true
+		n.begin()
 	case msgStop:
 		n.stopped = true
 		n.s.phase.advance(stopping)
@@ -175,24 +174,29 @@ func (n *node) hear(m message) {
 		n.end()
 	case msgLost:
 		// Whether the peer itself is gone, the queue pair will tell.
+		n.knock = true
 		if n.lost == "" {
 			n.lost = "the control connection ended: " + m.Error
 		}
+	case msgGone:
+		n.end()
 	}
 }
 
 // turn posts what is to be posted, and says so when this side is through.
-func (n *node) turn(now Ticks, acked, got int) error {
+func (n *node) turn(now Ticks) error {
 	if n.lost != "" {
 		return n.probe()
 	}
 	if !n.stopped && n.s.phase.load() == stopping {
 		n.stopped = true
 		if err := n.ctl.send(message{Kind: msgStop}); err != nil {
-			return n.say(err)
+			return n.mute(err)
 		}
 	}
-	more, err := n.traffic.turn(now, acked, got)
+	acked, got := n.acked-n.turnAcked, n.got-n.turnGot
+	n.turnAcked, n.turnGot = n.acked, n.got
+	more, err := n.traffic.turn(now, int(acked), int(got))
 	if err != nil {
 		return err
 	}
@@ -202,35 +206,32 @@ func (n *node) turn(now Ticks, acked, got int) error {
 	if !more && !n.sent {
 		n.sent = true
 		if err := n.ctl.send(message{Kind: msgDone, Sent: n.sends.Accepted}); err != nil {
-			return n.say(err)
+			return n.mute(err)
 		}
 	}
-	if n.sent && n.peerDone {
+	if n.sent && n.peerDone && n.got >= n.peerSent && n.acked == n.sends.Accepted {
+		n.end() // all has come home
+	}
+	return nil
+}
+
+// mute is for a control connection that does not take any more: its reader
+// will come to know, too, unless the peer has said all it had to say.
+func (n *node) mute(err error) error {
+	n.lost = "the control connection ended: " + err.Error()
+	if n.peerDone {
 		n.end()
 	}
 	return nil
 }
 
-// say is for a control connection that does not take any more: its reader
-// will come to know, too.
-func (n *node) say(err error) error {
-	if n.lost == "" {
-		n.lost = "the control connection ended: " + err.Error()
-	}
-	return n.probe()
-}
-
 // probe finds out, when the peer is silent, whether its queue pair is there:
 // a message that nobody waits for. What is in flight is probe enough.
 func (n *node) probe() error {
-	if n.acked < n.sends.Accepted {
+	if !n.knock || n.acked < n.sends.Accepted {
 		return nil
 	}
-	if n.probed {
-		n.end() // it answers, but it does not speak
-		return nil
-	}
-	n.probed = true
+	n.knock = false
 	_, err := n.postSends(1)
 	return err
 }

@@ -12,7 +12,8 @@ import (
 
 func (n *node) open(s *session) (ec engine.EVDConfig, err error) {
 	n.s = s
-	n.inbox, n.read = make(chan message, 4), make(chan struct{})
+	n.inbox = make(chan message, 4)
+	n.read, n.calm, n.heard = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	n.nsend, n.nrecv = s.cfg.slots()
 	lc := linkConfig{dev: s.cfg.Dev, depth: s.cfg.Depth, sends: n.nsend, recvs: n.nrecv, size: s.cfg.Size}
 	if n.link, err = links[s.cfg.CQ](lc); err != nil {
@@ -38,8 +39,8 @@ func (n *node) open(s *session) (ec engine.EVDConfig, err error) {
 	return ec, nil
 }
 
-// start makes the connection. Its first event, Established, begins the
-// traffic: from then on all is the upcall's.
+// start makes the connection. The traffic begins with an event, too: from then
+// on all is the upcall's.
 func (n *node) start() (err error) {
 	evd := n.s.evd
 	n.ep, err = n.s.eng.NewEndpoint(engine.EndpointConfig{QPNum: n.link.qpNum(), Recv: evd, Request: evd, Connect: evd})
@@ -59,12 +60,17 @@ func (n *node) start() (err error) {
 	if !stop() {
 		return n.s.ctx.Err()
 	}
+	if err == nil && !n.serving {
+		err = n.ctl.send(message{Kind: msgStart})
+	}
 	if err != nil {
 		return err
 	}
-	n.s.phase.publish()
-	n.s.posters.Go(n.listen)
+	_ = n.ctl.conn.SetReadDeadline(time.Time{})
 	n.ep.Established()
+	n.s.phase.publish()
+	n.post(message{Kind: msgGo})
+	n.s.posters.Go(n.listen)
 	return nil
 }
 
@@ -88,7 +94,7 @@ func (n *node) greet(own Address) error {
 		_ = n.ctl.send(message{Kind: msgError, Error: err.Error()})
 		return err
 	}
-	return n.ctl.send(message{Kind: msgStart})
+	return nil
 }
 
 // welcome is the server's part: the client may send as soon as it has the
@@ -105,8 +111,8 @@ func (n *node) welcome(own Address) error {
 	return err
 }
 
-// listen makes events of what the peer says, until it has nothing more to say
-// that matters to the traffic.
+// listen makes events of what the peer says, until it has settled: that comes
+// when the traffic is over.
 func (n *node) listen() {
 	defer close(n.read)
 	hung := make(chan struct{})
@@ -121,16 +127,43 @@ func (n *node) listen() {
 		case <-over:
 		}
 	}()
-	_ = n.ctl.conn.SetReadDeadline(time.Time{})
 	for {
 		m, err := n.ctl.receive()
 		if err != nil {
-			m = message{Kind: msgLost, Error: err.Error()}
+			n.last = err
+			close(n.heard)
+			n.alone(err)
+			return
 		}
-		if !n.post(m) || m.Kind != msgStop {
+		if m.Kind == msgSettled {
+			close(n.heard)
+			return
+		}
+		if !n.post(m) {
 			return
 		}
 	}
+}
+
+// alone has the upcall probe the peer's queue pair, again and again: that of a
+// process that was killed goes some time after its control connection. One that
+// goes on answering is given up in the end.
+func (n *node) alone(why error) {
+	m := message{Kind: msgLost, Error: why.Error()}
+	for range 100 {
+		if !n.post(m) {
+			return
+		}
+		select {
+		case <-n.calm:
+			return
+		case <-n.s.gone:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	m.Kind = msgGone
+	n.post(m)
 }
 
 // post hands a message to the upcall.
@@ -162,26 +195,29 @@ func (n *node) post(m message) bool {
 // hangUp ends the reader.
 func (n *node) hangUp() { _ = n.ctl.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-func (n *node) expected() uint64 {
-	return n.sends.Accepted + n.peerSent + n.told.Accepted
-}
+// expected: all has come home before the last producer ends.
+func (n *node) expected() uint64 { return 0 }
 
 // flush takes the connection down. In order: when both sides have all that
 // they wait for, and not before, because a packet may have to be repeated.
 func (n *node) flush() error {
+	settled := !n.s.faulty() && n.lost == ""
+	if settled {
+		if err := n.ctl.send(message{Kind: msgSettled}); err == nil {
+			select {
+			case <-n.heard:
+			case <-time.After(n.s.cfg.Stall):
+			}
+		}
+	}
 	n.hangUp()
+	close(n.calm)
 	<-n.read
 	switch {
+	case settled && n.last != nil:
+		n.lost = "at the end: " + n.last.Error()
 	case n.s.faulty():
 		_ = n.ctl.send(message{Kind: msgError, Error: n.s.firstFault()})
-	case n.lost == "":
-		err := n.ctl.send(message{Kind: msgSettled})
-		if err == nil {
-			_, err = n.ctl.expect(msgSettled, n.s.cfg.Stall)
-		}
-		if err != nil {
-			n.lost = "at the end: " + err.Error()
-		}
 	}
 	err := n.link.setError()
 	n.ep.Disconnected()
