@@ -254,6 +254,15 @@ build: bin/evdbench bin/evdvm ## the commands, static, in bin/
 bin/evdbench bin/evdvm: bin/%: FORCE
 	@$(STATIC) build -trimpath -o $@ ./cmd/$*
 
+# With the CQs of libibverbs: not static, and only where that is installed.
+bin/evdbench-verbs: FORCE libibverbs
+	@CGO_ENABLED=1 $(GO) build -tags verbs -trimpath -o $@ ./cmd/evdbench
+
+.PHONY: libibverbs
+libibverbs:
+	@scripts/need.sh gcc gcc libc6-dev
+	@scripts/need.sh /usr/include/infiniband/verbs.h libibverbs-dev
+
 bin/testlog: FORCE
 	@$(STATIC) build -o $@ ./internal/testlog
 

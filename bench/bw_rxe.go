@@ -32,7 +32,7 @@ func (d *rxeDevice) open(s *session) (err error) {
 	if err := d.to.postRecvs(s.cfg.Outstanding); err != nil {
 		return err
 	}
-	return rxe.ConnectPair(d.from.qp, d.to.qp, rxe.ConnectConfig{})
+	return connectPair(d.from.qp, d.to.qp, rxe.ConnectConfig{})
 }
 
 func (d *rxeDevice) cq() hwcq.CQ { return d.rig.c }

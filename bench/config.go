@@ -21,8 +21,9 @@ const (
 
 // Completion queues.
 const (
-	CQMock = "mock"
-	CQRXE  = "rxe"
+	CQMock  = "mock"
+	CQRXE   = "rxe"   // soft-RoCE in pure Go
+	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
@@ -31,7 +32,7 @@ type Config struct {
 	// Workload is Lat (default) or BW.
 	Workload string `json:"workload"`
 
-	// CQ is CQMock (default) or CQRXE.
+	// CQ is CQMock (default), CQRXE or CQVerbs.
 	CQ string `json:"cq"`
 
 	// Mode is how the CQ is waited for: "adaptive" (default), "event", "spin".
@@ -56,7 +57,7 @@ type Config struct {
 	// 1000 at most.
 	Warmup Span `json:"warmup"`
 
-	Depth    int `json:"depth"`    // of the CQ; 0: 1024 (mock), 1023 (rxe)
+	Depth    int `json:"depth"`    // of the CQ; 0: 1024 (mock), 1023 (rxe, verbs)
 	Capacity int `json:"capacity"` // of the EVD's ring; 0: 1024
 	Batch    int `json:"batch"`    // most events an upcall; 0: 16
 	Budget   int `json:"budget"`   // most events a pass; 0: 256
@@ -83,8 +84,8 @@ type Config struct {
 	Seed    uint64 `json:"seed"`
 	Service string `json:"service"` // how long the device works on a request, see ParseDist; "": none
 
-	// Of the rxe CQ.
-	Dev        string `json:"dev"`         // "": the first rxe device
+	// Of the rxe and verbs CQs.
+	Dev        string `json:"dev"`         // "": the first device
 	Size       int    `json:"size"`        // bytes a message; 0: 64
 	Peer       string `json:"peer"`        // HOST:PORT of a peer to connect to (Lat)
 	PeerListen string `json:"peer_listen"` // [HOST]:PORT to await a peer at (Lat)
@@ -141,7 +142,7 @@ func (c Config) WithDefaults() Config {
 			c.Warmup.Time = defaultWarmup
 		}
 	}
-	if c.CQ == CQRXE {
+	if c.rdma() {
 		def(&c.Depth, defaultDepthRXE)
 		def(&c.Size, defaultSize)
 	} else {
@@ -181,6 +182,9 @@ var dispatches = map[string]engine.Dispatch{
 	"auto": engine.DispatchAuto, "inline": engine.DispatchInline, "queued": engine.DispatchQueued,
 }
 
+// rdma tells whether the CQ is that of an RDMA device.
+func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs }
+
 func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 
 // Validate returns all that is wrong with the configuration. The parameters
@@ -189,7 +193,7 @@ func (c Config) Validate() error {
 	v := validator{}
 	d := c.WithDefaults()
 	v.in("workload", d.Workload, Lat, BW)
-	v.in("cq", d.CQ, CQMock, CQRXE)
+	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
 	if c.Exclusive && d.Dispatch == "queued" {
@@ -197,7 +201,7 @@ func (c Config) Validate() error {
 	}
 	v.dur("duration", c.Duration, 0, maxTime, "more than 0 and at most 720h")
 	v.dur("warmup", c.Warmup.Time, 0, maxTime, "0 to 720h, or a number of operations")
-	if d.CQ == CQRXE {
+	if d.rdma() {
 		v.num("depth", d.Depth, 8, 32767)
 	} else {
 		v.num("depth", d.Depth, 1, mock.MaxDepth)
@@ -287,8 +291,8 @@ func (v *validator) workload(c, d Config) {
 }
 
 func (v *validator) cq(c, d Config) {
-	if d.CQ != CQRXE {
-		const why = "with cq mock: it is for rxe"
+	if !d.rdma() {
+		const why = "with cq mock: it is for rxe and verbs"
 		v.none("dev", c.Dev, c.Dev != "", why)
 		v.none("size", c.Size, c.Size != 0, why)
 		v.none("peer", c.Peer, c.Peer != "", why)
@@ -298,13 +302,13 @@ func (v *validator) cq(c, d Config) {
 		}
 		return
 	}
-	const why = "with cq rxe: it is for mock"
+	why := "with cq " + d.CQ + ": it is for mock"
 	v.none("seed", c.Seed, c.Seed != 0, why)
 	v.none("service", c.Service, c.Service != "", why)
 	v.num("size", d.Size, 1, maxSize)
 	if need := 2 * d.Outstanding; d.Workload == BW && d.Outstanding >= 1 && need > d.Depth {
 		v.bad("outstanding", d.Outstanding, fmt.Sprintf(
-			"at most %d, half of depth %d: each message completes twice, and what does not fit into an rxe CQ is lost", d.Depth/2, d.Depth))
+			"at most %d, half of depth %d: each message completes twice, and what does not fit into the CQ is lost", d.Depth/2, d.Depth))
 	}
 	if !c.withPeer() {
 		return

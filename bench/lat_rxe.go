@@ -49,7 +49,7 @@ func (l *rxeLat) open(s *session) (ec engine.EVDConfig, err error) {
 	if peer {
 		err = l.exchange()
 	} else {
-		err = rxe.ConnectPair(l.rig.ends[0].qp, l.rig.ends[1].qp, rxe.ConnectConfig{})
+		err = connectPair(l.rig.ends[0].qp, l.rig.ends[1].qp, rxe.ConnectConfig{})
 	}
 	s.produce(1)
 	// A peer that connected to us begins at once.

@@ -9,14 +9,13 @@ import (
 	"github.com/evdengine/evd/hwcq/rxe"
 )
 
-// rxeRig is an open soft-RoCE device with one CQ for everything, and one or
-// two queue pairs. All messages have the same size and content.
+// rxeRig is an open RDMA device, soft-RoCE or what libibverbs has, with one CQ
+// for everything, and one or two queue pairs. All messages have the same size
+// and content.
 type rxeRig struct {
-	dev  *rxe.Device
-	c    *rxe.CQ
-	pd   *rxe.PD
-	buf  *rxe.Buffer
-	mr   *rxe.MR
+	dev  rdmaDevice
+	c    rdmaCQ
+	mr   rdmaMR
 	ends []*rxeEnd
 }
 
@@ -25,7 +24,7 @@ type rxeRig struct {
 //
 // Owner: whoever consumes; before the EVD is there, whoever opens.
 type rxeEnd struct {
-	qp    *rxe.QP
+	qp    rdmaQP
 	sends *Producer
 	recvs *Producer
 	got   uint64 // receives that completed
@@ -43,26 +42,20 @@ func openRXE(s *session, ends, sends, recvs int) (r *rxeRig, err error) {
 			err = errors.Join(err, r.close())
 		}
 	}()
-	if r.dev, err = rxe.Open(rxe.Config{Device: s.cfg.Dev}); err != nil {
+	if r.dev, err = openRDMA(s.cfg.CQ, s.cfg.Dev); err != nil {
 		if errors.Is(err, engine.ErrInvalid) { // there are others
 			err = fmt.Errorf("bench: no device %q: %w: %v", s.cfg.Dev, hwcq.ErrUnavailable, err)
 		}
 		return r, err
 	}
-	if r.c, err = r.dev.OpenCQ(rxe.CQConfig{Depth: s.cfg.Depth}); err != nil {
+	if r.c, err = r.dev.openCQ(s.cfg.Depth); err != nil {
 		return r, err
 	}
-	if r.pd, err = r.dev.OpenPD(); err != nil {
-		return r, err
-	}
-	if r.buf, err = rxe.OpenBuffer(2 * ends * s.cfg.Size); err != nil {
-		return r, err
-	}
-	if r.mr, err = r.pd.Reg(r.buf, rxe.LocalWrite); err != nil {
+	if r.mr, err = r.dev.register(2 * ends * s.cfg.Size); err != nil {
 		return r, err
 	}
 	for i := range ends {
-		qp, err := r.pd.OpenQP(rxe.QPConfig{SendCQ: r.c, SendDepth: sends, RecvDepth: recvs})
+		qp, err := r.dev.openQP(sends, recvs)
 		if err != nil {
 			return r, err
 		}
@@ -86,16 +79,12 @@ func openRXE(s *session, ends, sends, recvs int) (r *rxeRig, err error) {
 	return r, nil
 }
 
-// close releases everything, in the right order: the device's Close knows it.
+// close releases everything.
 func (r *rxeRig) close() error {
-	var errs []error
-	if r.dev != nil {
-		errs = append(errs, r.dev.Close())
+	if r.dev == nil {
+		return nil
 	}
-	if r.buf != nil {
-		errs = append(errs, r.buf.Close())
-	}
-	return errors.Join(errs...)
+	return r.dev.close()
 }
 
 // flush makes every request that is still posted complete.

@@ -70,7 +70,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 func workloadFor(cfg Config) workload {
-	onRXE := cfg.CQ == CQRXE
+	onRXE := cfg.rdma()
 	switch {
 	case cfg.Workload == BW && onRXE:
 		return &throughput{dev: &rxeDevice{}}

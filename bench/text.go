@@ -74,7 +74,7 @@ func (c *Config) load() string {
 	put("oneway", c.OneWay, c.OneWay)
 	put("service", c.Service, c.CQ == CQMock)
 	put("seed", c.Seed, c.CQ == CQMock)
-	put("size", c.Size, c.CQ == CQRXE)
+	put("size", c.Size, c.rdma())
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/evdengine/evd/hwcq/rxe"
+	"github.com/evdengine/evd/hwcq/verbs"
 )
 
 func newCQs() *cobra.Command {
@@ -31,7 +33,22 @@ func newCQs() *cobra.Command {
 			case found == 0:
 				fmt.Fprintf(tw, "rxe\tunavailable\tno rxe device; \"evdbench rxe up\" makes one\n")
 			}
+			verbsRows(tw)
 			return failed(tw.Flush())
 		},
+	}
+}
+
+// verbsRows lists what libibverbs can open.
+func verbsRows(w io.Writer) {
+	devs, err := verbs.Devices()
+	for _, d := range devs {
+		fmt.Fprintf(w, "verbs\tavailable\t--dev %s\n", d.Name)
+	}
+	switch {
+	case err != nil:
+		fmt.Fprintf(w, "verbs\tunavailable\t%v\n", err)
+	case len(devs) == 0:
+		fmt.Fprintf(w, "verbs\tunavailable\tlibibverbs knows no device\n")
 	}
 }

@@ -35,15 +35,16 @@ simulated device and ends when the upcall for its completion is entered; the
 upcall submits the next. With --oneway a goroutine posts a software event to
 the engine, and the time is from the post to the upcall.
 
-Over rxe two queue pairs of this process play ping-pong, or with --peer and
+Over rxe (soft-RoCE) and verbs (any NIC, through libibverbs; in builds with the
+tag verbs) two queue pairs of this process play ping-pong, or with --peer and
 --peer-listen one of them plays with ibv_rc_pingpong or another evdbench. Both
 sides must be given the same size and number of round trips: --count here is
 -n there, warm-up included. The time is a full round trip, not half of one.`)
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
-	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe: play with the peer that listens there")
-	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe: await a peer there")
+	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe, verbs: play with the peer that listens there")
+	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe, verbs: await a peer there")
 	return cmd
 }
 
@@ -52,7 +53,7 @@ func newBW() *cobra.Command {
 	cmd := o.command("bw", "Measure throughput, many events in flight", `bw measures events a second with many in flight.
 
 Over mock --outstanding work requests are kept in flight on a simulated
-device; over rxe as many sends between two queue pairs of this process. With
+device; over rxe and verbs as many sends between two queue pairs of this process. With
 --posters, goroutines post software events to the same EVD as fast as it takes
 them. With --count each producer makes its share of the events.`)
 	f := cmd.Flags()
@@ -70,7 +71,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 		f.VarP(choice{v, allowed}, name, short, help)
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
-	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE)
+	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE, bench.CQVerbs)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
@@ -78,7 +79,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(count{&c.Count, 1}, "count", "end after so many round trips or events; with --duration what comes first")
 	f.Var(positive{&c.Duration, ""}, "duration", "end after this time (default 2s without --count)")
 	f.Var(span{&c.Warmup}, "warmup", "what is not measured at first: a time or a number of operations (default 100ms)")
-	f.Var(natural{v: &c.Depth, least: 1}, "depth", "completions the CQ holds (default 1024, rxe 1023)")
+	f.Var(natural{v: &c.Depth, least: 1}, "depth", "completions the CQ holds (default 1024, rxe and verbs 1023)")
 	f.Var(natural{v: &c.Capacity, least: 1}, "capacity", "events the EVD's ring holds (default 1024)")
 	f.Var(natural{v: &c.Batch, least: 1}, "batch", "most events an upcall gets (default 16)")
 	f.Var(natural{v: &c.Budget, least: 1}, "budget", "most events in one go before others are served (default 256)")
@@ -86,8 +87,8 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(positive{&c.Stall, ""}, "stall", "give the run up after this time without an event (default 10s)")
 	f.Var(seed{&c.Seed}, "seed", "mock: seed of everything random")
 	f.Var(text{&c.Service, "distribution"}, "service", "mock: how long the device works on a request: none, const:2us, uniform:1us,3us, exp:2us, lognormal:1us,0.3, script:1us,5us")
-	f.Var(text{&c.Dev, "device"}, "dev", "rxe: its name (default the first rxe device)")
-	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe: bytes a message (default 64)")
+	f.Var(text{&c.Dev, "device"}, "dev", "rxe, verbs: its name (default the first device)")
+	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe, verbs: bytes a message (default 64)")
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
 	o.profiles.flags(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
@@ -153,7 +154,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 // monitor takes it away in each sleep, and never backs off from looking every
 // 20 us: a tenth of a round trip over rxe on a machine with one CPU.
 func (o *options) processors() int {
-	if o.gomaxprocs == 0 && o.cfg.CQ == bench.CQRXE && os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < 2 {
+	if o.gomaxprocs == 0 && o.cfg.CQ != bench.CQMock && os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < 2 {
 		return 2
 	}
 	return o.gomaxprocs

@@ -5,7 +5,6 @@ package rxe
 import (
 	"encoding/binary"
 	"fmt"
-	"time"
 )
 
 // The uverbs ABI: linux include/uapi/rdma/ib_user_verbs.h,
@@ -19,10 +18,15 @@ const (
 	cmdQueryPort     = 2
 	cmdAllocPD       = 3
 	cmdDeallocPD     = 4
+	cmdCreateAH      = 5
+	cmdDestroyAH     = 8
 	cmdRegMR         = 9
 	cmdDeregMR       = 13
+	cmdAllocMW       = 14
+	cmdDeallocMW     = 16
 	cmdCreateChannel = 17
 	cmdCreateCQ      = 18
+	cmdResizeCQ      = 19
 	cmdDestroyCQ     = 20
 	cmdReqNotifyCQ   = 23
 	cmdCreateQP      = 24
@@ -30,29 +34,13 @@ const (
 	cmdModifyQP      = 26
 	cmdDestroyQP     = 27
 	cmdPostSend      = 28
-)
-
-// Attributes of modify and query QP: enum ib_qp_attr_mask.
-const (
-	qpState           = 1 << 0
-	qpAccessFlags     = 1 << 3
-	qpPKeyIndex       = 1 << 4
-	qpPort            = 1 << 5
-	qpAV              = 1 << 7
-	qpPathMTU         = 1 << 8
-	qpTimeout         = 1 << 9
-	qpRetryCnt        = 1 << 10
-	qpRNRRetry        = 1 << 11
-	qpRQPSN           = 1 << 12
-	qpMaxRDAtomic     = 1 << 13
-	qpMinRNRTimer     = 1 << 15
-	qpSQPSN           = 1 << 16
-	qpMaxDestRDAtomic = 1 << 17
-	qpDestQPN         = 1 << 20
+	cmdCreateSRQ     = 32
+	cmdModifySRQ     = 33
+	cmdQuerySRQ      = 34
+	cmdDestroySRQ    = 35
 )
 
 const (
-	qpTypeRC   = 2  // enum ib_qp_type
 	sendWRSize = 56 // struct ib_uverbs_send_wr, the least wqe_size of POST_SEND
 	cmdHdrSize = 8  // struct ib_uverbs_cmd_hdr
 	mmInfoSize = 16 // struct mminfo
@@ -98,57 +86,6 @@ func encCreateCQ(user uint64, depth, vector uint32, channelFD int32) []byte {
 	return words([]uint64{0, user}, depth, vector, uint32(channelFD), 0)
 }
 
-func encCreateQP(user uint64, pd, scq, rcq uint32, c QPConfig) []byte {
-	var sigAll uint32
-	if c.SignalAll {
-		sigAll = 1
-	}
-	return words([]uint64{0, user}, pd, scq, rcq, 0,
-		uint32(c.SendDepth), uint32(c.RecvDepth), uint32(c.MaxSGE), uint32(c.MaxSGE),
-		uint32(c.Inline), sigAll|qpTypeRC<<8)
-}
-
-// qpModify is what Connect and SetError change: struct ib_uverbs_modify_qp.
-type qpModify struct {
-	handle, mask uint32
-	state        State
-	access       Access
-	remote       Dest
-	localPSN     uint32
-	sgid         uint8
-	mtu          uint8
-	timeout      uint8
-	retry, rnr   uint8
-	minRNR       uint8
-	rdAtomic     uint8 // outstanding RDMA reads and atomics, both directions
-}
-
-func (m *qpModify) encode() []byte {
-	b := make([]byte, 112)
-	copy(b, m.remote.GID[:])
-	le.PutUint16(b[20:], m.remote.LID)
-	b[24] = m.sgid
-	b[25] = 64 // hop limit: let it cross routers
-	b[30] = 1  // is_global: RoCE always has a GRH
-	b[31] = portNum
-	le.PutUint32(b[64:], m.handle)
-	le.PutUint32(b[68:], m.mask)
-	le.PutUint32(b[76:], m.remote.PSN)
-	le.PutUint32(b[80:], m.localPSN)
-	le.PutUint32(b[84:], m.remote.QPN)
-	le.PutUint32(b[88:], uint32(m.access))
-	b[96] = uint8(m.state)
-	b[98] = m.mtu
-	b[101] = m.rdAtomic
-	b[102] = m.rdAtomic
-	b[103] = m.minRNR
-	b[104] = portNum
-	b[105] = m.timeout
-	b[106] = m.retry
-	b[107] = m.rnr
-	return b
-}
-
 // short is the error of a response that is not as long as it must be.
 func short(what string, b []byte, want int) error {
 	return fmt.Errorf("%w: %s: %d bytes, want %d", ErrCorrupt, what, len(b), want)
@@ -162,6 +99,8 @@ func decQueryDevice(b []byte) (DeviceAttr, error) {
 	return DeviceAttr{
 		MaxQP: u(52), MaxQPWR: u(56), MaxSGE: u(64), MaxCQ: u(72), MaxCQE: u(76),
 		MaxMR: u(80), MaxPD: u(84), Ports: int(b[171]),
+		MaxMRSize: le.Uint64(b[24:]), MaxQPRDAtomic: u(88), MaxQPInitRDAtomic: u(100),
+		MaxMW: u(120), MaxAH: u(144), MaxSRQ: u(156), MaxSRQWR: u(160), MaxSRQSGE: u(164),
 	}, nil
 }
 
@@ -172,16 +111,6 @@ func decQueryPort(b []byte) (PortAttr, error) {
 	return PortAttr{
 		GIDTableLen: int(le.Uint32(b[16:])), State: PortState(b[26]),
 		MaxMTU: mtuBytes(b[27]), ActiveMTU: mtuBytes(b[28]), LinkLayer: b[37],
-	}, nil
-}
-
-func decQueryQP(b []byte) (QPAttr, error) {
-	if len(b) < 128 {
-		return QPAttr{}, short("query QP", b, 128)
-	}
-	return QPAttr{
-		RQPSN: le.Uint32(b[88:]), SQPSN: le.Uint32(b[92:]), DestQPN: le.Uint32(b[96:]),
-		State: State(b[108]), PathMTU: mtuBytes(b[110]),
 	}, nil
 }
 
@@ -214,25 +143,6 @@ func decCreateCQ(core, driver []byte) (cqCreated, error) {
 	return cqCreated{handle: le.Uint32(core), depth: le.Uint32(core[4:]), ring: getMMInfo(driver)}, nil
 }
 
-// qpCreated is the answer to CREATE_QP.
-type qpCreated struct {
-	handle, qpn                                    uint32
-	sendDepth, recvDepth, sendSGE, recvSGE, inline uint32
-	rq, sq                                         mmInfo
-}
-
-func decCreateQP(core, driver []byte) (qpCreated, error) {
-	if len(core) < 32 || len(driver) < 2*mmInfoSize {
-		return qpCreated{}, short("create QP", core, 32)
-	}
-	return qpCreated{
-		handle: le.Uint32(core), qpn: le.Uint32(core[4:]),
-		sendDepth: le.Uint32(core[8:]), recvDepth: le.Uint32(core[12:]),
-		sendSGE: le.Uint32(core[16:]), recvSGE: le.Uint32(core[20:]), inline: le.Uint32(core[24:]),
-		rq: getMMInfo(driver), sq: getMMInfo(driver[mmInfoSize:]), // receive queue first
-	}, nil
-}
-
 // asyncDesc is one event read from the async fd: struct
 // ib_uverbs_async_event_desc.
 type asyncDesc struct {
@@ -255,22 +165,4 @@ func hotCommand(dst []byte, cmd uint32, body []byte, outWords uint16) int {
 	le.PutUint16(dst[6:], outWords)
 	copy(dst[cmdHdrSize:], body)
 	return n
-}
-
-// ackCode is the exponent n of the shortest timeout that is at least d.
-func ackCode(d time.Duration) uint8 {
-	n := uint8(1)
-	for n < 31 && ackUnit<<n < d {
-		n++
-	}
-	return n
-}
-
-// retryCount maps the public retry numbers, in which 0 means the default, to
-// the ABI's.
-func retryCount(n int) uint8 {
-	if n < 0 {
-		return 0
-	}
-	return uint8(n)
 }

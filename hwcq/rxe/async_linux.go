@@ -57,6 +57,8 @@ func (d *Device) dispatch(e asyncDesc) {
 		}
 	case *QP:
 		ev.QP = o
+	case *SRQ:
+		ev.SRQ = o
 	default:
 		if e.kind == AsyncPortActive || e.kind == AsyncPortErr {
 			ev.Port = int(e.element)

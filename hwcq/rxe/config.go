@@ -3,7 +3,6 @@ package rxe
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/evdengine/evd/internal/param"
 )
@@ -119,8 +118,13 @@ func (c CQConfig) Validate() error {
 
 // QPConfig is for [PD.OpenQP].
 type QPConfig struct {
-	SendCQ *CQ // required
-	RecvCQ *CQ // nil: SendCQ
+	Type   Transport // RC, UC or UD
+	SendCQ *CQ       // required
+	RecvCQ *CQ       // nil: SendCQ
+
+	// SRQ, if set, is where the QP takes its receives from: RecvDepth must be
+	// 0, and PostRecv is the SRQ's.
+	SRQ *SRQ
 
 	SendDepth int // outstanding sends, 1..16384; 0: 128. Rounded up by rxe.
 	RecvDepth int // posted receives, 1..16384; 0: 128. Rounded up by rxe.
@@ -132,9 +136,20 @@ type QPConfig struct {
 	SignalAll bool
 
 	// Remote says what the peer may do to memory of this PD through the QP:
-	// RemoteWrite, RemoteRead. 0: nothing.
+	// RemoteWrite, RemoteRead, RemoteAtomic. 0: nothing. RC; UC has only
+	// RemoteWrite, UD nothing.
 	Remote Access
+
+	// QKey is what the requests of a UD peer must carry. 0: DefaultQKey.
+	QKey uint32
 }
+
+// DefaultQKey is the Q_Key of UD QPs that are not given one, and that of
+// ibv_ud_pingpong.
+const DefaultQKey = 0x11111111
+
+// remoteOn is what QPConfig.Remote may have on a transport.
+var remoteOn = [transports]Access{RC: RemoteWrite | RemoteRead | RemoteAtomic, UC: RemoteWrite}
 
 func (c *QPConfig) setDefaults() {
 	if c.RecvCQ == nil {
@@ -143,11 +158,14 @@ func (c *QPConfig) setDefaults() {
 	if c.SendDepth == 0 {
 		c.SendDepth = 128
 	}
-	if c.RecvDepth == 0 {
+	if c.RecvDepth == 0 && c.SRQ == nil {
 		c.RecvDepth = 128
 	}
 	if c.MaxSGE == 0 {
 		c.MaxSGE = 1
+	}
+	if c.QKey == 0 && c.Type == UD {
+		c.QKey = DefaultQKey
 	}
 }
 
@@ -165,7 +183,9 @@ func (c QPConfig) Validate() error {
 	if c.SendDepth < 1 || c.SendDepth > 16384 {
 		bad("SendDepth", c.SendDepth, "1..16384, or 0 for 128")
 	}
-	if c.RecvDepth < 1 || c.RecvDepth > 16384 {
+	if c.SRQ != nil && c.RecvDepth != 0 {
+		bad("RecvDepth", c.RecvDepth, "0 with an SRQ, which has the receives")
+	} else if c.SRQ == nil && (c.RecvDepth < 1 || c.RecvDepth > 16384) {
 		bad("RecvDepth", c.RecvDepth, "1..16384, or 0 for 128")
 	}
 	if c.MaxSGE < 1 || c.MaxSGE > 32 {
@@ -174,100 +194,53 @@ func (c QPConfig) Validate() error {
 	if c.Inline < 0 || c.Inline > 512 {
 		bad("Inline", c.Inline, "0..512")
 	}
-	if c.Remote&^(RemoteWrite|RemoteRead) != 0 {
-		bad("Remote", uint32(c.Remote), "a combination of RemoteWrite and RemoteRead")
+	if c.Type >= transports {
+		bad("Type", c.Type, "RC, UC or UD")
+		return errors.Join(errs...)
+	}
+	if c.Remote&^remoteOn[c.Type] != 0 {
+		bad("Remote", uint32(c.Remote), [transports]string{
+			RC: "a combination of RemoteWrite, RemoteRead and RemoteAtomic", UC: "RemoteWrite or nothing on UC", UD: "nothing on UD",
+		}[c.Type])
+	}
+	if c.QKey != 0 && c.Type != UD {
+		bad("QKey", c.QKey, "0 on "+c.Type.String())
 	}
 	return errors.Join(errs...)
 }
 
-// ConnectConfig is for [QP.Connect]. The zero value is what ibv_rc_pingpong
-// uses.
-type ConnectConfig struct {
-	// SGID is the local GID to send from. Zero: the device's default GID,
-	// which must then be the one announced to the peer.
-	SGID GIDEntry
-
-	MTU int // path MTU in bytes: 256, 512, 1024, 2048 or 4096; 0: 1024
-
-	// AckTimeout is how long the first retransmission waits. It is rounded up
-	// to 4.096 us * 2^n, n = 1..31. 0: n = 14, 67 ms.
-	AckTimeout time.Duration
-
-	// Retries is how often an unanswered packet is sent again before the
-	// request fails: 1..7, 7 meaning for ever (rxe). 0: 7. -1: not at all.
-	Retries int
-
-	// RNRRetries is how often a send is repeated to a peer that has no
-	// receive posted: 1..7, 7 meaning for ever. 0: 7. -1: not at all.
-	RNRRetries int
-
-	MinRNRTimer int // code 1..31 of IBTA table 46; 0: 12 (0.64 ms)
+// SRQConfig is for [PD.OpenSRQ].
+type SRQConfig struct {
+	Depth  int // posted receives, 1..DeviceAttr.MaxSRQWR; 0: 128. Rounded up by rxe.
+	MaxSGE int // pieces per request, 1..DeviceAttr.MaxSRQSGE (27); 0: 1
+	Limit  int // armed limit, 0..Depth: see SRQ.SetLimit
 }
 
-func (c *ConnectConfig) setDefaults() {
-	if c.MTU == 0 {
-		c.MTU = 1024
+func (c *SRQConfig) setDefaults() {
+	if c.Depth == 0 {
+		c.Depth = 128
 	}
-	if c.AckTimeout == 0 {
-		c.AckTimeout = ackUnit << 14
-	}
-	if c.Retries == 0 {
-		c.Retries = 7
-	}
-	if c.RNRRetries == 0 {
-		c.RNRRetries = 7
-	}
-	if c.MinRNRTimer == 0 {
-		c.MinRNRTimer = 12
+	if c.MaxSGE == 0 {
+		c.MaxSGE = 1
 	}
 }
 
-// Validate reports all that Connect would refuse in c.
-func (c ConnectConfig) Validate() error {
-	const op = "rxe: Connect"
+// Validate reports what OpenSRQ would refuse in c on any device.
+func (c SRQConfig) Validate() error {
+	const op = "rxe: OpenSRQ"
 	c.setDefaults()
 	var errs []error
 	bad := func(name string, v any, allowed string) {
 		errs = append(errs, param.Invalid(op, name, v, allowed))
 	}
-	if c.SGID.Index < 0 || c.SGID.Index > 255 {
-		bad("SGID.Index", c.SGID.Index, "0..255: the ABI has 8 bits for it")
+	if c.Depth < 1 {
+		bad("Depth", c.Depth, "1 or more and at most the device's limit, or 0 for 128")
 	}
-	if mtuCode(c.MTU) == 0 {
-		bad("MTU", c.MTU, "256, 512, 1024, 2048 or 4096, or 0 for 1024")
+	if c.MaxSGE < 1 {
+		bad("MaxSGE", c.MaxSGE, "1 or more and at most the device's limit, or 0 for 1")
 	}
-	if c.AckTimeout < 0 || c.AckTimeout > ackUnit<<31 {
-		bad("AckTimeout", c.AckTimeout, "0 (67 ms) to 8796 s")
-	}
-	if c.Retries < -1 || c.Retries > 7 {
-		bad("Retries", c.Retries, "-1 (none) to 7 (for ever), or 0 for 7")
-	}
-	if c.RNRRetries < -1 || c.RNRRetries > 7 {
-		bad("RNRRetries", c.RNRRetries, "-1 (none) to 7 (for ever), or 0 for 7")
-	}
-	if c.MinRNRTimer < 1 || c.MinRNRTimer > 31 {
-		bad("MinRNRTimer", c.MinRNRTimer, "1..31, or 0 for 12")
+	if c.Limit < 0 || c.Limit > c.Depth {
+		bad("Limit", c.Limit, fmt.Sprintf("0..%d, the Depth", c.Depth))
 	}
 	return errors.Join(errs...)
-}
-
-// ackUnit is the unit of the ACK timeout, IBTA 9.7.6.1.3.
-const ackUnit = 4096 * time.Nanosecond
-
-// mtuCode is enum ib_mtu for a size in bytes, 0 if there is none.
-func mtuCode(bytes int) uint8 {
-	for code := uint8(1); code <= 5; code++ {
-		if bytes == mtuBytes(code) {
-			return code
-		}
-	}
-	return 0
-}
-
-// mtuBytes is the reverse of mtuCode.
-func mtuBytes(code uint8) int {
-	if code < 1 || code > 5 {
-		return 0
-	}
-	return 128 << code
 }

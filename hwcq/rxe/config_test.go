@@ -39,6 +39,41 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestValidateNewer(t *testing.T) {
+	cq := new(CQ)
+	for _, c := range []QPConfig{
+		{SendCQ: cq, Type: UC, Remote: RemoteWrite},
+		{SendCQ: cq, Type: UD, QKey: 7},
+		{SendCQ: cq, SRQ: new(SRQ)},
+		{SendCQ: cq, Remote: RemoteWrite | RemoteRead | RemoteAtomic},
+	} {
+		require.NoError(t, c.Validate())
+	}
+	require.NoError(t, SRQConfig{Limit: 128}.Validate())
+	require.NoError(t, AHConfig{Remote: GID{1}}.Validate())
+	require.NoError(t, ConnectConfig{MaxDestRDAtomic: -1, MaxRDAtomic: 255, FlowLabel: 1<<20 - 1}.Validate())
+
+	for want, err := range map[string]error{
+		"Type":            QPConfig{SendCQ: cq, Type: 3}.Validate(),
+		"on UC":           QPConfig{SendCQ: cq, Type: UC, Remote: RemoteRead}.Validate(),
+		"nothing on UD":   QPConfig{SendCQ: cq, Type: UD, Remote: RemoteWrite}.Validate(),
+		"QKey":            QPConfig{SendCQ: cq, QKey: 1}.Validate(),
+		"RecvDepth":       QPConfig{SendCQ: cq, SRQ: new(SRQ), RecvDepth: 1}.Validate(),
+		"Depth":           SRQConfig{Depth: -1}.Validate(),
+		"MaxSGE":          SRQConfig{MaxSGE: -1}.Validate(),
+		"Limit":           SRQConfig{Depth: 4, Limit: 5}.Validate(),
+		"Remote":          AHConfig{}.Validate(),
+		"SGID.Index":      AHConfig{Remote: GID{1}, SGID: GIDEntry{Index: 256}}.Validate(),
+		"FlowLabel":       AHConfig{Remote: GID{1}, FlowLabel: 1 << 20}.Validate(),
+		"FlowLabel =":     ConnectConfig{FlowLabel: 1 << 20}.Validate(),
+		"MaxRDAtomic":     ConnectConfig{MaxRDAtomic: -1}.Validate(),
+		"MaxDestRDAtomic": ConnectConfig{MaxDestRDAtomic: 256}.Validate(),
+	} {
+		require.ErrorIs(t, err, param.ErrInvalid, want)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // All problems are reported, not just the first.
 func TestValidateJoins(t *testing.T) {
 	err := QPConfig{SendDepth: -1, MaxSGE: 99}.Validate()

@@ -49,7 +49,8 @@ type object interface {
 
 // Ranks of closing.
 const (
-	rankQP = iota
+	rankMW = iota
+	rankQP
 	rankCQ
 	rankMR
 	rankPD

@@ -55,6 +55,7 @@ const (
 	attrCoreIn    = 0          // UVERBS_ATTR_CORE_IN
 	attrCoreOut   = 1          // UVERBS_ATTR_CORE_OUT
 	attrWriteCmd  = 2          // UVERBS_ATTR_WRITE_CMD
+	attrDriverIn  = 0x1000     // UVERBS_ATTR_UHW_IN
 	attrDriverOut = 0x1001     // UVERBS_ATTR_UHW_OUT
 	attrMandatory = 1          // UVERBS_ATTR_F_MANDATORY
 	ioctlHdr      = 24         // struct ib_uverbs_ioctl_hdr

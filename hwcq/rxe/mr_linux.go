@@ -96,8 +96,9 @@ func (p *PD) Reg(b *Buffer, access Access) (*MR, error) {
 	if b == nil {
 		return nil, param.Invalid("rxe: Reg", "b", "nil", "an open Buffer")
 	}
-	if access&^(LocalWrite|RemoteWrite|RemoteRead) != 0 || access&(LocalWrite|RemoteWrite) == RemoteWrite {
-		return nil, param.Invalid("rxe: Reg", "access", uint32(access), "a combination of LocalWrite, RemoteWrite (only with LocalWrite) and RemoteRead")
+	const all = LocalWrite | RemoteWrite | RemoteRead | RemoteAtomic | BindMW
+	if access&^all != 0 || access&(RemoteWrite|RemoteAtomic) != 0 && access&LocalWrite == 0 {
+		return nil, param.Invalid("rxe: Reg", "access", uint32(access), "a combination of LocalWrite, RemoteWrite and RemoteAtomic (only with LocalWrite), RemoteRead and BindMW")
 	}
 	addr, length, err := b.hold()
 	if err != nil {

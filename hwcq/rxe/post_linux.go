@@ -12,6 +12,9 @@ import (
 var (
 	errNilSend = param.Invalid("rxe: PostSend", "wr", "nil", "a request")
 	errNilRecv = param.Invalid("rxe: PostRecv", "wr", "nil", "a request")
+
+	errRecvSRQ   = param.Invalid("rxe: PostRecv", "QP", "one with an SRQ", "one without: post to its SRQ")
+	errRecvReset = fmt.Errorf("rxe: post receive: %w: the QP is in %s", hwcq.ErrBusy, StateReset)
 )
 
 // PostSend posts one send request and rings the doorbell. When the queue is
@@ -68,6 +71,12 @@ func (q *QP) PostRecvs(wrs []RecvWR) (int, error) {
 	defer q.recv.mu.Unlock()
 	if q.recv.closed {
 		return 0, errRecvClosed
+	}
+	if q.cfg.SRQ != nil {
+		return 0, errRecvSRQ
+	}
+	if q.State() == StateReset {
+		return 0, errRecvReset
 	}
 	return q.recv.postRecvs(wrs)
 }

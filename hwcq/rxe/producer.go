@@ -4,11 +4,9 @@ package rxe
 
 import (
 	"fmt"
-	"math"
 	"sync"
 
 	"github.com/evdengine/evd/hwcq"
-	"github.com/evdengine/evd/internal/param"
 )
 
 // producer is the user's side of a work queue, send or receive.
@@ -24,6 +22,12 @@ type producer struct {
 	next   uint32
 	maxSGE int
 	closed bool
+
+	// Of a send queue, set before its first use; see checkSend.
+	transport Transport
+	pd        *PD
+	windows   *usage // memory windows bound on the QP
+	maxMsg    uint32 // UD: bytes of a packet
 }
 
 // Errors of the hot path, made once.
@@ -71,7 +75,7 @@ func (p *producer) postSends(wrs []SendWR, inline int) (int, error) {
 			p.publish()
 			return i, err
 		}
-		p.ring.writeSend(p.next, &wrs[i], length)
+		p.ring.writeSend(p.next, &wrs[i], length, p.transport == UD)
 		p.advance()
 	}
 	p.publish()
@@ -95,36 +99,4 @@ func (p *producer) postRecvs(wrs []RecvWR) (int, error) {
 	}
 	p.publish()
 	return len(wrs), nil
-}
-
-func (p *producer) checkSend(wr *SendWR, inline int) (uint32, error) {
-	const op = "rxe: post send"
-	if wr.Op != OpSend && wr.Op != OpWrite {
-		return 0, param.Invalid(op, "Op", uint32(wr.Op), "OpSend or OpWrite")
-	}
-	if wr.Flags&^(Signaled|Solicited|Inline) != 0 {
-		return 0, param.Invalid(op, "Flags", uint32(wr.Flags), "a combination of Signaled, Solicited and Inline")
-	}
-	if wr.Flags&Inline == 0 {
-		return checkSGL(op, wr.SGL, p.maxSGE)
-	}
-	if len(wr.InlineData) > inline {
-		return 0, param.Invalid(op, "InlineData", fmt.Sprintf("%d bytes", len(wr.InlineData)), fmt.Sprintf("at most %d bytes on this QP", inline))
-	}
-	return uint32(len(wr.InlineData)), nil
-}
-
-// checkSGL returns the total length of sgl.
-func checkSGL(op string, sgl []SGE, maxSGE int) (uint32, error) {
-	if len(sgl) > maxSGE {
-		return 0, param.Invalid(op, "SGL", fmt.Sprintf("%d pieces", len(sgl)), fmt.Sprintf("at most %d pieces on this QP", maxSGE))
-	}
-	var sum uint64
-	for i := range sgl {
-		sum += uint64(sgl[i].Length)
-	}
-	if sum > math.MaxInt32 { // RXE_PORT_MAX_MSG_SZ is 2^31
-		return 0, param.Invalid(op, "SGL", fmt.Sprintf("%d bytes", sum), "at most 2147483647 bytes")
-	}
-	return uint32(sum), nil
 }

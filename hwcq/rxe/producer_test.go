@@ -123,7 +123,7 @@ func TestProducerRefuses(t *testing.T) {
 	three := make([]SGE, 3)
 	huge := []SGE{{Length: 1 << 30}, {Length: 1 << 30}}
 	for name, wr := range map[string]SendWR{
-		"operation":   {Op: 4},
+		"operation":   {Op: 10},
 		"flags":       {Op: OpSend, Flags: 1 << 9},
 		"pieces":      {Op: OpSend, SGL: three},
 		"length":      {Op: OpSend, SGL: huge},

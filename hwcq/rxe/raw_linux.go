@@ -87,7 +87,27 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 	return m, r, nil
 }
 
-// rawQP is an RC queue pair of the kernel with its mapped queues and its
+// modifySRQ changes an SRQ. The kernel writes where the new queue can be
+// mapped to an address that the command carries as driver input.
+func (d *Device) modifySRQ(op string, handle, mask, depth, limit uint32) (mmInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return mmInfo{}, fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
+	}
+	mi := d.ctl.Bytes()[ioDrvOff:][:mmInfoSize]
+	clear(mi)
+	d.ctl.begin(methodInvoke)
+	d.ctl.attr(attrWriteCmd, 8, cmdModifySRQ)
+	d.ctl.in(attrCoreIn, words(nil, handle, mask, depth, limit))
+	d.ctl.attr(attrDriverIn, 8, d.ctl.Addr()+ioDrvOff)
+	if err := d.ctl.run(d.fd); err != nil {
+		return mmInfo{}, opError(op, err)
+	}
+	return getMMInfo(mi), nil
+}
+
+// rawQP is a queue pair of the kernel with its mapped queues and its
 // prebuilt doorbell, without any bookkeeping.
 type rawQP struct {
 	handle uint32
@@ -122,11 +142,11 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 	made, err := decCreateQP(core[:], driver[:])
 	if err == nil {
 		q.handle, q.qpn, q.inline = made.handle, made.qpn, int(made.inline)
-		err = q.setUp(d, made)
+		err = q.setUp(d, made, c.SRQ == nil)
 	}
 	if err == nil {
-		init := qpModify{mask: qpState | qpPKeyIndex | qpPort | qpAccessFlags, state: StateInit, access: c.Remote}
-		err = q.modify(d, op, init)
+		q.send.transport = c.Type
+		err = q.init(d, op, c)
 	}
 	if err != nil {
 		return errors.Join(err, q.drop(d, op))
@@ -134,10 +154,12 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 	return nil
 }
 
-func (q *rawQP) setUp(d *Device, made qpCreated) (err error) {
-	recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
-	if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {
-		return fmt.Errorf("rxe: receive queue: %w", err)
+func (q *rawQP) setUp(d *Device, made qpCreated, hasRecv bool) (err error) {
+	if hasRecv {
+		recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
+		if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {
+			return fmt.Errorf("rxe: receive queue: %w", err)
+		}
 	}
 	sendSize := sendWQESize + max(sgeSize*uintptr(made.sendSGE), uintptr(made.inline))
 	if q.maps[1], q.send.ring, err = d.mapRing(made.sq, sendSize); err != nil {
@@ -148,6 +170,17 @@ func (q *rawQP) setUp(d *Device, made qpCreated) (err error) {
 	answer := []uint64{q.cmd.Addr() + doorbellOut}
 	hotCommand(q.cmd.Bytes(), cmdPostSend, words(answer, q.handle, 0, 0, sendWRSize), 1)
 	return nil
+}
+
+// init brings the QP from RESET to INIT.
+func (q *rawQP) init(d *Device, op string, c QPConfig) error {
+	m := qpModify{mask: qpState | qpPKeyIndex | qpPort, state: StateInit, access: c.Remote, qkey: c.QKey}
+	if c.Type == UD {
+		m.mask |= qpQKey
+	} else {
+		m.mask |= qpAccessFlags
+	}
+	return q.modify(d, op, m)
 }
 
 // doorbell tells the kernel of new send requests.

@@ -83,8 +83,22 @@ const (
 	swrID       = 0
 	swOpcode    = 12
 	swFlags     = 16
+	swEx        = 20 // immediate data, or the rkey to invalidate
 	swRemote    = 24
 	swRKey      = 32
+	swCompare   = 32 // atomics
+	swSwap      = 40
+	swAtomRKey  = 48
+	swMWAddr    = 24 // memory windows
+	swMWLen     = 32
+	swMWLKey    = 40 // of the MR
+	swMWOldKey  = 44
+	swMWNewKey  = 48
+	swMWAccess  = 52
+	swUDQPN     = 24 // datagrams
+	swUDQKey    = 28
+	swUDAH      = 36
+	swState     = 148
 	swIOVA      = 152
 	swDMA       = 184
 	swDMASize   = 24 // up to the sge list
@@ -100,18 +114,43 @@ const (
 func put32(p unsafe.Pointer, off uintptr, v uint32) { *(*uint32)(unsafe.Add(p, off)) = v }
 func put64(p unsafe.Pointer, off uintptr, v uint64) { *(*uint64)(unsafe.Add(p, off)) = v }
 
-// writeSend fills the slot at index i. The caller has checked that the SGL or
-// the inline data fits the slot.
-func (r *ring) writeSend(i uint32, wr *SendWR, length uint32) {
+// writeSend fills the slot at index i. The caller has checked the request
+// (checkSend), so that it fits the slot.
+func (r *ring) writeSend(i uint32, wr *SendWR, length uint32, datagram bool) {
 	p := r.slot(i)
 	clear(unsafe.Slice((*byte)(p), sendWQESize)) // state must be wqe_state_posted, 0
 	put64(p, swrID, wr.WRID)
 	put32(p, swOpcode, uint32(wr.Op))
 	put32(p, swFlags, uint32(wr.Flags))
-	if wr.Op == OpWrite {
+	switch use := sendOps[wr.Op].use; {
+	case use&useAtomic != 0:
+		put64(p, swRemote, wr.RemoteAddr)
+		put64(p, swCompare, wr.CompareAdd)
+		put64(p, swSwap, wr.Swap)
+		put32(p, swAtomRKey, wr.RKey)
+		put64(p, swIOVA, wr.RemoteAddr)
+	case use&useRemote != 0:
 		put64(p, swRemote, wr.RemoteAddr)
 		put32(p, swRKey, wr.RKey)
 		put64(p, swIOVA, wr.RemoteAddr)
+	case use&useBind != 0:
+		old, rkey := wr.Bind.MW.nextKey()
+		put64(p, swMWAddr, wr.Bind.Addr)
+		put64(p, swMWLen, wr.Bind.Length)
+		put32(p, swMWLKey, wr.Bind.MR.lkey)
+		put32(p, swMWOldKey, old)
+		put32(p, swMWNewKey, rkey)
+		put32(p, swMWAccess, uint32(wr.Bind.Access))
+	case datagram:
+		put32(p, swUDQPN, wr.RemoteQPN)
+		put32(p, swUDQKey, wr.RemoteQKey)
+		put32(p, swUDAH, wr.AH.num)
+	}
+	switch use := sendOps[wr.Op].use; {
+	case use&useImm != 0:
+		put32(p, swEx, wr.Imm)
+	case use&useInvalidate != 0:
+		put32(p, swEx, wr.Invalidate)
 	}
 	if wr.Flags&Inline != 0 {
 		putDMA(unsafe.Add(p, swDMA), nil, length)
@@ -120,6 +159,12 @@ func (r *ring) writeSend(i uint32, wr *SendWR, length uint32) {
 	}
 	putDMA(unsafe.Add(p, swDMA), wr.SGL, length)
 }
+
+// clearState makes slot i of a send queue, which no request is in, look like
+// one that is posted: 6.12 looks at the state of the slot behind the last
+// request, and does not call the queue drained while it finds what the slot's
+// last use left there.
+func (r *ring) clearState(i uint32) { put32(r.slot(i), swState, 0) }
 
 // writeRecv fills the slot at index i.
 func (r *ring) writeRecv(i uint32, wr *RecvWR, length uint32) {

@@ -60,7 +60,7 @@ func newEnd(t testing.TB, d *Device, c endConfig) *end {
 	require.NoError(t, err)
 	e.buf, err = OpenBuffer(max(c.mem, 4096))
 	require.NoError(t, err)
-	e.mr, err = e.pd.Reg(e.buf, LocalWrite|RemoteWrite)
+	e.mr, err = e.pd.Reg(e.buf, LocalWrite|RemoteWrite|RemoteRead|RemoteAtomic|BindMW)
 	require.NoError(t, err)
 	c.qp.SendCQ = e.cq
 	e.qp, err = e.pd.OpenQP(c.qp)

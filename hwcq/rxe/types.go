@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // GID is a global identifier: for RoCE v2 an IP address, an IPv4 one in its
@@ -67,51 +68,6 @@ func (d Dest) String() string {
 	return fmt.Sprintf("LID 0x%04x, QPN 0x%06x, PSN 0x%06x, GID %s", d.LID, d.QPN, d.PSN, d.GID)
 }
 
-// SGE is one piece of registered memory.
-type SGE struct {
-	Addr   uint64 // virtual address, inside the MR
-	Length uint32 // bytes
-	LKey   uint32
-}
-
-// SendOp is what a send request does: enum ib_wr_opcode.
-type SendOp uint32
-
-// Send operations.
-const (
-	OpWrite SendOp = 0 // RDMA write to RemoteAddr/RKey
-	OpSend  SendOp = 2 // consumes a receive of the peer
-)
-
-// SendFlags are the bits of SendWR.Flags: enum ib_send_flags.
-type SendFlags uint32
-
-// Send flags.
-const (
-	Signaled  SendFlags = 1 << 1 // completes on the CQ also when it succeeds
-	Solicited SendFlags = 1 << 2 // the peer's receive completion is solicited
-	Inline    SendFlags = 1 << 3 // the data is copied into the request: see SendWR.InlineData
-)
-
-// SendWR is a send request. The zero Op is OpWrite: set it.
-type SendWR struct {
-	WRID  uint64 // returned in the completion
-	Op    SendOp
-	Flags SendFlags
-	SGL   []SGE // gathered in order; must stay registered until completion
-	// InlineData is sent instead of SGL when Flags has Inline. It may be any
-	// memory and may be reused as soon as the post returned.
-	InlineData []byte
-	RemoteAddr uint64 // OpWrite
-	RKey       uint32 // OpWrite
-}
-
-// RecvWR is a receive request.
-type RecvWR struct {
-	WRID uint64 // returned in the completion
-	SGL  []SGE  // filled in order; may be empty for zero-length messages
-}
-
 // Access says what may be done to a memory region: enum ib_access_flags.
 type Access uint32
 
@@ -120,6 +76,10 @@ const (
 	LocalWrite  Access = 1 << 0 // receives and RDMA reads may write into it
 	RemoteWrite Access = 1 << 1 // needs LocalWrite
 	RemoteRead  Access = 1 << 2
+	// RemoteAtomic allows the peer compare-and-swap and fetch-and-add; needs
+	// LocalWrite.
+	RemoteAtomic Access = 1 << 3
+	BindMW       Access = 1 << 4 // memory windows may be bound to it
 )
 
 // State is a queue pair's state: enum ib_qp_state.
@@ -157,6 +117,12 @@ type DeviceInfo struct {
 type DeviceAttr struct {
 	MaxQP, MaxQPWR, MaxSGE, MaxCQ, MaxCQE, MaxMR, MaxPD int
 
+	MaxMRSize                   uint64 // bytes
+	MaxQPRDAtomic               int    // ConnectConfig.MaxDestRDAtomic
+	MaxQPInitRDAtomic           int    // ConnectConfig.MaxRDAtomic
+	MaxMW, MaxAH                int
+	MaxSRQ, MaxSRQWR, MaxSRQSGE int
+
 	Ports int
 }
 
@@ -183,13 +149,44 @@ type PortAttr struct {
 	LinkLayer   uint8 // 2 = Ethernet
 }
 
-// QPAttr is what the kernel says about a QP.
+// QPAttr is what the kernel says about a QP: struct ib_uverbs_query_qp_resp.
 type QPAttr struct {
-	State   State
-	DestQPN uint32
-	RQPSN   uint32
-	SQPSN   uint32
-	PathMTU int // bytes
+	State      State
+	SQDraining bool // in SQD: requests are still being carried out
+
+	DestQPN   uint32
+	RQPSN     uint32 // next expected
+	SQPSN     uint32 // next to send
+	QKey      uint32 // UD
+	Access    Access // what the peer may do
+	PathMTU   int    // bytes
+	SignalAll bool
+
+	// The path to the peer; see ConnectConfig.
+	RemoteGID    GID
+	SGIDIndex    int
+	FlowLabel    uint32
+	HopLimit     uint8 // that of the route
+	TrafficClass uint8
+
+	MaxRDAtomic     int // own reads and atomics outstanding
+	MaxDestRDAtomic int // the peer's
+	MinRNRTimer     int // code of IBTA table 46
+	AckTimeout      time.Duration
+	Retries         int // those left; 7: for ever
+	RNRRetries      int // those left; 7: for ever
+
+	SendDepth, RecvDepth int // requests
+	SendSGE, RecvSGE     int // pieces of a request
+	Inline               int // bytes
+}
+
+// SRQAttr is what the kernel says about an SRQ: struct
+// ib_uverbs_query_srq_resp.
+type SRQAttr struct {
+	Depth  int // receives that can be posted
+	MaxSGE int // pieces of a receive
+	Limit  int // armed limit, 0 if there is none or it was reached
 }
 
 // AsyncType is the kind of an asynchronous event: enum ib_event_type.
@@ -199,8 +196,11 @@ type AsyncType uint32
 const (
 	AsyncCQErr      AsyncType = 0 // one per completion dropped by a full CQ
 	AsyncQPFatal    AsyncType = 1
+	AsyncSQDrained  AsyncType = 5 // see QP.Drain
 	AsyncPortActive AsyncType = 9
 	AsyncPortErr    AsyncType = 10
+	AsyncSRQLimit   AsyncType = 15 // see SRQ.SetLimit
+	AsyncLastWQE    AsyncType = 16 // a QP with an SRQ is in ERR and takes no more receives
 )
 
 func (t AsyncType) String() string {
@@ -209,20 +209,27 @@ func (t AsyncType) String() string {
 		return "CQ error"
 	case AsyncQPFatal:
 		return "QP fatal"
+	case AsyncSQDrained:
+		return "send queue drained"
 	case AsyncPortActive:
 		return "port active"
 	case AsyncPortErr:
 		return "port error"
+	case AsyncSRQLimit:
+		return "SRQ limit reached"
+	case AsyncLastWQE:
+		return "QP last WQE reached"
 	}
 	return fmt.Sprintf("async event %d", uint32(t))
 }
 
-// AsyncEvent is an event that belongs to no work request. At most one of CQ
-// and QP is set; neither for events of a port or the device, and for those of
+// AsyncEvent is an event that belongs to no work request. At most one of CQ,
+// QP and SRQ is set; none for events of a port or the device, and for those of
 // an object that was closed meanwhile.
 type AsyncEvent struct {
 	Type AsyncType
 	CQ   *CQ
 	QP   *QP
+	SRQ  *SRQ
 	Port int // port events only
 }

@@ -1,0 +1,109 @@
+//go:build amd64 || arm64
+
+package rxe
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/param"
+)
+
+// MW is a memory window, of type 2: a part of an MR that a peer may reach by
+// an rkey of its own, from the OpBindMW request that opens it until it is
+// invalidated, by OpLocalInv or by the peer's OpSendInv. It serves the QP it
+// was first bound on; after it was invalidated it can be bound there again.
+//
+// Concurrency: all methods from any goroutine; binds of one MW must not be
+// posted from two goroutines at once.
+// Ownership: close it before the QP it was bound on, the MR it is bound to,
+// and its PD.
+type MW struct {
+	pd     *PD
+	id     uint64
+	handle uint32
+	rkey   atomic.Uint32 // Writer: a post of OpBindMW. Readers: all.
+
+	mu     sync.Mutex // the fields below
+	closed bool
+	on     *usage // windows of the QP it was bound on
+}
+
+// mwType2 is IB_MW_TYPE_2.
+const mwType2 = 2
+
+// OpenMW allocates a memory window, which opens nothing before it is bound.
+func (p *PD) OpenMW() (*MW, error) {
+	const op = "open MW"
+	if err := p.use.acquire(op); err != nil {
+		return nil, err
+	}
+	var out [8]byte
+	if err := p.dev.exec(op, cmdAllocMW, words(resp, p.handle, mwType2), out[:], nil); err != nil {
+		p.use.release()
+		return nil, err
+	}
+	m := &MW{pd: p, id: nextID.Add(1), handle: le.Uint32(out[:])}
+	m.rkey.Store(le.Uint32(out[4:]))
+	if err := p.dev.add(m.id, m); err != nil {
+		p.use.release()
+		return nil, err
+	}
+	return m, nil
+}
+
+// RKey names the window in a peer's requests once the bind has completed.
+// Each post of OpBindMW changes it, so that an rkey from before is void.
+func (m *MW) RKey() uint32 { return m.rkey.Load() }
+
+// nextKey moves on to the next rkey: the low byte is the user's to choose.
+func (m *MW) nextKey() (old, rkey uint32) {
+	old = m.rkey.Load()
+	rkey = old&^0xff | (old+1)&0xff
+	m.rkey.Store(rkey)
+	return old, rkey
+}
+
+// bindOn notes the QP that the window is about to be bound on, by its usage.
+// It stays the window's: the kernel's destroying of a QP that has windows
+// waits for them, for 50 seconds.
+func (m *MW) bindOn(q *usage) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.closed:
+		return fmt.Errorf("rxe: post send: Bind.MW: %w", hwcq.ErrClosed)
+	case m.on == q:
+		return nil
+	case m.on != nil:
+		return param.Invalid("rxe: post send", "Bind.MW", "a window of another QP", "new, or bound on this QP before")
+	}
+	if err := q.acquire("bind MW"); err != nil {
+		return err
+	}
+	m.on = q
+	return nil
+}
+
+func (m *MW) closeRank() int { return rankMW }
+
+// Close invalidates the window and frees it. It is idempotent.
+func (m *MW) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	if err := goneIsFine(m.pd.dev.exec("close MW", cmdDeallocMW, words(nil, m.handle), nil, nil)); err != nil {
+		return err
+	}
+	m.closed = true
+	m.pd.dev.remove(m.id)
+	m.pd.use.release()
+	if m.on != nil {
+		m.on.release()
+	}
+	return nil
+}
