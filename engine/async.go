@@ -118,7 +118,9 @@ func (d *EVD) noteArm(l *link, err error) {
 	switch {
 	case err == nil:
 		l.stats.arms.Add(1)
-		d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "solicited_only", l.solic)
+		if d.e.tracing&TraceCQ != 0 {
+			d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "solicited_only", l.solic)
+		}
 		return
 	case errors.Is(err, ErrClosed):
 		l.stats.armErrs.Add(1)

@@ -39,6 +39,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.IntVar(&o.count, "count", 1000, "round trips in a turn")
 	f.StringVar(&o.dev, "dev", "rxe0", "the soft-RoCE device")
 	f.StringVar(&o.dir, "dir", "bin", "folder with evdbench, evdbench-verbs and rxe-rivals/poll; what is not there is left out, but evdbench")
+	f.DurationVar(&turnLimit, "limit", turnLimit, "how long a turn may take before its programs are killed; much more in a guest that counts instructions, where time leaps while the host's files are waited for")
 	f.StringVar(&o.json, "json", "", "write everything to this file, in $EVD_SHARE if that is set, as in guests")
 	if err := f.Parse(args); err != nil {
 		return o, err

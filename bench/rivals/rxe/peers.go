@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// turnLimit is how long a turn may take: the longest takes a few seconds.
-const turnLimit = 2 * time.Minute
+// turnLimit is how long a turn may take: the longest takes a few seconds. Set by -limit.
+var turnLimit = 2 * time.Minute
 
 // command runs a program to its end and returns what it printed, which is also in the
 // error.
