@@ -49,12 +49,19 @@ type CQConfig struct {
 	// a completion that finds the CQ full is lost.
 	Depth int
 
+	// MaxDepth is what CQ.Resize may reach, Depth..32767. 0: Depth. It costs
+	// address space, no memory.
+	MaxDepth int
+
 	// Vector is the completion vector, 0..NumCompVectors-1. rxe ignores it.
 	Vector int
 
 	// Wait says how the CQ's event source sleeps.
 	Wait WaitMethod
 }
+
+// maxCQDepth is RXE_MAX_LOG_CQE's.
+const maxCQDepth = 1<<15 - 1
 
 // WaitMethod says how an event source sleeps.
 type WaitMethod uint8
@@ -97,6 +104,9 @@ func (c *CQConfig) setDefaults() {
 	if c.Depth == 0 {
 		c.Depth = 1023
 	}
+	if c.MaxDepth == 0 {
+		c.MaxDepth = c.Depth
+	}
 }
 
 // Validate reports all that OpenCQ would refuse in c.
@@ -104,8 +114,11 @@ func (c CQConfig) Validate() error {
 	const op = "rxe: OpenCQ"
 	c.setDefaults()
 	var errs []error
-	if c.Depth < 1 || c.Depth > 32767 {
+	if c.Depth < 1 || c.Depth > maxCQDepth {
 		errs = append(errs, param.Invalid(op, "Depth", c.Depth, "1..32767, or 0 for 1023"))
+	}
+	if c.MaxDepth < c.Depth || c.MaxDepth > maxCQDepth {
+		errs = append(errs, param.Invalid(op, "MaxDepth", c.MaxDepth, fmt.Sprintf("%d (Depth) to %d, or 0 for Depth", c.Depth, maxCQDepth)))
 	}
 	if c.Vector < 0 {
 		errs = append(errs, param.Invalid(op, "Vector", c.Vector, "0 or more"))

@@ -170,3 +170,17 @@ func BenchmarkPoll(b *testing.B) {
 		})
 	}
 }
+
+// While the ring is replaced there is always a reason to look; the odd count
+// is what says so, and a count that moved under the look.
+func TestPendingWhileReplaced(t *testing.T) {
+	c, _ := newFakeConsumer(t, 8, 0)
+	require.False(t, c.pending())
+	c.swaps.Add(1)
+	require.True(t, c.pending())
+	c.stat.Store(consumerClosed)
+	require.False(t, c.pending(), "unless it is closed")
+	c.stat.Store(consumerOpen)
+	c.swaps.Add(1)
+	require.False(t, c.pending())
+}
