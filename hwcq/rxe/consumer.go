@@ -24,11 +24,23 @@ import (
 // Concurrency: CQ.Poll from one goroutine at a time; everything else from any.
 // Progress: wait-free.
 type consumer struct {
-	ring ring          // read-only
-	_    pad.Line      // read-mostly block ends
-	next uint32        // owner: the polling goroutine
-	_    pad.Line      // poller block ends
-	stat atomic.Uint32 // Writers: Close, Poll (corrupt). Readers: all.
+	ring  ring          // mask: owner: the polling goroutine; the rest read-only
+	depth atomic.Uint32 // the mask for everybody: one slot stays free. Writer: Resize. Readers: all.
+	swaps atomic.Uint32 // odd: the ring is being replaced. Writer: Resize. Readers: all.
+	_     pad.Line      // read-mostly block ends
+	next  uint32        // owner: the polling goroutine
+	_     pad.Line      // poller block ends
+	stat  atomic.Uint32 // Writers: Close, Poll, Pending and Resize (corrupt). Readers: all.
+}
+
+// use makes r the ring, read from index next on.
+func (c *consumer) use(r ring, next uint32) {
+	if c.ring.data == nil {
+		c.ring = r
+	}
+	c.ring.mask = r.mask // the rest of another one is equal: it lies in the same place
+	c.next = next & r.mask
+	c.depth.Store(r.mask)
 }
 
 // Values of consumer.stat.
@@ -39,11 +51,19 @@ const (
 )
 
 // pending reports whether Poll would return something. The shared consumer
-// index stands in for next, which belongs to the poller.
+// index stands in for next, which belongs to the poller. While the ring is
+// being replaced, and its indices with it, it says yes.
 func (c *consumer) pending() bool {
+	n := c.swaps.Load()
 	// Acquire, as in Poll; then the index that the last poll published.
 	prod, cons := c.ring.prod.Load(), c.ring.cons.Load()
-	if max(prod, cons) > c.ring.mask {
+	mask := c.depth.Load()
+	// Sequentially consistent after the loads above: had they seen two rings,
+	// swaps had moved. Pairs with CQ.replace.
+	if n&1 != 0 || c.swaps.Load() != n {
+		return c.stat.Load() == consumerOpen
+	}
+	if max(prod, cons) > mask {
 		c.spoil()
 	}
 	return prod != cons && c.stat.Load() == consumerOpen

@@ -283,7 +283,8 @@ func FuzzHostileMemory(f *testing.F) {
 		}
 		for range 1 + rounds%1000 {
 			// A new user of the same memory: the last one may have given up.
-			q := &CQ{dev: new(Device), consumer: consumer{ring: cr, next: cr.cons.Load() & cr.mask}, fd: null, raw: rawCQ{cmd: page}}
+			q := &CQ{dev: new(Device), fd: null, raw: rawCQ{cmd: page}}
+			q.consumer.use(cr, cr.cons.Load())
 			q.src.g, q.src.wake = newGuard(), atomic.Uint32{}
 			q.ev, q.g = &q.src, &q.src.g
 			q.src.wake.Store(wakeRung) // nobody waits

@@ -15,14 +15,15 @@ import (
 var (
 	_ hwcq.CQ             = (*CQ)(nil)
 	_ hwcq.OverrunCounter = (*CQ)(nil)
+	_ hwcq.Resizer        = (*CQ)(nil)
 )
 
 // CQ is a completion queue of an rxe device with a completion channel of its
 // own, or a place on one that it shares. It implements [hwcq.CQ],
 // [hwcq.OverrunCounter] and [hwcq.AsyncNotifier].
 //
-// Concurrency: one goroutine at a time in Poll; everything else, Close
-// included, from any goroutine at any time.
+// Concurrency: one goroutine at a time in Poll or Resize; everything else,
+// Close included, from any goroutine at any time.
 // Progress: Poll and Pending are wait-free; Arm is one system call.
 // Ownership: close it after the QPs that complete into it.
 //
@@ -44,6 +45,7 @@ type CQ struct {
 	src      source // its own channel
 	overruns atomic.Uint64
 	async    atomic.Pointer[func(hwcq.AsyncEvent)] // Writer: NotifyAsync. Readers: the device's goroutines
+	maxDepth int                                   // of Resize
 	unacked  int64                                 // set by Close: events the kernel counted and we did not
 }
 
@@ -68,10 +70,14 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	if c.Vector >= d.vectors {
 		return nil, param.Invalid("rxe: OpenCQ", "Vector", c.Vector, fmt.Sprintf("less than the device's %d", d.vectors))
 	}
-	if err := d.within("rxe: OpenCQ", bound{"Depth", c.Depth, "MaxCQE", d.limits.MaxCQE}); err != nil {
+	bounds := []bound{{"Depth", c.Depth, "MaxCQE", d.limits.MaxCQE}}
+	if c.MaxDepth > c.Depth {
+		bounds = append(bounds, bound{"MaxDepth", c.MaxDepth, "MaxCQE", d.limits.MaxCQE})
+	}
+	if err := d.within("rxe: OpenCQ", bounds...); err != nil {
 		return nil, err
 	}
-	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1)}
+	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1), maxDepth: c.MaxDepth}
 	if err := q.openEvents(c); err != nil {
 		return nil, err
 	}
@@ -80,8 +86,8 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 		_, rerr := q.ev.release(0)
 		return nil, errors.Join(err, rerr)
 	}
-	q.raw, q.consumer.ring, q.src.stat = raw, raw.ring, &q.consumer.stat
-	q.consumer.next = raw.ring.cons.Load() // 0: the kernel made it empty
+	q.raw, q.src.stat = raw, &q.consumer.stat
+	q.consumer.use(raw.ring, raw.ring.cons.Load()) // 0: the kernel made it empty
 	if err := d.add(q.id, q); err != nil {
 		return nil, errors.Join(err, q.destroy())
 	}
@@ -200,7 +206,7 @@ func (q *CQ) WaitMethod() WaitMethod { return q.ev.method() }
 func (q *CQ) Capabilities() hwcq.Capabilities {
 	return hwcq.Capabilities{
 		Driver:        "rxe",
-		Depth:         int(q.consumer.ring.mask), // one slot stays free
+		Depth:         int(q.depth.Load()),
 		ArmIdempotent: true,
 		ReportsMissed: true,
 		Solicited:     true,

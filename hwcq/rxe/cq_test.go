@@ -35,9 +35,10 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 
 	ch := newFakeChannel(t, 7, WaitPoll)
 	q := &CQ{
-		consumer: consumer{ring: r}, dev: dev, fd: null, id: 7,
+		dev: dev, fd: null, id: 7,
 		raw: rawCQ{ring: r, ringMap: m, cmd: page},
 	}
+	q.consumer.use(r, 0)
 	// Not a copy of a source in use: ch keeps only the kernel's end.
 	q.src.fd, q.src.wakeFD, q.src.cq, q.src.g = ch.fd, ch.wakeFD, 7, newGuard()
 	q.src.stat = &q.consumer.stat
