@@ -14,12 +14,17 @@ import (
 	"github.com/evdengine/evd/internal/param"
 )
 
-// asyncRXE opens a device whose asynchronous events go to the channel.
+// asyncRXE opens a device whose asynchronous events go to the channel, but for
+// those of the port: the host may change an address at any time.
 func asyncRXE(t testing.TB) (*Device, chan AsyncEvent) {
 	t.Helper()
 	needRXE(t)
 	events := make(chan AsyncEvent, 1000)
-	d, err := Open(Config{OnAsync: func(e AsyncEvent) { events <- e }})
+	d, err := Open(Config{OnAsync: func(e AsyncEvent) {
+		if e.CQ != nil || e.QP != nil || e.SRQ != nil {
+			events <- e
+		}
+	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d, events
