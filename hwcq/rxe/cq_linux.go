@@ -53,12 +53,13 @@ type CQ struct {
 type events interface {
 	hwcq.EventSource
 	hwcq.Notifier
-	channel() int  // its fd
-	guard() *guard // keeps the fds and the CQ's commands
+	channel() int // its fd
 	method() WaitMethod
-	lose()                                         // the device is gone: every Wait says so
-	stop() error                                   // turns newcomers away, and has the waiter leave
-	release(read uint64) (unread int64, err error) // after stop; read is what the kernel has counted
+	lose()       // the device is gone: every Wait says so
+	stop() error // turns newcomers away, and has the waiter leave
+	// release gives back what it has, after stop. read is how many events the kernel
+	// says were read, unread how many of them never came out of here.
+	release(read uint64) (unread int64, err error)
 }
 
 // OpenCQ creates a completion queue.

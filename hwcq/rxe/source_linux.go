@@ -356,8 +356,6 @@ func (s *source) stop() error {
 	return errors.Join(fmt.Errorf("rxe: close CQ: %w: a Wait does not return; its channel stays open", hwcq.ErrBusy), err)
 }
 
-func (s *source) guard() *guard { return &s.g }
-
 func (s *source) channel() int { return s.fd }
 
 // release closes the fds. read is how many events the kernel has counted as read.

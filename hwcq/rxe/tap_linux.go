@@ -132,8 +132,6 @@ func (t *tap) lose() { t.end(errWaitRemoved) }
 
 func (t *tap) method() WaitMethod { return WaitRuntime }
 
-func (t *tap) guard() *guard { return &t.g }
-
 func (t *tap) channel() int { return t.ch.fd }
 
 // stop turns newcomers away and waits for the waiter to leave, which is soon: the token
