@@ -39,6 +39,16 @@ func openAll(d *Device, how WaitMethod) (err error) {
 	if err != nil {
 		return err
 	}
+	srq, err := pd.OpenSRQ(SRQConfig{Depth: 10, MaxSGE: 2})
+	if err != nil {
+		return err
+	}
+	if _, err := pd.OpenMW(); err != nil {
+		return err
+	}
+	if _, err := srq.Query(); err != nil {
+		return err
+	}
 	if _, err := d.QueryDevice(); err != nil {
 		return err
 	}
@@ -123,6 +133,9 @@ func TestNonsenseAnswers(t *testing.T) {
 		"receive queue elsewhere":     {cmdCreateQP, driver32(4, 2)},
 		"send queue of no size":       {cmdCreateQP, driver32(24, 0)},
 		"send queue between pages":    {cmdCreateQP, driver32(16, 1)},
+		"SRQ of no size":              {cmdCreateSRQ, driver32(8, 0)},
+		"SRQ between pages":           {cmdCreateSRQ, driver32(0, 7)},
+		"SRQ where nothing is":        {cmdCreateSRQ, driver32(4, 3)},
 		"more GIDs than asked for":    {fakeGIDs, core32(0, 17)},
 		"GIDs without bound":          {fakeGIDs, func(core, _ []byte) { le.PutUint64(core, ^uint64(0)) }},
 	} {
@@ -144,6 +157,7 @@ func TestNonsenseAnswers(t *testing.T) {
 func TestRefusedCommands(t *testing.T) {
 	for _, refused := range []uint32{
 		cmdQueryDevice, cmdQueryPort, cmdAllocPD, cmdRegMR, cmdCreateCQ, cmdCreateQP, cmdModifyQP, cmdQueryQP, fakeGIDs,
+		cmdCreateSRQ, cmdQuerySRQ, cmdAllocMW,
 	} {
 		for _, e := range []unix.Errno{unix.EINVAL, unix.ENOMEM, unix.EBUSY, unix.EIO, unix.EACCES, unix.ENOSPC, unix.EMFILE} {
 			var k *fakeKernel
