@@ -147,7 +147,7 @@ var statusCases = []statusCase{
 		},
 	},
 	{
-		name: "invalidates no window of the peer", req: none, resp: hwcq.StatusRemInvReqErr,
+		name: "invalidates no window of the peer", req: none, reqUp: true, resp: hwcq.StatusRemInvReqErr,
 		provoke: func(t *testing.T, a, b *end) {
 			b.recv(t, 1, 64)
 			post(t, a, SendWR{Op: OpSendInv, Invalidate: 0xdeadbe01})
