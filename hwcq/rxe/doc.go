@@ -4,7 +4,7 @@
 // user space, and offers them as [hwcq.CQ].
 //
 // Start with [Open], then [Device.OpenCQ], [Device.OpenPD], [PD.OpenQP] and
-// [PD.Reg]. [ExchangeServer] and [ExchangeClient] bring a QP up against
+// [PD.Reg] or [PD.RegBytes]. [ExchangeServer] and [ExchangeClient] bring a QP up against
 // ibv_rc_pingpong or against each other; [ConnectPair] joins two QPs of one
 // process.
 //

@@ -111,7 +111,8 @@ func TestSGIDIsLookedUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, def, got)
 
-	a, b := newEnd(t, d, endConfig{}), newEnd(t, d, endConfig{})
+	quick := endConfig{cq: CQConfig{Wait: WaitPoll}}
+	a, b := newEnd(t, d, quick), newEnd(t, d, quick)
 	to, err := b.qp.Dest()
 	require.NoError(t, err)
 	for _, bad := range []GIDEntry{{Index: 200}, {Index: 200, GID: def.GID}, {Index: def.Index, GID: GID{1, 2}}} {

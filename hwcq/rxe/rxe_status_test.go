@@ -193,6 +193,16 @@ func reg(t *testing.T, e *end, access Access) *MR {
 	return mr
 }
 
+// pair makes the case's two ends.
+func (c *statusCase) pair(t *testing.T, d *Device) (a, b *end) {
+	t.Helper()
+	ca, cb := c.a, c.b
+	ca.cq.Wait, cb.cq.Wait = WaitPoll, WaitPoll // quicker to open
+	a, b = newEnd(t, d, ca), newEnd(t, d, cb)
+	require.NoError(t, ConnectPair(a.qp, b.qp, c.cc))
+	return a, b
+}
+
 // want is what the kernel that runs makes of the case.
 func (c *statusCase) want(t *testing.T) (req, resp hwcq.Status) {
 	req, resp = c.req, c.resp
@@ -225,8 +235,7 @@ func TestRXEStatus(t *testing.T) {
 	d, events := asyncRXE(t)
 	for _, c := range statusCases {
 		t.Run(c.name, func(t *testing.T) {
-			a, b := newEnd(t, d, c.a), newEnd(t, d, c.b)
-			require.NoError(t, ConnectPair(a.qp, b.qp, c.cc))
+			a, b := c.pair(t, d)
 			req, resp := c.want(t)
 			c.provoke(t, a, b)
 			for _, side := range []struct {
@@ -262,8 +271,7 @@ func TestRXEStatusThroughEngine(t *testing.T) {
 	defer func() { require.NoError(t, e.Close()) }()
 	for _, c := range statusCases {
 		t.Run(c.name, func(t *testing.T) {
-			a, b := newEnd(t, d, c.a), newEnd(t, d, c.b)
-			require.NoError(t, ConnectPair(a.qp, b.qp, c.cc))
+			a, b := c.pair(t, d)
 			ea, eb := newWatched(t, e, a), newWatched(t, e, b)
 			req, resp := c.want(t)
 			c.provoke(t, a, b)
