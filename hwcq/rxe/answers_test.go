@@ -18,8 +18,11 @@ import (
 
 // openAll opens one of everything on d.
 func openAll(d *Device, how WaitMethod) (err error) {
-	cq, err := d.OpenCQ(CQConfig{Depth: 10, Wait: how})
+	cq, err := d.OpenCQ(CQConfig{Depth: 10, MaxDepth: 100, Wait: how})
 	if err != nil {
+		return err
+	}
+	if err := cq.Resize(50); err != nil {
 		return err
 	}
 	pd, err := d.OpenPD()
@@ -125,6 +128,12 @@ func TestNonsenseAnswers(t *testing.T) {
 		"CQ between pages":            {cmdCreateCQ, driver32(0, 4097)},
 		"CQ at no offset":             {cmdCreateCQ, driver32(4, 1<<31)},
 		"CQ where nothing is":         {cmdCreateCQ, driver32(4, 1)},
+		"resized CQ of no depth":      {cmdResizeCQ, core32(0, 0)},
+		"resized CQ of another depth": {cmdResizeCQ, core32(0, 31)},
+		"resized CQ of no size":       {cmdResizeCQ, driver32(8, 0)},
+		"resized CQ of great size":    {cmdResizeCQ, driver32(8, 1<<31)},
+		"resized CQ between pages":    {cmdResizeCQ, driver32(0, 4097)},
+		"resized CQ where nothing is": {cmdResizeCQ, driver32(4, 1)},
 		"QP number of 25 bits":        {cmdCreateQP, core32(4, 1<<24)},
 		"pieces larger than a slot":   {cmdCreateQP, core32(16, 1000)},
 		"pieces without bound":        {cmdCreateQP, core32(20, ^uint32(0))},
@@ -157,7 +166,7 @@ func TestNonsenseAnswers(t *testing.T) {
 func TestRefusedCommands(t *testing.T) {
 	for _, refused := range []uint32{
 		cmdQueryDevice, cmdQueryPort, cmdAllocPD, cmdRegMR, cmdCreateCQ, cmdCreateQP, cmdModifyQP, cmdQueryQP, fakeGIDs,
-		cmdCreateSRQ, cmdQuerySRQ, cmdAllocMW,
+		cmdCreateSRQ, cmdQuerySRQ, cmdAllocMW, cmdResizeCQ,
 	} {
 		for _, e := range []unix.Errno{unix.EINVAL, unix.ENOMEM, unix.EBUSY, unix.EIO, unix.EACCES, unix.ENOSPC, unix.EMFILE} {
 			var k *fakeKernel

@@ -39,7 +39,7 @@ func everyOp() map[SendOp]SendWR {
 
 func newTypedProducer(t testing.TB, tr Transport, wr SendWR) (*producer, *fakeRing) {
 	p, f := newFakeProducer(t, 8, 0)
-	p.transport, p.maxMsg, p.windows = tr, 1024, &usage{}
+	p.transport, p.maxMsg, p.windows = tr, 1024, &windows{}
 	if wr.AH != nil {
 		p.pd = wr.AH.pd
 	}
@@ -173,17 +173,18 @@ func TestOpsRefuse(t *testing.T) {
 
 // A window belongs to the QP it was first bound on, and holds it.
 func TestWindowHoldsItsQP(t *testing.T) {
-	var a, b usage
-	m := &MW{}
+	a, b := windows{born: 5}, windows{born: 5}
+	m := &MW{id: 6}
 	require.NoError(t, m.bindOn(&a))
 	require.NoError(t, m.bindOn(&a), "again")
 	require.ErrorIs(t, m.bindOn(&b), param.ErrInvalid)
-	require.ErrorIs(t, a.close("close QP", func() error { return nil }), hwcq.ErrBusy)
+	require.ErrorIs(t, a.use.close("close QP", func() error { return nil }), hwcq.ErrBusy)
 	m.closed = true
 	require.ErrorIs(t, m.bindOn(&a), hwcq.ErrClosed)
-	a.release()
-	require.NoError(t, a.close("close QP", func() error { return nil }))
-	require.ErrorIs(t, (&MW{}).bindOn(&a), hwcq.ErrClosed)
+	a.use.release()
+	require.NoError(t, a.use.close("close QP", func() error { return nil }))
+	require.ErrorIs(t, (&MW{id: 7}).bindOn(&a), hwcq.ErrClosed)
+	require.ErrorIs(t, (&MW{id: 4}).bindOn(&b), param.ErrInvalid, "older than the QP")
 }
 
 func TestSendsDoNotAllocate(t *testing.T) {

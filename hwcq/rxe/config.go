@@ -49,6 +49,10 @@ type CQConfig struct {
 	// a completion that finds the CQ full is lost.
 	Depth int
 
+	// MaxDepth is what CQ.Resize may reach, Depth..DeviceAttr.MaxCQE. 0: Depth. It costs
+	// address space, no memory.
+	MaxDepth int
+
 	// Vector is the completion vector, 0..NumCompVectors-1. rxe ignores it.
 	Vector int
 
@@ -97,6 +101,9 @@ func (c *CQConfig) setDefaults() {
 	if c.Depth == 0 {
 		c.Depth = 1023
 	}
+	if c.MaxDepth == 0 {
+		c.MaxDepth = c.Depth
+	}
 }
 
 // Validate reports what OpenCQ would refuse in c on any device.
@@ -106,6 +113,9 @@ func (c CQConfig) Validate() error {
 	var errs []error
 	if c.Depth < 1 {
 		errs = append(errs, param.Invalid(op, "Depth", c.Depth, "1 or more and at most the device's limit, or 0 for 1023"))
+	}
+	if c.MaxDepth < c.Depth {
+		errs = append(errs, param.Invalid(op, "MaxDepth", c.MaxDepth, fmt.Sprintf("%d (Depth) or more and at most the device's limit, or 0 for Depth", c.Depth)))
 	}
 	if c.Vector < 0 {
 		errs = append(errs, param.Invalid(op, "Vector", c.Vector, "0 or more"))

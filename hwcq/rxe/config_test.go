@@ -54,6 +54,7 @@ func TestValidateNewer(t *testing.T) {
 	require.NoError(t, ConnectConfig{MaxDestRDAtomic: -1, MaxRDAtomic: 255, FlowLabel: 1<<20 - 1}.Validate())
 
 	for want, err := range map[string]error{
+		"MaxDepth":        CQConfig{Depth: 100, MaxDepth: 99}.Validate(),
 		"Type":            QPConfig{SendCQ: cq, Type: 3}.Validate(),
 		"on UC":           QPConfig{SendCQ: cq, Type: UC, Remote: RemoteRead}.Validate(),
 		"nothing on UD":   QPConfig{SendCQ: cq, Type: UD, Remote: RemoteWrite}.Validate(),

@@ -24,11 +24,13 @@ import (
 // Concurrency: CQ.Poll from one goroutine at a time; everything else from any.
 // Progress: wait-free.
 type consumer struct {
-	ring ring          // read-only
-	_    pad.Line      // read-mostly block ends
-	next uint32        // owner: the polling goroutine
-	_    pad.Line      // poller block ends
-	stat atomic.Uint32 // Writers: Close, Poll (corrupt). Readers: all.
+	ring  ring          // mask: owner: the polling goroutine; the rest read-only
+	swaps atomic.Uint32 // odd: the ring is being replaced. Writer: Resize. Readers: all.
+	depth atomic.Uint32 // ring.mask, for all. Writers: OpenCQ, Resize. Readers: all.
+	_     pad.Line      // read-mostly block ends
+	next  uint32        // owner: the polling goroutine
+	_     pad.Line      // poller block ends
+	stat  atomic.Uint32 // Writers: Close, Poll and Resize (corrupt). Readers: all.
 }
 
 // Values of consumer.stat.
@@ -39,11 +41,18 @@ const (
 )
 
 // pending reports whether Poll would return something. The shared consumer
-// index stands in for next, which belongs to the poller.
+// index stands in for next, which belongs to the poller. While the ring is
+// being replaced, and its indices with it, it says yes.
 func (c *consumer) pending() bool {
+	n := c.swaps.Load()
 	// Acquire, as in Poll; then the index that the last poll published.
-	prod, cons := c.ring.prod.Load(), c.ring.cons.Load()
-	if max(prod, cons) > c.ring.mask {
+	prod, cons, depth := c.ring.prod.Load(), c.ring.cons.Load(), c.depth.Load()
+	// Sequentially consistent after the loads above: had they seen two rings,
+	// swaps had moved. Pairs with CQ.replace.
+	if n&1 != 0 || c.swaps.Load() != n {
+		return c.stat.Load() == consumerOpen
+	}
+	if max(prod, cons) > depth {
 		c.spoil()
 	}
 	return prod != cons && c.stat.Load() == consumerOpen

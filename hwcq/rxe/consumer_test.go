@@ -16,7 +16,7 @@ import (
 
 func newFakeConsumer(t testing.TB, slots, index uint32) (*CQ, *fakeRing) {
 	f := newFakeRing(t, slots, 7, index)
-	return &CQ{consumer: consumer{ring: f.r, next: index}}, f
+	return f.consumer(index), f
 }
 
 // Completions come out once each, in order, unharmed, whatever the batch
@@ -169,4 +169,18 @@ func BenchmarkPoll(b *testing.B) {
 			}
 		})
 	}
+}
+
+// While the ring is replaced there is always a reason to look; the odd count
+// is what says so, and a count that moved under the look.
+func TestPendingWhileReplaced(t *testing.T) {
+	c, _ := newFakeConsumer(t, 8, 0)
+	require.False(t, c.pending())
+	c.swaps.Add(1)
+	require.True(t, c.pending())
+	c.stat.Store(consumerClosed)
+	require.False(t, c.pending(), "unless it is closed")
+	c.stat.Store(consumerOpen)
+	c.swaps.Add(1)
+	require.False(t, c.pending())
 }

@@ -284,7 +284,8 @@ func FuzzHostileMemory(f *testing.F) {
 		for range 1 + rounds%1000 {
 			// A new user of the same memory: the last one may have given up.
 			q := &CQ{consumer: consumer{ring: cr, next: cr.cons.Load() & cr.mask}, fd: null, raw: rawCQ{cmd: page}}
-			q.src.g, q.src.wake = newGuard(), atomic.Uint32{}
+			q.depth.Store(cr.mask)
+			q.src.g = newGuard()
 			q.src.wake.Store(wakeRung) // nobody waits
 			p := &producer{ring: pr, next: pr.prod.Load() & pr.mask, seen: pr.cons.Load() & pr.mask, maxSGE: 1}
 			for range 4 {

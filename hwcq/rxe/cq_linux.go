@@ -15,13 +15,14 @@ import (
 var (
 	_ hwcq.CQ             = (*CQ)(nil)
 	_ hwcq.OverrunCounter = (*CQ)(nil)
+	_ hwcq.Resizer        = (*CQ)(nil)
 )
 
 // CQ is a completion queue of an rxe device with a completion channel of its
 // own. It implements [hwcq.CQ].
 //
-// Concurrency: one goroutine at a time in Poll; everything else, Close
-// included, from any goroutine at any time.
+// Concurrency: one goroutine at a time in Poll or Resize; everything else,
+// Close included, from any goroutine at any time.
 // Progress: Poll and Pending are wait-free; Arm is one system call.
 // Ownership: close it after the QPs that complete into it.
 //
@@ -40,6 +41,7 @@ type CQ struct {
 	use      usage // QPs
 	src      source
 	overruns atomic.Uint64
+	maxDepth int   // of Resize
 	unacked  int64 // set by Close: events the kernel counted and we did not
 }
 
@@ -52,10 +54,10 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	if c.Vector >= d.vectors {
 		return nil, param.Invalid("rxe: OpenCQ", "Vector", c.Vector, fmt.Sprintf("less than the device's %d", d.vectors))
 	}
-	if err := d.within("rxe: OpenCQ", bound{"Depth", c.Depth, "MaxCQE", d.limits.MaxCQE}); err != nil {
+	if err := d.within("rxe: OpenCQ", bound{"Depth", c.Depth, "MaxCQE", d.limits.MaxCQE}, bound{"MaxDepth", c.MaxDepth, "MaxCQE", d.limits.MaxCQE}); err != nil {
 		return nil, err
 	}
-	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1)}
+	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1), maxDepth: c.MaxDepth}
 	if err := q.src.open(d, q.id, c.Wait); err != nil {
 		return nil, err
 	}
@@ -65,6 +67,7 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	}
 	q.raw, q.consumer.ring, q.src.stat = raw, raw.ring, &q.consumer.stat
 	q.consumer.next = raw.ring.cons.Load() // 0: the kernel made it empty
+	q.depth.Store(raw.ring.mask)
 	if err := d.add(q.id, q); err != nil {
 		return nil, errors.Join(err, q.destroy())
 	}
@@ -157,7 +160,7 @@ func (q *CQ) WaitMethod() WaitMethod { return q.src.method() }
 func (q *CQ) Capabilities() hwcq.Capabilities {
 	return hwcq.Capabilities{
 		Driver:        "rxe",
-		Depth:         int(q.consumer.ring.mask), // one slot stays free
+		Depth:         int(q.depth.Load()),
 		ArmIdempotent: true,
 		ReportsMissed: true,
 		Solicited:     true,

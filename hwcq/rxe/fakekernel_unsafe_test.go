@@ -134,6 +134,10 @@ func (k *fakeKernel) answer(cmd uint32, in, core, driver []byte) unix.Errno {
 		le.PutUint32(core, k.next)
 		le.PutUint32(core[4:], mask)
 		k.queue(driver, mask, 7)
+	case cmdResizeCQ:
+		mask := slotMask(word(12))
+		le.PutUint32(core, mask)
+		k.queue(driver, mask, 7)
 	case cmdCreateSRQ:
 		k.live[cmd]++
 		le.PutUint32(core, k.next)

@@ -38,6 +38,8 @@ func TestDeviceLimitsAreNamed(t *testing.T) {
 	}
 	_, err = d.OpenCQ(CQConfig{Depth: 51, Wait: WaitPoll})
 	refused(err, "rxe: OpenCQ: Depth = 51: must be at most 50, MaxCQE of fake0")
+	_, err = d.OpenCQ(CQConfig{Depth: 50, MaxDepth: 51, Wait: WaitPoll})
+	refused(err, "MaxDepth = 51: must be at most 50, MaxCQE of fake0")
 	_, err = d.OpenCQ(CQConfig{Wait: WaitPoll})
 	refused(err, "Depth = 1023", "at most 50")
 	cq, err := d.OpenCQ(CQConfig{Depth: 50, Wait: WaitPoll})

@@ -18,8 +18,8 @@ import (
 //
 // Concurrency: all methods from any goroutine; binds of one MW must not be
 // posted from two goroutines at once.
-// Ownership: close it before the QP it was bound on, the MR it is bound to,
-// and its PD.
+// Ownership: open it after the QP it is to be bound on; close it before that
+// QP, the MR it is bound to, and its PD.
 type MW struct {
 	pd     *PD
 	id     uint64
@@ -28,7 +28,16 @@ type MW struct {
 
 	mu     sync.Mutex // the fields below
 	closed bool
-	on     *usage // windows of the QP it was bound on
+	on     *windows // of the QP it was bound on
+}
+
+// windows is what a QP knows of the memory windows bound on it. The kernel's
+// destroying of a QP waits for them, for 50 seconds and with a warning: so they
+// must be closed first, and, for when the process dies and the kernel closes
+// what is left, the youngest first, they must be younger.
+type windows struct {
+	use  usage
+	born uint64 // an id from after the QP was created
 }
 
 // mwType2 is IB_MW_TYPE_2.
@@ -40,12 +49,13 @@ func (p *PD) OpenMW() (*MW, error) {
 	if err := p.use.acquire(op); err != nil {
 		return nil, err
 	}
+	m := &MW{pd: p, id: nextID.Add(1)} // before it is made; see windows
 	var out [8]byte
 	if err := p.dev.exec(op, cmdAllocMW, words(resp, p.handle, mwType2), out[:], nil); err != nil {
 		p.use.release()
 		return nil, err
 	}
-	m := &MW{pd: p, id: nextID.Add(1), handle: le.Uint32(out[:])}
+	m.handle = le.Uint32(out[:])
 	m.rkey.Store(le.Uint32(out[4:]))
 	if err := p.dev.add(m.id, m); err != nil {
 		p.use.release()
@@ -66,10 +76,9 @@ func (m *MW) nextKey() (old, rkey uint32) {
 	return old, rkey
 }
 
-// bindOn notes the QP that the window is about to be bound on, by its usage.
-// It stays the window's: the kernel's destroying of a QP that has windows
-// waits for them, for 50 seconds.
-func (m *MW) bindOn(q *usage) error {
+// bindOn notes the QP that the window is about to be bound on. It stays the
+// window's.
+func (m *MW) bindOn(q *windows) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -79,8 +88,10 @@ func (m *MW) bindOn(q *usage) error {
 		return nil
 	case m.on != nil:
 		return param.Invalid("rxe: post send", "Bind.MW", "a window of another QP", "new, or bound on this QP before")
+	case m.id < q.born:
+		return param.Invalid("rxe: post send", "Bind.MW", "a window older than the QP", "one opened after the QP")
 	}
-	if err := q.acquire("bind MW"); err != nil {
+	if err := q.use.acquire("bind MW"); err != nil {
 		return err
 	}
 	m.on = q
@@ -103,7 +114,7 @@ func (m *MW) Close() error {
 	m.pd.dev.remove(m.id)
 	m.pd.use.release()
 	if m.on != nil {
-		m.on.release()
+		m.on.use.release()
 	}
 	return nil
 }

@@ -69,6 +69,16 @@ func (u *usage) release() {
 	u.users--
 }
 
+// hold runs f while the object can be neither closed nor acquired.
+func (u *usage) hold(op string, f func() error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
+	}
+	return f()
+}
+
 // close runs f once, if nothing uses the object. If f fails the object stays
 // open.
 func (u *usage) close(op string, f func() error) error {

@@ -34,8 +34,8 @@ type producer struct {
 	// Of a send queue, set before its first use; see checkSend.
 	transport Transport
 	pd        *PD
-	windows   *usage // memory windows bound on the QP
-	maxMsg    uint32 // UD: bytes of a packet
+	windows   *windows // memory windows bound on the QP
+	maxMsg    uint32   // UD: bytes of a packet
 }
 
 // Errors of the hot path, made once.

@@ -24,7 +24,7 @@ type QP struct {
 	pd       *PD
 	cfg      QPConfig
 	id       uint64
-	windows  usage         // memory windows bound on it
+	windows  windows       // memory windows bound on it
 	state    atomic.Uint32 // State this side brought it to
 	stateMu  sync.Mutex    // transitions and Close
 	psn      uint32        // under stateMu
@@ -63,6 +63,7 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 		undo()
 		return nil, err
 	}
+	q.windows.born = nextID.Add(1)
 	q.send.pd, q.send.windows = p, &q.windows
 	q.state.Store(uint32(StateInit))
 	if err := p.dev.add(q.id, q); err != nil {
@@ -141,7 +142,7 @@ func (q *QP) Close() error {
 	if q.isClosed {
 		return nil
 	}
-	if err := q.windows.close("close QP", func() error { return nil }); err != nil {
+	if err := q.windows.use.close("close QP", func() error { return nil }); err != nil {
 		return err
 	}
 	q.isClosed = true

@@ -41,7 +41,7 @@ func (d *Device) makeCQ(op string, user uint64, c CQConfig, channelFD int) (q ra
 	made, err := decCreateCQ(core[:], driver[:])
 	if err == nil {
 		q.handle = made.handle
-		q.ringMap, q.ring, err = d.mapRing(made.ring, wcSize)
+		q.ringMap, q.ring, err = d.mapCQRing(made, c.MaxDepth)
 	}
 	if err == nil && q.ring.mask != made.depth {
 		err = fmt.Errorf("%w: a CQ of %d in a ring of %d slots", ErrCorrupt, made.depth, q.ring.mask+1)

@@ -168,6 +168,20 @@ func TestRXEMemoryWindows(t *testing.T) {
 		wr.Bind.Addr += 1 << 20
 		require.Contains(t, ownFault(hwcq.StatusMWBindErr), b.do(t, wr).Status)
 	})
+	t.Run("older than its QP", func(t *testing.T) {
+		e := newEnd(t, d, c)
+		mw, err := e.pd.OpenMW()
+		require.NoError(t, err)
+		qp, err := e.pd.OpenQP(QPConfig{SendCQ: e.cq})
+		require.NoError(t, err)
+		self, err := qp.Dest()
+		require.NoError(t, err)
+		require.NoError(t, qp.Connect(self, ConnectConfig{}))
+		wr := bind(e, mw)
+		require.ErrorContains(t, qp.PostSend(&wr), "opened after the QP")
+		require.NoError(t, qp.Close())
+		require.NoError(t, mw.Close())
+	})
 	t.Run("holds its QP and its region", func(t *testing.T) {
 		_, b, mw := open(t)
 		b.ok(t, bind(b, mw), hwcq.OpBindMW)

@@ -39,7 +39,10 @@ type MR struct{}
 // Buffer is memory for a device. It exists on Linux only.
 type Buffer struct{}
 
-var _ hwcq.CQ = (*CQ)(nil)
+var (
+	_ hwcq.CQ      = (*CQ)(nil)
+	_ hwcq.Resizer = (*CQ)(nil)
+)
 
 // Devices returns an error matching [hwcq.ErrNotSupported].
 func Devices() ([]DeviceInfo, error) { return nil, errPlatform }
@@ -121,6 +124,7 @@ func (q *CQ) Arm(solicitedOnly bool) (bool, error)              { return false, 
 func (q *CQ) Events() hwcq.EventSource                          { return noEvents{} }
 func (q *CQ) Capabilities() hwcq.Capabilities                   { return hwcq.Capabilities{Driver: "rxe"} }
 func (q *CQ) WaitMethod() WaitMethod                            { return WaitAuto }
+func (q *CQ) Resize(depth int) error                            { return errPlatform }
 func (q *CQ) Overruns() uint64                                  { return 0 }
 func (q *CQ) Close() error                                      { return nil }
 

@@ -23,7 +23,7 @@ func FuzzWC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, logSlots, moreLog uint8, at uint32) {
 		slots := uint32(2) << (logSlots % 7)
 		ring := newFakeRing(t, slots, 6+moreLog%4, at&(slots-1))
-		c := &CQ{consumer: consumer{ring: ring.r, next: at & (slots - 1)}}
+		c := ring.consumer(at & (slots - 1))
 		slot := ring.slotBytes(c.next)
 		for i := range slot {
 			slot[i] = 0xa5

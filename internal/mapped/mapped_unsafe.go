@@ -35,6 +35,13 @@ func Shared(fd int, offset int64, size uintptr, flags int) (Pages, error) {
 	return p, err
 }
 
+// Reserve returns size bytes of address space, rounded up to pages: zeroed
+// private memory that counts for nothing until it is touched.
+func Reserve(size uintptr) (Pages, error) {
+	size = Align(size)
+	return mmap(-1, 0, nil, size, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+}
+
 func mmap(fd int, offset int64, at unsafe.Pointer, size uintptr, flags int) (Pages, error) {
 	p, err := unix.MmapPtr(fd, offset, at, size, readWrite, flags)
 	if err != nil {
@@ -73,5 +80,18 @@ func (p Pages) Blank() error {
 		return nil
 	}
 	_, err := mmap(-1, 0, p.Base, p.Size, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	return err
+}
+
+// Overlay maps size bytes of a file at offset, shared, over the beginning of
+// the pages, and blanks the rest: see Blank. In between they all are blank.
+func (p Pages) Overlay(fd int, offset int64, size uintptr) error {
+	if Align(size) > p.Size {
+		return unix.ENOMEM
+	}
+	if err := p.Blank(); err != nil {
+		return err
+	}
+	_, err := mmap(fd, offset, p.Base, size, unix.MAP_SHARED|unix.MAP_FIXED)
 	return err
 }
