@@ -18,8 +18,11 @@ import (
 
 // openAll opens one of everything on d.
 func openAll(d *Device, how WaitMethod) (err error) {
-	cq, err := d.OpenCQ(CQConfig{Depth: 10, Wait: how})
+	cq, err := d.OpenCQ(CQConfig{Depth: 10, MaxDepth: 100, Wait: how})
 	if err != nil {
+		return err
+	}
+	if err := cq.Resize(50); err != nil {
 		return err
 	}
 	pd, err := d.OpenPD()
@@ -37,6 +40,16 @@ func openAll(d *Device, how WaitMethod) (err error) {
 	defer func() { err = errors.Join(err, mr.Close(), buf.Close()) }()
 	qp, err := pd.OpenQP(QPConfig{SendCQ: cq, SendDepth: 10, RecvDepth: 10, MaxSGE: 2, Inline: 64})
 	if err != nil {
+		return err
+	}
+	srq, err := pd.OpenSRQ(SRQConfig{Depth: 10, MaxSGE: 2})
+	if err != nil {
+		return err
+	}
+	if _, err := pd.OpenMW(); err != nil {
+		return err
+	}
+	if _, err := srq.Query(); err != nil {
 		return err
 	}
 	if _, err := d.QueryDevice(); err != nil {
@@ -115,6 +128,12 @@ func TestNonsenseAnswers(t *testing.T) {
 		"CQ between pages":            {cmdCreateCQ, driver32(0, 4097)},
 		"CQ at no offset":             {cmdCreateCQ, driver32(4, 1<<31)},
 		"CQ where nothing is":         {cmdCreateCQ, driver32(4, 1)},
+		"resized CQ of no depth":      {cmdResizeCQ, core32(0, 0)},
+		"resized CQ of another depth": {cmdResizeCQ, core32(0, 31)},
+		"resized CQ of no size":       {cmdResizeCQ, driver32(8, 0)},
+		"resized CQ of great size":    {cmdResizeCQ, driver32(8, 1<<31)},
+		"resized CQ between pages":    {cmdResizeCQ, driver32(0, 4097)},
+		"resized CQ where nothing is": {cmdResizeCQ, driver32(4, 1)},
 		"QP number of 25 bits":        {cmdCreateQP, core32(4, 1<<24)},
 		"pieces larger than a slot":   {cmdCreateQP, core32(16, 1000)},
 		"pieces without bound":        {cmdCreateQP, core32(20, ^uint32(0))},
@@ -123,6 +142,9 @@ func TestNonsenseAnswers(t *testing.T) {
 		"receive queue elsewhere":     {cmdCreateQP, driver32(4, 2)},
 		"send queue of no size":       {cmdCreateQP, driver32(24, 0)},
 		"send queue between pages":    {cmdCreateQP, driver32(16, 1)},
+		"SRQ of no size":              {cmdCreateSRQ, driver32(8, 0)},
+		"SRQ between pages":           {cmdCreateSRQ, driver32(0, 7)},
+		"SRQ where nothing is":        {cmdCreateSRQ, driver32(4, 3)},
 		"more GIDs than asked for":    {fakeGIDs, core32(0, 17)},
 		"GIDs without bound":          {fakeGIDs, func(core, _ []byte) { le.PutUint64(core, ^uint64(0)) }},
 	} {
@@ -144,6 +166,7 @@ func TestNonsenseAnswers(t *testing.T) {
 func TestRefusedCommands(t *testing.T) {
 	for _, refused := range []uint32{
 		cmdQueryDevice, cmdQueryPort, cmdAllocPD, cmdRegMR, cmdCreateCQ, cmdCreateQP, cmdModifyQP, cmdQueryQP, fakeGIDs,
+		cmdCreateSRQ, cmdQuerySRQ, cmdAllocMW, cmdResizeCQ,
 	} {
 		for _, e := range []unix.Errno{unix.EINVAL, unix.ENOMEM, unix.EBUSY, unix.EIO, unix.EACCES, unix.ENOSPC, unix.EMFILE} {
 			var k *fakeKernel

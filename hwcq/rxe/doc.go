@@ -4,10 +4,11 @@
 // user space, and offers them as [hwcq.CQ].
 //
 // Start with [Open], then [Device.OpenCQ], [Device.OpenPD], [PD.OpenQP] and
-// [PD.Reg]. A QP is reliable, unreliable or for datagrams ([Transport]); what
-// it carries is a [SendOp]: sends and RDMA writes with and without immediate
-// data, reads, atomics, and binding and invalidating memory windows ([MW]).
-// Receives are the QP's own or those of an [SRQ]. [ExchangeServer] and [ExchangeClient] bring a QP up against
+// [PD.Reg] or [PD.RegBytes]. A QP is reliable, unreliable or for datagrams
+// ([Transport]); what it carries is a [SendOp]: sends and RDMA writes with and
+// without immediate data, reads, atomics, and binding and invalidating memory
+// windows ([MW]). Receives are the QP's own or those of an [SRQ].
+// [ExchangeServer] and [ExchangeClient] bring a QP up against
 // ibv_rc_pingpong or against each other; [ConnectPair] joins two QPs of one
 // process.
 //

@@ -31,6 +31,7 @@ type fakeKernel struct {
 // Object kinds and the command that destroys them.
 var destroys = map[uint32]uint32{
 	cmdDeallocPD: cmdAllocPD, cmdDeregMR: cmdRegMR, cmdDestroyCQ: cmdCreateCQ, cmdDestroyQP: cmdCreateQP,
+	cmdDestroySRQ: cmdCreateSRQ, cmdDeallocMW: cmdAllocMW, cmdDestroyAH: cmdCreateAH,
 }
 
 // openFake opens a device on a fake kernel.
@@ -118,11 +119,13 @@ func (k *fakeKernel) answer(cmd uint32, in, core, driver []byte) unix.Errno {
 		le.PutUint32(core[64:], 32)
 		le.PutUint32(core[72:], 1000)
 		le.PutUint32(core[76:], 32767)
+		le.PutUint32(core[160:], 1<<20)
+		le.PutUint32(core[164:], 27)
 		core[171] = 1
 	case cmdQueryPort:
 		le.PutUint32(core[16:], 16)
 		core[26], core[27], core[28], core[37] = 4, 5, 3, 2
-	case cmdAllocPD, cmdRegMR:
+	case cmdAllocPD, cmdRegMR, cmdAllocMW, cmdCreateAH:
 		k.live[cmd]++
 		le.PutUint32(core, k.next)
 	case cmdCreateCQ:
@@ -131,6 +134,14 @@ func (k *fakeKernel) answer(cmd uint32, in, core, driver []byte) unix.Errno {
 		le.PutUint32(core, k.next)
 		le.PutUint32(core[4:], mask)
 		k.queue(driver, mask, 7)
+	case cmdResizeCQ:
+		mask := slotMask(word(12))
+		le.PutUint32(core, mask)
+		k.queue(driver, mask, 7)
+	case cmdCreateSRQ:
+		k.live[cmd]++
+		le.PutUint32(core, k.next)
+		k.queue(driver, slotMask(word(20)), 10)
 	case cmdCreateQP:
 		k.live[cmd]++
 		le.PutUint32(core, k.next)

@@ -38,6 +38,8 @@ func TestDeviceLimitsAreNamed(t *testing.T) {
 	}
 	_, err = d.OpenCQ(CQConfig{Depth: 51, Wait: WaitPoll})
 	refused(err, "rxe: OpenCQ: Depth = 51: must be at most 50, MaxCQE of fake0")
+	_, err = d.OpenCQ(CQConfig{Depth: 50, MaxDepth: 51, Wait: WaitPoll})
+	refused(err, "MaxDepth = 51: must be at most 50, MaxCQE of fake0")
 	_, err = d.OpenCQ(CQConfig{Wait: WaitPoll})
 	refused(err, "Depth = 1023", "at most 50")
 	cq, err := d.OpenCQ(CQConfig{Depth: 50, Wait: WaitPoll})
@@ -111,7 +113,8 @@ func TestSGIDIsLookedUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, def, got)
 
-	a, b := newEnd(t, d, endConfig{}), newEnd(t, d, endConfig{})
+	quick := endConfig{cq: CQConfig{Wait: WaitPoll}}
+	a, b := newEnd(t, d, quick), newEnd(t, d, quick)
 	to, err := b.qp.Dest()
 	require.NoError(t, err)
 	for _, bad := range []GIDEntry{{Index: 200}, {Index: 200, GID: def.GID}, {Index: def.Index, GID: GID{1, 2}}} {

@@ -24,10 +24,18 @@ func mapAnon(size uintptr) (mapping, error) { return mapped.Anon(size) }
 
 // mapQueue maps a queue of the kernel. Each can be mapped once.
 func mapQueue(fd int, mi mmInfo) (mapping, error) {
-	if mi.offset > math.MaxInt64 || mi.offset != uint64(mapped.Align(uintptr(mi.offset))) || mi.size < ringDataOff {
-		return mapping{}, fmt.Errorf("%w: a queue of %d bytes at offset %#x", ErrCorrupt, mi.size, mi.offset)
+	if err := mi.check(); err != nil {
+		return mapping{}, err
 	}
 	return mapped.Shared(fd, int64(mi.offset), uintptr(mi.size), 0)
+}
+
+// check refuses what can be no queue.
+func (mi mmInfo) check() error {
+	if mi.offset > math.MaxInt64 || mi.offset != uint64(mapped.Align(uintptr(mi.offset))) || mi.size < ringDataOff {
+		return fmt.Errorf("%w: a queue of %d bytes at offset %#x", ErrCorrupt, mi.size, mi.offset)
+	}
+	return nil
 }
 
 // pinned is memory of the caller that an MR covers.

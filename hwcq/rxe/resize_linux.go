@@ -21,6 +21,9 @@ func (d *Device) mapCQRing(made cqCreated, maxDepth int) (mapping, ring, error) 
 	if maxDepth <= int(made.depth) {
 		return d.mapRing(made.ring, wcSize)
 	}
+	if err := made.ring.check(); err != nil {
+		return mapping{}, ring{}, err
+	}
 	slots := uint64(1) << bits.Len(uint(maxDepth)) // as rxe_queue_init rounds maxDepth+1
 	size := uint64(made.ring.size) * slots / (uint64(made.depth) + 1)
 	if size > 1<<30 {
@@ -43,6 +46,9 @@ func (d *Device) overlayRing(m mapping, mi mmInfo) (ring, error) {
 	defer d.mu.Unlock()
 	if d.closed {
 		return ring{}, hwcq.ErrClosed
+	}
+	if err := mi.check(); err != nil {
+		return ring{}, err
 	}
 	if uintptr(mi.size) > m.Size {
 		return ring{}, fmt.Errorf("%w: a ring of %d bytes, at most %d expected", ErrCorrupt, mi.size, m.Size)

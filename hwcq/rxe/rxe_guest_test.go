@@ -42,12 +42,14 @@ type end struct {
 	qp  *QP
 	buf *Buffer
 	mr  *MR
+	srq *SRQ // nil: none
 }
 
 type endConfig struct {
 	cq  CQConfig
 	qp  QPConfig
 	mem int
+	srq bool // receives come from an SRQ
 }
 
 func newEnd(t testing.TB, d *Device, c endConfig) *end {
@@ -62,7 +64,11 @@ func newEnd(t testing.TB, d *Device, c endConfig) *end {
 	require.NoError(t, err)
 	e.mr, err = e.pd.Reg(e.buf, LocalWrite|RemoteWrite|RemoteRead|RemoteAtomic|BindMW)
 	require.NoError(t, err)
-	c.qp.SendCQ = e.cq
+	if c.srq {
+		e.srq, err = e.pd.OpenSRQ(SRQConfig{})
+		require.NoError(t, err)
+	}
+	c.qp.SendCQ, c.qp.SRQ = e.cq, e.srq
 	e.qp, err = e.pd.OpenQP(c.qp)
 	require.NoError(t, err)
 	t.Cleanup(func() { e.close(t) })
@@ -72,6 +78,9 @@ func newEnd(t testing.TB, d *Device, c endConfig) *end {
 func (e *end) close(t testing.TB) {
 	require.NoError(t, e.qp.Close())
 	require.NoError(t, e.cq.Close())
+	if e.srq != nil {
+		require.NoError(t, e.srq.Close())
+	}
 	require.NoError(t, e.mr.Close())
 	require.NoError(t, e.buf.Close())
 	require.NoError(t, e.pd.Close())
