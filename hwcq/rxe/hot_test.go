@@ -48,7 +48,6 @@ func TestHotBlock(t *testing.T) {
 	id, n, out := attr(hotFirst, 2)
 	require.EqualValues(t, []any{attrCoreOut, 4}, []any{int(id), int(n)})
 	inside(out, 4)
-	require.EqualValues(t, ioctlOff(hotFirst)+ioctlAnswer, ioctlOff(hotFirst)+ioctlHdr+2*ioctlAttr+4, "flags of the answer")
 
 	head(hotSecond, 2)
 	_, n, in = attr(hotSecond, 1)

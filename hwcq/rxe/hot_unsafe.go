@@ -4,7 +4,6 @@ package rxe
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +18,7 @@ import (
 // thread and later on all; the ioctl does not ask. So the first EACCES turns the device
 // to the ioctl for good.
 //
-// Concurrency: a command without an answer from any goroutine, one with an answer from
-// one at a time. It never allocates.
+// Concurrency: call from any goroutine; what is answered, nobody reads. It never allocates.
 type hotBlock struct {
 	commandBlock
 	byIoctl *atomic.Bool // the device's. Writer: call, once. Readers: call
@@ -33,10 +31,6 @@ const (
 )
 
 func ioctlOff(off uintptr) uintptr { return 1024 + off*(1024/hotSecond) }
-
-// ioctlAnswer is where the flags of an answer's attribute are, which the kernel sets and
-// does not like to see again.
-const ioctlAnswer = ioctlHdr + 2*ioctlAttr + 4
 
 // newHotBlock maps the page.
 func (d *Device) newHotBlock() (hotBlock, error) {
@@ -70,9 +64,6 @@ func (b *hotBlock) call(fd int, off, n uintptr) unix.Errno {
 		b.byIoctl.Store(true)
 	}
 	io := b.at(ioctlOff(off))
-	if *(*uint16)(unsafe.Add(io, 6)) > 2 { // it has an answer, so nobody else is here
-		*(*uint16)(unsafe.Add(io, ioctlAnswer)) = attrMandatory
-	}
 	for {
 		_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(io))
 		if e != unix.EINTR {

@@ -119,6 +119,7 @@ type half struct {
 	recvs    int    // owner: the poster; posted
 	signaled []bool // of sends, from 1. Writer: the poster, under mu
 	recvSeen int    // owner: mu
+	recvLow  int    // owner: mu; up to here all have been seen
 	sendLast int    // owner: mu; the last that was seen
 	got      int    // owner: mu; receives that succeeded
 	sendSeen []hwcq.Status
@@ -307,7 +308,7 @@ func (h *half) until(what string, cond func() bool) {
 
 func (h *half) postRecvs(qp *QP, mr *MR, part int, rnd *rand.Rand) bool {
 	h.mu.Lock()
-	room := min(soakDepth-(h.recvs-h.recvSeen), 1+rnd.IntN(soakDepth))
+	room := min(soakDepth-(h.recvs-h.recvLow), 1+rnd.IntN(soakDepth))
 	for range room {
 		h.recvHas = append(h.recvHas, false)
 	}
@@ -416,6 +417,9 @@ func (h *half) see(n int, send, ordered bool, st hwcq.Status) {
 	}
 	h.recvHas[n] = true
 	h.recvSeen++
+	for h.recvLow+1 < len(h.recvHas) && h.recvHas[h.recvLow+1] {
+		h.recvLow++
+	}
 	h.count(&h.s.sum.received, st)
 }
 
