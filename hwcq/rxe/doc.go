@@ -6,7 +6,7 @@
 // Start with [Open], then [Device.OpenCQ], [Device.OpenPD], [PD.OpenQP] and
 // [PD.Reg]. [ExchangeServer] and [ExchangeClient] bring a QP up against
 // ibv_rc_pingpong or against each other; [ConnectPair] joins two QPs of one
-// process.
+// process. Package conn makes connections, with events of the engine.
 //
 // # Ownership
 //
