@@ -86,19 +86,18 @@ func newConn(op string, d *rxe.Device, cfg Config, passive bool, maxData int) (*
 	return c, nil
 }
 
-// start gives the connection its way, and its time. It answers false if the
-// connection was closed first.
-func (c *Conn) start(w way) bool {
+// start gives the connection its way, and its time.
+func (c *Conn) start(w way) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != starting {
-		return false
+	if c.phase != starting { // closed in Prepare
+		_ = w.drop()
+		return
 	}
 	c.way = w
 	c.timer = time.AfterFunc(c.cfg.Timeout, func() {
 		c.fail(engine.TimedOut, fmt.Errorf("conn: setting up took longer than %v: %w", c.cfg.Timeout, os.ErrDeadlineExceeded))
 	})
-	return true
 }
 
 // QP returns the queue pair: post with it. It is closed with the Conn.

@@ -10,7 +10,7 @@
 // windows ([MW]). Receives are the QP's own or those of an [SRQ].
 // [ExchangeServer] and [ExchangeClient] bring a QP up against
 // ibv_rc_pingpong or against each other; [ConnectPair] joins two QPs of one
-// process.
+// process. Package conn makes connections, with events of the engine.
 //
 // # Ownership
 //

@@ -12,7 +12,7 @@ var layers = map[string]int{"internal": 0, "ring": 1, "hwcq": 2, "engine": 3, "c
 var extern = []string{"golang.org/x/sys"}
 
 // importDirection checks the package graph of ARCHITECTURE: internal, ring,
-// hwcq, engine and observe import the standard library, x/sys and what is below them.
+// hwcq, engine, conn and observe import the standard library, x/sys and what is below them.
 // Tests may import anything.
 func importDirection(t *Tree) []Problem {
 	var out []Problem
