@@ -50,13 +50,13 @@ func TestVerbsOps(t *testing.T) {
 		do(rxe.SendWR{Op: rxe.OpSend, SGL: []rxe.SGE{a.mr.SGE(0, 8), a.mr.SGE(100, 8)}}, hwcq.OpSend)
 		wc := b.expect(t, 1)[0]
 		require.EqualValues(t, 16, wc.ByteLen)
-		require.Zero(t, wc.Flags)
+		require.Zero(t, wc.Flags&^hwcq.FlagGRH)
 		require.Equal(t, append(append([]byte{}, src[:8]...), src[100:108]...), dst[:16])
 
 		b.recv(t, 2, 64)
 		do(rxe.SendWR{Op: rxe.OpSendImm, Imm: 0x01020304, Flags: rxe.Inline, InlineData: []byte("inline")}, hwcq.OpSend)
 		wc = b.expect(t, 1)[0]
-		require.Equal(t, hwcq.FlagWithImm, wc.Flags)
+		require.Equal(t, hwcq.FlagWithImm, wc.Flags&^hwcq.FlagGRH)
 		require.EqualValues(t, 0x01020304, wc.Imm)
 		require.Equal(t, "inline", string(dst[:wc.ByteLen]))
 
