@@ -49,8 +49,8 @@ func ConnectPair(a, b *QP, c rxe.ConnectConfig) error { return errBuild }
 // The methods below are never reached: nothing here returns an object. They
 // keep programs that use the package compiling.
 
-func (d *Device) Info() DeviceInfo    { return DeviceInfo{} }
-func (d *Device) NumCompVectors() int { return 0 }
+func (d *Device) Info() DeviceInfo                     { return DeviceInfo{} }
+func (d *Device) NumCompVectors() int                  { return 0 }
 func (d *Device) QueryDevice() (rxe.DeviceAttr, error) { return rxe.DeviceAttr{}, errBuild }
 
 func (d *Device) QueryPort() (rxe.PortAttr, error)                 { return rxe.PortAttr{}, errBuild }

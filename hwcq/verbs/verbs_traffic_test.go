@@ -133,13 +133,13 @@ func TestVerbsFailures(t *testing.T) {
 func TestVerbsLists(t *testing.T) {
 	eachInterface(t, func(t *testing.T, d *Device, c CQConfig) {
 		a, b := newPair(t, d, endConfig{cq: c, qp: QPConfig{SendDepth: 100, RecvDepth: 200}}, rxe.ConnectConfig{})
-		recvs := make([]rxe.RecvWR, b.qp.RecvDepth()+1)
+		recvs := make([]rxe.RecvWR, 4096) // 6.1 does not say how many there is room for
 		for i := range recvs {
 			recvs[i].WRID = uint64(i)
 		}
 		n, err := b.qp.PostRecvs(recvs)
 		require.ErrorIs(t, err, hwcq.ErrFull)
-		require.Equal(t, len(recvs)-1, n)
+		require.GreaterOrEqual(t, n, b.qp.RecvDepth())
 		require.ErrorIs(t, b.qp.PostRecv(&recvs[0]), hwcq.ErrFull)
 		sends := make([]rxe.SendWR, 90)
 		for i := range sends {
