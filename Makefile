@@ -29,14 +29,20 @@ CROSS   := linux/arm64 darwin/arm64 windows/amd64
 # Modules below the root, for comparison only; tools has nothing to test.
 NESTED  := $(patsubst %/go.mod,%,$(filter-out tools/go.mod,$(wildcard */go.mod */*/go.mod)))
 # The C programs to compare with, and the drivers that they load.
-REFERENCE := ibverbs-utils,ibverbs-providers
+REFERENCE := ibverbs-utils,ibverbs-providers,rdmacm-utils
+RDMA_RIVALS := perftest,dapl2-utils,libdapl2
+# What measures beside them, and its parts in a guest whose clock counts
+# instructions and in an ordinary one.
+RXE     := bin/rxe-rivals/rxe-rivals
+ICOUNT  ?= event,dapl,poll
+PLAIN   ?= spin,bw,dapl,poll
 # Packages whose tests also run in a guest: those that ask for a soft-RoCE
 # device, and the engine, which meets another scheduler and clock there.
 # The oldest kernel for io_uring is not the host's; time is short there, so -short.
 GUEST   := $(if $(filter 6.1,$(KERNEL)),hwcq/uring) $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
 # Of those, the ones that are built with libibverbs.
 CGUEST  := hwcq/verbs bench
-STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1
+STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1 two-nodes
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -57,14 +63,30 @@ run: bin/evdbench ## build, and measure latency and rate on the mock CQ, spinnin
 	@echo "The same on real kernel completion queues (soft-RoCE in a guest): make rxe"
 
 .PHONY: rxe
-rxe: bin/evdbench bin/evdvm ## boot a guest and compare with ibv_rc_pingpong on soft-RoCE, side by side
-	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -- \
-		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS)
+rxe: rxe-programs ## boot a guest and compare with ibv_rc_pingpong on soft-RoCE, side by side, sleeping and spinning; ROUNDS=7
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -- $(RXE) -parts event,spin -rounds $(ROUNDS)
 
 .PHONY: rxe-icount
-rxe-icount: bin/evdbench bin/evdvm ## the same, event-driven only, in instructions: host load does not enter
-	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- \
-		bash scripts/rxe-compare.sh bin/evdbench $(ROUNDS) 500 event
+rxe-icount: rxe-programs ## the same, event-driven only, in instructions: host load does not enter
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- $(RXE) -parts event -limit 24h -rounds $(ROUNDS)
+
+.PHONY: rxe-rivals
+rxe-rivals: rxe-programs ## soft-RoCE beside C's ping-pong, perftest, uDAPL and ibv_poll_cq, in two guests; RIVALS=flags, ICOUNT= or PLAIN= for one of them; one line per goal; bin/rxe-rivals/*.json
+	@status=0; \
+	for guest in "icount $(ICOUNT)" "plain $(PLAIN)"; do \
+		set -- $$guest; [ -n "$$2" ] || continue; icount= limit=2m; [ $$1 = plain ] || { icount=-icount; limit=24h; }; \
+		echo "== $$2, $$1"; \
+		bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE),$(RDMA_RIVALS) -timeout 30m -share bin/rxe-rivals $$icount -- \
+			$(RXE) -parts $$2 -limit $$limit -json $$1.json $(RIVALS) || status=1; \
+	done; exit $$status
+
+.PHONY: rxe-programs
+rxe-programs: bin/evdbench bin/evdvm
+	@scripts/need.sh gcc gcc libc6-dev
+	@scripts/need.sh /usr/include/infiniband/verbs.h libibverbs-dev
+	@mkdir -p bin/rxe-rivals
+	@gcc -O2 -Wall -Wextra -o bin/rxe-rivals/poll bench/rivals/rxe/c/poll.c -libverbs
+	@cd bench/rivals && $(STATIC) build -o ../../bin/rxe-rivals/rxe-rivals ./rxe
 
 .PHONY: uring-rivals
 uring-rivals: ## NOPs and a TCP echo server through the engine on io_uring, beside C with liburing and Go's net; ROUNDS=7; one line per goal
@@ -183,6 +205,18 @@ rxe-test: guest-binaries ## the soft-RoCE tests in a guest, on kernel KERNEL=6.1
 .PHONY: rxe-test-6.1
 rxe-test-6.1: ## the same on kernel 6.1
 	@$(MAKE) --no-print-directory rxe-test KERNEL=6.1
+
+.PHONY: two-nodes
+two-nodes: bin/testlog ## evdbench between two nodes, in one guest and in two, on kernel KERNEL=6.12: loss, delay, a peer that is killed
+	@EVD_KERNEL=$(KERNEL) $(STATIC) test -json -tags guest -run Guest -count=1 -timeout 20m ./cmd/evdbench | bin/testlog -noskip
+
+.PHONY: two-nodes-6.1
+two-nodes-6.1: ## the same on kernel 6.1
+	@$(MAKE) --no-print-directory two-nodes KERNEL=6.1
+
+.PHONY: rxe-matrix
+rxe-matrix: ## all that needs soft-RoCE, on every kernel that we support; a line each at the end
+	@scripts/stages.sh rxe-test-6.1 two-nodes-6.1 rxe-test two-nodes
 
 .PHONY: guest-binaries
 guest-binaries: bin/evdvm bin/testlog libibverbs

@@ -90,6 +90,14 @@ type Config struct {
 	Peer       string `json:"peer"`        // HOST:PORT of a peer to connect to (Lat)
 	PeerListen string `json:"peer_listen"` // [HOST]:PORT to await a peer at (Lat)
 
+	// Of a run between two nodes, see Serve.
+	Server     string        `json:"server"`         // HOST:PORT of the server
+	Direction  string        `json:"direction"`      // BW, seen from the client: Send (default), Receive, Both
+	AckTimeout time.Duration `json:"ack_timeout_ns"` // until a packet is sent again, 1 ms to 60 s; 0: 268 ms
+	Retries    int           `json:"retries"`        // how often, before the peer is lost, 1..6; 0: 6
+
+	serving bool // this is the server, and Server is not to be given
+
 	// Stall is how long nothing may happen before the run is given up and
 	// what is in flight is declared lost, 100 ms to 1 h; 0: 10 s.
 	Stall time.Duration `json:"stall_ns"`
@@ -135,7 +143,7 @@ func (c Config) WithDefaults() Config {
 		def(&c.Duration, defaultDuration)
 	}
 	if c.Warmup.zero() {
-		if peer {
+		if peer || c.countsWarmup() {
 			c.Warmup.Count = min(c.Count/10, 1000)
 			c.Warmup.Off = c.Warmup.Count == 0
 		} else {
@@ -155,6 +163,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
 }
@@ -215,6 +224,7 @@ func (c Config) Validate() error {
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
 	v.workload(c, d)
 	v.cq(c, d)
+	v.server(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
 		v.bad("spin", c.Spin, "left out unless mode is adaptive, and mode is "+d.Mode)
 	}

@@ -90,7 +90,8 @@ func balance(books []book, con *consumer, st engine.Stats) Conservation {
 	if con.Foreign > 0 {
 		c.violate("%d events that no producer made", con.Foreign)
 	}
-	if con.failed > 0 {
+	c.connection(con)
+	if con.failed > 0 && con.notices[engine.Broken] == 0 {
 		f := con.failure
 		c.violate("%d requests failed, the first (%#x, QP %d) with %v (vendor %#x)", con.failed, f.WRID, f.QPNum, f.Status, f.VendorErr)
 	}
@@ -107,13 +108,28 @@ func (c *Conservation) compare(con *consumer, software Producer, st engine.Stats
 		{"Posted", st.Posted, software.Accepted},
 		{"Rejected", st.Rejected, software.Rejected},
 		{"Polled", st.Polled, con.dto},
-		{"Delivered", st.Delivered, con.delivered},
+		{"Delivered", st.Delivered, con.delivered + con.noticed},
 		{"Upcalls", st.Upcalls, con.upcalls},
 		{"Dequeued", st.Dequeued, con.dequeued},
-		{"Leftover", st.Leftover, con.leftover},
+		{"Leftover", st.Leftover, con.leftover + con.noticesLeft},
 	} {
 		if x.engine != x.own {
 			c.violate("engine counter %s is %d, the edges counted %d", x.name, x.engine, x.own)
 		}
+	}
+}
+
+// connection checks the events of an endpoint: it comes up at most once and
+// goes down exactly once, and only a request that failed breaks it.
+func (c *Conservation) connection(con *consumer) {
+	if con.notices == nil {
+		return
+	}
+	up, broken, down := con.notices[engine.Established], con.notices[engine.Broken], con.notices[engine.Disconnected]
+	if up > 1 || broken+down != 1 {
+		c.violate("established came %d times, broken %d and disconnected %d: it must be once at most, and once of the other two", up, broken, down)
+	}
+	if broken > 0 && con.failed == 0 {
+		c.violate("broken came, and no request failed")
 	}
 }

@@ -20,7 +20,12 @@ type consumer struct {
 	delivered uint64 // events given to upcalls
 	dequeued  uint64 // events dequeued
 	leftover  uint64 // events left over by Close
-	dto       uint64 // of all these: completions
+
+	// Events of an endpoint, which no producer accepted: not in the counts above.
+	notices     map[engine.EventNumber]uint64 // nil: there is no endpoint
+	noticed     uint64                        // given to upcalls
+	noticesLeft uint64                        // left over by Close
+	dto         uint64                        // of all these: completions
 
 	flushing atomic.Bool // requests are being flushed: failures are expected
 	flushed  uint64      // completions with StatusWRFlushErr while flushing
@@ -36,8 +41,9 @@ type consumer struct {
 // upcall notes what an upcall was given.
 func (c *consumer) upcall(evs []engine.Event) {
 	c.upcalls++
-	c.delivered += uint64(len(evs))
-	c.see(evs)
+	n := c.see(evs)
+	c.delivered += uint64(len(evs)) - n
+	c.noticed += n
 }
 
 func (c *consumer) dequeue(evs []engine.Event) {
@@ -46,16 +52,23 @@ func (c *consumer) dequeue(evs []engine.Event) {
 }
 
 func (c *consumer) left(evs []engine.Event) {
-	c.leftover += uint64(len(evs))
-	c.see(evs)
+	n := c.see(evs)
+	c.leftover += uint64(len(evs)) - n
+	c.noticesLeft += n
 }
 
 // done publishes that all that was noted has been dealt with.
 func (c *consumer) done() { c.seen.Store(c.delivered + c.dequeued + c.leftover) }
 
-func (c *consumer) see(evs []engine.Event) {
+// see looks at each event, and returns how many were an endpoint's.
+func (c *consumer) see(evs []engine.Event) (notices uint64) {
 	for i := range evs {
 		ev := &evs[i]
+		if ev.Stream == engine.Connection && c.notices != nil {
+			c.notices[ev.Number]++
+			notices++
+			continue
+		}
 		c.See(ev.WRID)
 		if ev.Stream == engine.DTO {
 			c.dto++
@@ -64,10 +77,12 @@ func (c *consumer) see(evs []engine.Event) {
 			c.fail(ev)
 		}
 	}
+	return notices
 }
 
 func (c *consumer) fail(ev *engine.Event) {
-	if c.flushing.Load() && ev.Status == hwcq.StatusWRFlushErr {
+	// What breaks a connection, by itself, flushes the rest.
+	if ev.Status == hwcq.StatusWRFlushErr && (c.notices != nil || c.flushing.Load()) {
 		c.flushed++
 		return
 	}

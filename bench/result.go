@@ -32,7 +32,25 @@ type Report struct {
 	// and Engine.Shrunk are how often it changed.
 	SpinBudget time.Duration `json:"spin_budget_ns"`
 
+	// Connection and Peer are of a run with a server only. Peer is what the other side
+	// says; nil where it is not asked, or did not answer.
+	Connection *Connection `json:"connection,omitempty"`
+	Peer       *PeerResult `json:"peer,omitempty"`
+
 	Warnings []string `json:"warnings"`
+}
+
+// Connection is what became of the connection between two nodes. A connection
+// that breaks is no violation: what was accepted before comes back, as flushed
+// if need be. But the run was not completed.
+type Connection struct {
+	Established  uint64 `json:"established"` // events of the engine
+	Broken       uint64 `json:"broken"`
+	Disconnected uint64 `json:"disconnected"`
+	Sent         uint64 `json:"sent"`     // messages posted
+	Received     uint64 `json:"received"` // messages, each checked for its number
+	Failed       uint64 `json:"failed"`   // requests that failed otherwise than by being flushed
+	Lost         string `json:"lost"`     // why the peer is taken for lost; "": it is not
 }
 
 // Results are the measurements, warm-up excluded.

@@ -35,6 +35,7 @@ type session struct {
 	timers []*time.Timer // guarded by mu
 
 	interrupted, stalled bool // owner: Run
+	cut                  bool // the peer is lost. Writer: who ends the last producer, before; reader: Run, after
 }
 
 // workload is what is run in a session.
@@ -72,6 +73,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 func workloadFor(cfg Config) workload {
 	onRXE := cfg.rdma()
 	switch {
+	case cfg.Server != "":
+		return &node{}
 	case cfg.Workload == BW && onRXE:
 		return &throughput{dev: &rxeDevice{}}
 	case cfg.Workload == BW:
@@ -99,6 +102,9 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock) (_ *Report, er
 	}
 	ec.Leftovers = func(evs []engine.Event) { s.con.left(evs) }
 	s.con = &consumer{Checker: NewChecker(len(s.books))}
+	if ec.Streams&engine.Connection != 0 {
+		s.con.notices = map[engine.EventNumber]uint64{}
+	}
 	if s.evd, err = s.eng.NewEVD(ec); err != nil {
 		return nil, err
 	}
@@ -177,9 +183,17 @@ func (s *session) fault(format string, args ...any) {
 }
 
 func (s *session) faulty() bool {
+	return s.firstFault() != ""
+}
+
+// firstFault is what went wrong first, "" if nothing did.
+func (s *session) firstFault() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.faults) > 0
+	if len(s.faults) == 0 {
+		return ""
+	}
+	return s.faults[0]
 }
 
 // await returns when all producers have ended, or when nothing has moved for
@@ -230,7 +244,7 @@ func (s *session) drain(w workload) {
 		return
 	}
 	// After a fault what is in flight may not come by itself.
-	if !s.faulty() && !s.settle(w.expected) {
+	if !s.faulty() && !s.cut && !s.settle(w.expected) {
 		return
 	}
 	s.con.flushing.Store(true)

@@ -19,6 +19,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	t.results(r)
 	t.engine(r)
+	t.connection(r)
 	t.conservation(&r.Conservation)
 	for _, s := range r.Warnings {
 		t.line("warning", "%s", s)
@@ -78,6 +79,8 @@ func (c *Config) load() string {
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")
+	put("server", c.Server, c.Server != "")
+	put("direction", c.Direction, c.Direction != "")
 	return b.String()
 }
 
@@ -149,8 +152,11 @@ func (t *texter) latency(s *Summary) {
 func (t *texter) results(r *Report) {
 	s := &r.Results
 	unit := "events"
-	if r.Config.Workload == Lat {
+	switch {
+	case r.Config.Workload == Lat:
 		unit = "rounds"
+	case r.Connection != nil:
+		unit = "messages"
 	}
 	t.line("rate", "%s %s/s: %s in %v, %.1f ns each", groupU(uint64(math.Round(s.Rate))), unit,
 		groupU(s.Operations), time.Duration(s.Elapsed).Round(time.Microsecond), s.PerOp)
@@ -178,6 +184,21 @@ func (t *texter) engine(r *Report) {
 			groupU(q.Polls), groupU(q.EmptyPolls), ratio(q.Completions, q.Polls-q.EmptyPolls))
 	}
 	t.line("cq", "%scompletions %s, overruns %s, stalls %s", polls, groupU(q.Completions), groupU(q.Overruns), groupU(q.Stalls))
+}
+
+func (t *texter) connection(r *Report) {
+	c := r.Connection
+	if c == nil {
+		return
+	}
+	t.line("connection", "established %s, broken %s, disconnected %s; sent %s, received %s, each once and in order; failed %s",
+		groupU(c.Established), groupU(c.Broken), groupU(c.Disconnected), groupU(c.Sent), groupU(c.Received), groupU(c.Failed))
+	if c.Lost != "" {
+		t.line("peer lost", "%s", c.Lost)
+	}
+	if p := r.Peer; p != nil {
+		t.line("server", "received %s, sent %s, flushed %s at the end: OK", groupU(p.Received), groupU(p.Sent), groupU(p.Flushed))
+	}
 }
 
 func (t *texter) conservation(c *Conservation) {

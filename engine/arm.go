@@ -131,6 +131,7 @@ type link struct {
 
 	failed  atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
 	kept    atom.Bool   // with EVD.fKept: completions were left on purpose. Writers: noteKept, who finds it empty. Reader: watchdog
+	told    atom.Bool   // its device tells of overruns by itself. Writer: listen. Reader: watchdog
 	unarmed atom.Bool   // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM
 
 	owed   int    // owner: the holder of TAKE; see side.mark

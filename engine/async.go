@@ -20,11 +20,15 @@ const (
 	alarmLost
 	alarmStuck
 	alarmUnrouted
+	alarmQP
+	alarmPortDown
+	alarmPortUp
 	numAlarms
 )
 
 var alarmNumbers = [numAlarms]EventNumber{
 	EVDOverflow, ProviderError, ArmFailure, CQOverrun, UpcallPanic, DeviceRemoved, LostInterrupt, StuckUpcall, Unrouted,
+	EndpointBroken, PortDown, PortUp,
 }
 
 // alarms are the slots of one EVD on the async EVD: one for each number, so
@@ -59,8 +63,8 @@ func (e *Engine) newAsync() *EVD {
 	return d
 }
 
-// alarm raises an async error about d, or its CQ number cq.
-func (d *EVD) alarm(a alarm, cq uint16) {
+// slots returns d's places for async errors, making them if there are none.
+func (d *EVD) slots() *alarms {
 	s := d.alarms.Load()
 	if s == nil {
 		s = &alarms{}
@@ -71,14 +75,26 @@ func (d *EVD) alarm(a alarm, cq uint16) {
 			s = d.alarms.Load()
 		}
 	}
+	return s
+}
+
+// alarm raises an async error about d, or its CQ number cq.
+func (d *EVD) alarm(a alarm, cq uint16) {
+	s := d.slots()
 	d.e.trace(TraceAsync, "async_error", "event", alarmNumbers[a], "evd", d, "cq", cq)
 	s[a].cq.Store(uint32(cq)) // before the count: pairs with the Swap [N2]
 	d.e.async.raise(&s[a])
 }
 
+// alarmQP is alarm about a queue pair.
+func (d *EVD) alarmQP(cq uint16, qp uint32) {
+	d.slots()[alarmQP].qp.Store(qp) // before the count, as the CQ's number
+	d.alarm(alarmQP, cq)
+}
+
 // ReportAsync raises an async error about this EVD that a driver or device has
 // told of in its own way: ProviderError, CQOverrun or DeviceRemoved. For any
-// goroutine.
+// goroutine. (A driver whose CQs are hwcq.AsyncNotifiers needs nobody to call this.)
 func (d *EVD) ReportAsync(n EventNumber) error {
 	const op = "engine: ReportAsync"
 	if err := d.valid(op); err != nil {
@@ -102,7 +118,9 @@ func (d *EVD) noteArm(l *link, err error) {
 	switch {
 	case err == nil:
 		l.stats.arms.Add(1)
-		d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "solicited_only", l.solic)
+		if d.e.tracing&TraceCQ != 0 {
+			d.e.trace(TraceCQ, "cq_arm", "evd", d, "cq", l.index, "solicited_only", l.solic)
+		}
 		return
 	case errors.Is(err, ErrClosed):
 		l.stats.armErrs.Add(1)
@@ -133,6 +151,8 @@ func (l *link) fail(err error, other alarm) (a alarm, end, told bool) {
 		a = alarmRemoved
 	case errors.Is(err, hwcq.ErrOverrun):
 		a = alarmOverrun
+	case errors.Is(err, hwcq.ErrCorrupt):
+		a = alarmProvider
 	default:
 		return other, false, false
 	}
@@ -146,8 +166,16 @@ func (l *link) failure() error {
 		return hwcq.ErrRemoved
 	case uint32(alarmOverrun) + 1:
 		return hwcq.ErrOverrun
+	case uint32(alarmProvider) + 1:
+		return hwcq.ErrCorrupt
 	}
 	return nil
+}
+
+// isEnd reports whether err, of an event source, is the end of the CQ: what is
+// there is delivered, and nothing comes any more.
+func isEnd(err error) bool {
+	return errors.Is(err, hwcq.ErrRemoved) || errors.Is(err, hwcq.ErrCorrupt)
 }
 
 // deaf returns why no event can come any more: the streams are those of CQs

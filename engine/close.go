@@ -70,6 +70,7 @@ func (d *EVD) close(ctx context.Context) error {
 	for _, l := range d.links() {
 		if l.poll != nil {
 			l.poll.wait()
+			l.deafen()
 		}
 	}
 	d.drain()

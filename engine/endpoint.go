@@ -41,7 +41,9 @@ type EndpointConfig struct {
 // A completion whose status is neither success nor flush breaks the
 // connection (IBTA: the queue pair is in error then), when it is taken from
 // the CQ, by whatever goroutine takes it. The completion itself is delivered
-// as well.
+// as well. So does an error of the queue pair that its device tells of
+// (hwcq.AsyncNotifier). A connection manager that learns of the end otherwise says
+// so with Broken.
 //
 // Order, on an EVD with both streams: Established comes before the endpoint's
 // first successful completion, Broken directly behind the completion that
@@ -191,8 +193,12 @@ func (ep *Endpoint) Disconnected() bool {
 	return ep.tell(ep.down(), Disconnected, &ep.disconnected)
 }
 
-// broken is called for a completion that breaks the connection.
-func (ep *Endpoint) broken() bool { return ep.tell(ep.down(), Broken, &ep.broke) }
+// Broken tells the engine that the connection has failed, where no completion says
+// so: the peer died as its connection manager knows, or the device has told of the
+// queue pair's failure (of a CQ that is a hwcq.AsyncNotifier the engine hears that
+// itself). It answers whether this made the event: it did not if the connection was
+// down already.
+func (ep *Endpoint) Broken() bool { return ep.tell(ep.down(), Broken, &ep.broke) }
 
 func (ep *Endpoint) tell(mine bool, what EventNumber, x *notice) bool {
 	if mine {

@@ -79,6 +79,7 @@ type EVD struct {
 	wcs      []hwcq.WC
 	turn     int32 // the CQ to look at first
 	ringLast bool  // the last batch came from the ring
+	vain     bool  // the last look of a runner after an upcall found nothing
 }
 
 // NewEVD creates an EVD and starts the pollers of its CQs.
@@ -181,6 +182,7 @@ func (d *EVD) begin(g *Poller) error {
 		if l.poll == nil {
 			continue // a port: a waiter of the CNO had it join
 		}
+		l.listen(ear{d, l})
 		if g != nil {
 			if err := g.admit(l.poll); err != nil {
 				errs = append(errs, fmt.Errorf("engine: NewEVD: CQs[%d]: %w", l.index, err))

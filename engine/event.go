@@ -14,7 +14,7 @@ import (
 //   - Connection: Number, QPNum, and the endpoint's Cookie as WRID.
 //   - CR, and Connection events given to PostCM: all but EVD are the poster's.
 //   - Software: all but Stream, EVD and, if it is 0, Number are the poster's.
-//   - Async: Number; CQ; Source and Count.
+//   - Async: Number; CQ; Source and Count; QPNum of EndpointBroken.
 type Event struct {
 	WRID      uint64
 	Stream    Stream
@@ -65,7 +65,7 @@ func (d *EVD) eventFromWC(ev *Event, wc *hwcq.WC, cq uint16) {
 	d.decode(ev, wc, cq)
 	if wc.Status != hwcq.StatusSuccess && breaks(wc.Status) {
 		if ep := d.endpointOf(wc); ep != nil {
-			ep.broken()
+			ep.Broken()
 		}
 	}
 }

@@ -171,7 +171,7 @@ func (m *member) hear(polls bool) (moved bool) {
 	switch {
 	case errors.Is(err, ErrClosed):
 		m.ended()
-	case errors.Is(err, hwcq.ErrRemoved):
+	case isEnd(err):
 		m.ended()
 		l.owner.cqFailed(l, err, alarmProvider)
 		moved = m.start(srcWatch) // what is there is delivered, or waits for Dequeue

@@ -74,6 +74,7 @@ type poller struct {
 	started  bool          // owner: serve; the first look has been, or is not needed
 	pass     uint32        // owner: serve; ctl as it was when this pass began
 	idled    int           // owner: serve; idle turns at the end of the last stay in a run
+	sleeps   uint8         // owner: serve; mod 256
 	patience patience      // owner: serve; of ModeAdaptive
 	delay    time.Duration // owner: serve; the next back-off
 	r        *runner
@@ -163,7 +164,7 @@ func (p *poller) loop() {
 		switch {
 		case errors.Is(err, ErrClosed):
 			return
-		case errors.Is(err, hwcq.ErrRemoved):
+		case isEnd(err):
 			l.owner.cqFailed(l, err, alarmProvider)
 			p.start(srcWatch) // what is there is delivered, or waits for Dequeue
 			return
@@ -264,8 +265,19 @@ func (p *poller) watch(c uint32) bool {
 	return p.rest()
 }
 
+// yieldSleeps is how many sleeps lie between two yields of a poller that sleeps. To the Go
+// runtime one whose event source blocks in a system call runs all the while: after 10 ms
+// its monitor takes it for a goroutine that must be interrupted, takes the P away, and
+// looks after it every 20 us for a while, a wake-up of a thread each time. Who passes
+// through the scheduler now and then is left alone.
+const yieldSleeps = 32
+
 // sleep waits for an event or a Wake.
 func (p *poller) sleep() (event bool, err error) {
+	// Not one that is locked to its thread: there a yield is two switches of threads.
+	if p.sleeps++; p.sleeps%yieldSleeps == 0 && !p.r.tied && !atom.Exploring {
+		atom.Spin()
+	}
 	if p.e.tracing&traceRegions != 0 {
 		defer startRegion("evd.sleep", p.r.name).End()
 	}

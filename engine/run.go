@@ -103,8 +103,13 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 		n, found := 0, false
 		switch {
 		case s&(limMany|bCNO|bNOTE) == 0:
+			if moved && d.vain && s&bARM == 0 {
+				d.keepWatch()
+			}
 			n = d.take(batch)
-			found = n > 0
+			if found = n > 0; moved {
+				d.vain = !found
+			}
 		case s&bCNO != 0: // a run that was queued before
 			d.release(false)
 			d.attend()

@@ -146,6 +146,7 @@ func (e *Engine) NewSharedCQ(cfg SharedCQConfig) (*SharedCQ, error) {
 		return nil, err
 	}
 	e.trace(TraceAPI, "shared_create", "shared", s.name)
+	s.link.listen(s)
 	if g := cfg.Poller; g != nil {
 		if err := g.admit(s.link.poll); err != nil {
 			s.link.poll.refused()
@@ -265,6 +266,7 @@ func (s *SharedCQ) close(ctx context.Context) error {
 	for len(s.due) > 0 {
 		s.fire(nil) // of one who has left, and has something in his port
 	}
+	s.link.deafen()
 	s.dead = true
 	s.e.mu.Lock()
 	s.e.shared = slices.DeleteFunc(s.e.shared, func(x *SharedCQ) bool { return x == s })

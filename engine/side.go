@@ -16,6 +16,7 @@ type notice struct {
 	next  *notice     // owner: side.mu
 	ev    Event       // read-only once it can be raised
 	cq    atom.Uint32 // of an async error: the CQ that it was about, the last time. Writer: alarm
+	qp    atom.Uint32 // of EndpointBroken: the queue pair, the last time. Writer: alarmQP
 	ep    *Endpoint   // read-only; nil: an async error
 	late  bool        // read-only; comes after the completions that were there before it
 	gone  bool        // owner: side.mu; delivered in another way, not to be listed
@@ -152,7 +153,7 @@ func (sd *side) popList(d *EVD, l *noticeList, dst []Event, limit int) (n int) {
 		dst[n].EVD = d.id
 		// [N2] After the pop: who raises it from now on lists it again.
 		if c := x.count.Swap(0); x.ep == nil {
-			dst[n].ByteLen, dst[n].CQ = c, uint16(x.cq.Load())
+			dst[n].ByteLen, dst[n].CQ, dst[n].QPNum = c, uint16(x.cq.Load()), x.qp.Load()
 		}
 		sd.n.Add(-1)
 		n++
@@ -303,7 +304,7 @@ func (sd *side) expand(d *EVD, l *link, wcs []hwcq.WC) {
 		switch {
 		case ep == nil || !breaks(wc.Status):
 		case !here:
-			ep.broken()
+			ep.Broken()
 		case ep.down():
 			sd.made(d, ep.event(Broken, d))
 		}

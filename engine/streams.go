@@ -119,8 +119,9 @@ const (
 // whose SharedCQ.ID is the WRID), Event.CQ which of its CQs where that makes sense, Event.Count how often it happened
 // since the event before.
 const (
-	EVDOverflow   EventNumber = 0x08001 // PostCM found the ring full, or more came from a shared CQ than there are credits
-	ProviderError EventNumber = 0x08005 // told by EVD.ReportAsync
+	EVDOverflow    EventNumber = 0x08001 // PostCM found the ring full, or more came from a shared CQ than there are credits
+	EndpointBroken EventNumber = 0x08003 // a queue pair is in error, says its device; QPNum
+	ProviderError  EventNumber = 0x08005 // of the device, or told by EVD.ReportAsync
 
 	ArmFailure    EventNumber = 0x08801 // arming a CQ failed; it is polled and tried again
 	CQOverrun     EventNumber = 0x08802 // a CQ dropped completions, or is in error because of it
@@ -129,6 +130,8 @@ const (
 	LostInterrupt EventNumber = 0x08805 // the watchdog found completions that nobody had been told of
 	StuckUpcall   EventNumber = 0x08806 // an upcall runs for longer than Config.StuckAfter
 	Unrouted      EventNumber = 0x08807 // a shared CQ had a completion of a number that nobody has joined with
+	PortDown      EventNumber = 0x08808 // the port of a CQ's device cannot send any more
+	PortUp        EventNumber = 0x08809 // it can again
 )
 
 var numberNames = map[EventNumber]string{
@@ -138,7 +141,7 @@ var numberNames = map[EventNumber]string{
 	TimedOut: "timed_out", Unreachable: "unreachable", SoftwareEvent: "software_event",
 	EVDOverflow: "evd_overflow", ProviderError: "provider_error", ArmFailure: "arm_failure", CQOverrun: "cq_overrun",
 	UpcallPanic: "upcall_panic", DeviceRemoved: "device_removed", LostInterrupt: "lost_interrupt", StuckUpcall: "stuck_upcall",
-	Unrouted: "unrouted",
+	Unrouted: "unrouted", EndpointBroken: "endpoint_broken", PortDown: "port_down", PortUp: "port_up",
 }
 
 func (n EventNumber) String() string {

@@ -84,27 +84,36 @@ func (d *EVD) takeRing(dst []Event) int {
 
 func (d *EVD) takeCQs(dst []Event) int {
 	direct := d.direct()
+	if len(direct) == 1 { // most have no more
+		return d.takeCQ(direct[0], dst)
+	}
 	for range direct {
 		if int(d.turn) >= len(direct) { // also after a port has gone
 			d.turn = 0
 		}
 		l := direct[d.turn]
 		d.turn++
-		wcs := d.poll(l, len(dst))
-		if len(wcs) == 0 {
-			continue
+		if n := d.takeCQ(l, dst); n > 0 {
+			return n
 		}
-		if d.merged {
-			sd := d.needSide()
-			sd.expand(d, l, wcs)
-			return sd.takeStash(dst)
-		}
-		for i := range wcs {
-			d.eventFromWC(&dst[i], &wcs[i], l.index)
-		}
-		return len(wcs)
 	}
 	return 0
+}
+
+func (d *EVD) takeCQ(l *link, dst []Event) int {
+	wcs := d.poll(l, len(dst))
+	if len(wcs) == 0 {
+		return 0
+	}
+	if d.merged {
+		sd := d.needSide()
+		sd.expand(d, l, wcs)
+		return sd.takeStash(dst)
+	}
+	for i := range wcs {
+		d.eventFromWC(&dst[i], &wcs[i], l.index)
+	}
+	return len(wcs)
 }
 
 // poll takes up to most completions from a CQ.
@@ -168,7 +177,9 @@ func (d *EVD) share(s word, most int) int {
 
 // keepWatch is transition [R9]: before an upcall that others may run beside,
 // the CQs are armed, so that somebody hears of the next completion while the
-// upcall runs. The caller looks afterwards, in release.
+// upcall runs. The caller looks afterwards, in release. A runner that expects its look
+// to be in vain does it too, before that look, which then is the one after the arm: so
+// he looks once and not twice.
 func (d *EVD) keepWatch() {
 	for {
 		s := d.load()

@@ -24,8 +24,8 @@ import (
 // it.
 //
 // Other errors: ErrThreshold, ErrInvalid (dst), ErrEnabled, ErrOnCNO, ErrWaiter,
-// ErrUnwaitable, ErrWoken, ErrClosed; hwcq.ErrOverrun or hwcq.ErrRemoved when
-// all CQs have failed and nothing else feeds the EVD. None of them takes an
+// ErrUnwaitable, ErrWoken, ErrClosed; hwcq.ErrOverrun, hwcq.ErrRemoved or
+// hwcq.ErrCorrupt when all CQs have failed and nothing else feeds the EVD. None of them takes an
 // event.
 //
 // Progress: blocks. It does not allocate when the events are there.

@@ -115,13 +115,10 @@ func (d *EVD) lookAtCQ(l *link) {
 	if l.port != nil {
 		return // no interrupt to lose; a run of his that waits for a worker is lookAtWorkers'
 	}
-	if c, ok := l.cq.(hwcq.OverrunCounter); ok {
+	if c, ok := l.cq.(hwcq.OverrunCounter); ok && !l.told.Load() {
 		if n := c.Overruns(); n != l.dog.overruns {
 			l.dog.overruns = n
-			d.alarm(alarmOverrun, l.index)
-			if d.flags.Load()&fKept != 0 { // no completion can tell of itself any more
-				l.owner.trigger(srcPost)
-			}
+			d.overran(l)
 		}
 	}
 	s := l.owner.load()
@@ -146,7 +143,7 @@ func (d *EVD) lookAtCQ(l *link) {
 // have joined: any of them may miss one.
 func (s *SharedCQ) look() {
 	l := s.link
-	if c, ok := l.cq.(hwcq.OverrunCounter); ok {
+	if c, ok := l.cq.(hwcq.OverrunCounter); ok && !l.told.Load() {
 		if n := c.Overruns(); n != l.dog.overruns {
 			l.dog.overruns = n
 			s.alarm(alarmOverrun)

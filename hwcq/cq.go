@@ -32,6 +32,11 @@ var (
 	// more.
 	ErrRemoved = errors.New("hwcq: device removed")
 
+	// ErrCorrupt is returned by Arm and by EventSource.Wait of a CQ whose memory,
+	// shared with the kernel or the device, holds what cannot be. Nothing is read
+	// from it any more and nothing comes; close it.
+	ErrCorrupt = errors.New("hwcq: corrupt queue")
+
 	// ErrFull is returned when a queue has no room for the request.
 	ErrFull = errors.New("hwcq: full")
 

@@ -29,7 +29,7 @@ func (r *report) writeJSON(path string) error {
 // elsewhere says where the rest of the goals are measured.
 const elsewhere = `
 goals of what needs more than this process:
-  soft-RoCE ping-pong beside C    make rxe, make rxe-icount
+  soft-RoCE beside C and uDAPL    make rxe-rivals
   io_uring beside liburing, net   make uring-rivals
   100,000 idle EVDs               make scale
 

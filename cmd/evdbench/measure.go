@@ -39,12 +39,18 @@ Over rxe (soft-RoCE) and verbs (any NIC, through libibverbs; in builds with the
 tag verbs) two queue pairs of this process play ping-pong, or with --peer and
 --peer-listen one of them plays with ibv_rc_pingpong or another evdbench. Both
 sides must be given the same size and number of round trips: --count here is
--n there, warm-up included. The time is a full round trip, not half of one.`)
+-n there, warm-up included. The time is a full round trip, not half of one.
+
+With --server it plays with "evdbench serve" on another node, which is told all
+it has to know. Each message carries its number, and both sides check that each
+one comes once and in order. A server that dies is found when a packet was sent
+--retries times without an answer: exit status 5.`)
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
 	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe, verbs: play with the peer that listens there")
 	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe, verbs: await a peer there")
+	o.server(cmd)
 	return cmd
 }
 
@@ -55,12 +61,30 @@ func newBW() *cobra.Command {
 Over mock --outstanding work requests are kept in flight on a simulated
 device; over rxe and verbs as many sends between two queue pairs of this process. With
 --posters, goroutines post software events to the same EVD as fast as it takes
-them. With --count each producer makes its share of the events.`)
+them. With --count each producer makes its share of the events.
+
+With --server messages go to "evdbench serve" on another node, or come from it,
+or both (--direction); --count is that of each side. Each message carries its
+number, and both sides check that each one comes once and in order. A server
+that dies is found when a packet was sent --retries times without an answer:
+exit status 5.`)
 	f := cmd.Flags()
 	f.Var(natural{v: &o.cfg.Outstanding, least: 1}, "outstanding", "requests in flight (default 64)")
 	f.Var(natural{v: &o.cfg.Posters, least: 0}, "posters", "goroutines that post software events beside the CQ (default 0)")
 	f.Var(count{&o.cfg.Flip, 1}, "flip", "every nth upcall disables upcalls; the consumer dequeues and enables again (default never)")
+	o.server(cmd)
+	directions := []string{bench.Send, bench.Receive, bench.Both}
+	f.Var(choice{&o.cfg.Direction, directions}, "direction", "with --server: what this side does (default send)")
+	_ = cmd.RegisterFlagCompletionFunc("direction", cobra.FixedCompletions(directions, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// server adds the flags of runs between two nodes.
+func (o *options) server(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Var(text{&o.cfg.Server, "HOST:PORT"}, "server", "rxe: where \"evdbench serve\" listens")
+	f.Var(positive{&o.cfg.AckTimeout, ""}, "ack-timeout", "with --server: how long to wait for an answer before a packet is sent again (default 268ms)")
+	f.Var(natural{v: &o.cfg.Retries, least: 1}, "retries", "with --server: how often, before the peer is lost, 1..6 (default 6)")
 }
 
 func (o *options) command(use, short, long string) *cobra.Command {
@@ -141,6 +165,8 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return &statusError{exitViolation, fmt.Errorf("conservation violated: %s", r.Conservation.Violations[0])}
 	case err != nil:
 		return failed(err)
+	case r.Connection != nil && r.Connection.Lost != "":
+		return &statusError{exitPeerLost, fmt.Errorf("the peer was lost: %s", r.Connection.Lost)}
 	case r.Interrupted:
 		return &statusError{exitInterrupted, errSilent}
 	}

@@ -34,8 +34,9 @@ throughput with many (bw), over a mock completion queue or a soft-RoCE device.
 
 Every run ends with a conservation line, counted by those who make the events
 and those who get them. Exit status: 0 ok, 1 another failure, 2 usage, 3 the
-completion queue is not available here, 4 an event was lost, doubled or out of
-order, 130 interrupted (with a partial report).`,
+completion queue or the server is not available here, 4 an event was lost,
+doubled or out of order, 5 the peer was lost in the run (what had been accepted
+came back all the same), 130 interrupted (with a partial report).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -46,7 +47,7 @@ order, 130 interrupted (with a partial report).`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.AddCommand(newLat(), newBW(), newRXE(), newCQs(), newVersion())
+	root.AddCommand(newLat(), newBW(), newRXE(), newServe(), newCQs(), newVersion())
 	strict(root)
 	return root
 }

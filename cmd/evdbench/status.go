@@ -19,6 +19,7 @@ const (
 	exitUsage       = 2
 	exitUnavailable = 3
 	exitViolation   = 4
+	exitPeerLost    = 5
 	exitInterrupted = 130
 )
 

@@ -206,5 +206,9 @@ func (c choice) Set(s string) error {
 			return nil
 		}
 	}
-	return errors.New("must be " + strings.Join(c.allowed[:len(c.allowed)-1], ", ") + " or " + c.allowed[len(c.allowed)-1])
+	last := len(c.allowed) - 1
+	if last == 0 {
+		return errors.New("must be " + c.allowed[0])
+	}
+	return errors.New("must be " + strings.Join(c.allowed[:last], ", ") + " or " + c.allowed[last])
 }

@@ -1,13 +1,15 @@
 // Command evdvm runs a command in a throw-away QEMU guest that has a
 // soft-RoCE (rdma_rxe) device.
 //
-//	evdvm run [flags] -- CMD [ARGS]   run CMD in a guest; exits with CMD's status
-//	evdvm fetch [flags]               only install and download what is needed
-//	evdvm doctor [flags]              say what is there and what is missing
+//	evdvm run [flags] -- CMD [ARGS]       run CMD in a guest; exits with CMD's status
+//	evdvm pair [flags] -- CMD1 -- CMD2    run two, each in its guest, a network cable between them
+//	evdvm fetch [flags]                   only install and download what is needed
+//	evdvm doctor [flags]                  say what is there and what is missing
 //
 // The guest sees the host's files read-only at their own paths, /tmp empty,
 // and a writable folder $EVD_SHARE. Exit status: CMD's own; 124 when the time
 // limit ended it; 125 when there was no guest or it crashed; 2 for wrong usage.
+// Of pair it is the first command's, or if that is 0 the second's.
 package main
 
 import (
@@ -40,9 +42,12 @@ func main() {
 
 const usage = `usage: evdvm COMMAND [flags]
 
-  run [flags] -- CMD [ARGS]   run CMD in a guest with a soft-RoCE device
-  fetch [flags]               only install and download what guests need
-  doctor [flags]              say what is there and what is missing
+  run [flags] -- CMD [ARGS]      run CMD in a guest with a soft-RoCE device
+  pair [flags] -- CMD1 -- CMD2   run two commands in two guests with a network
+                                 cable between them: eth0, 10.96.0.1 and .2,
+                                 and rxe0 on it; CMD2 starts when CMD1 runs
+  fetch [flags]                  only install and download what guests need
+  doctor [flags]                 say what is there and what is missing
 
 evdvm COMMAND -h lists the flags.
 `
@@ -63,7 +68,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "run":
 		command = o.run
+		o.guestFlags()
 		o.runFlags()
+	case "pair":
+		command = o.pair
+		o.guestFlags()
 	case "fetch":
 		command = o.fetch
 		o.fs.BoolVar(&o.refresh, "refresh", false, "look for a newer kernel although one is cached")
@@ -82,7 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitUsage
 	}
-	if args[0] != "run" && o.fs.NArg() > 0 {
+	if args[0] != "run" && args[0] != "pair" && o.fs.NArg() > 0 {
 		fmt.Fprintf(stderr, "evdvm %s: unexpected argument %q\n", args[0], o.fs.Arg(0))
 		return exitUsage
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,11 @@ func TestStatus(t *testing.T) {
 		{"fetch of nothing", []string{"fetch", "-kernel", "x"}, exitUsage, "", "Kernel = x"},
 		{"fetch with an argument", []string{"fetch", "6.1"}, exitUsage, "", `unexpected argument "6.1"`},
 		{"doctor with an argument", []string{"doctor", "6.1"}, exitUsage, "", `unexpected argument "6.1"`},
+		{"pair of one", []string{"pair", "--", "true"}, exitUsage, "", "pair = true: must be JOB1 -- JOB2"},
+		{"pair of nothing", []string{"pair", "true", "--"}, exitUsage, "", "Args = []"},
+		{"pair of a bad kernel", []string{"pair", "-kernel", "x", "true", "--", "true"}, exitUsage, "", "Kernel = x"},
+		{"pair by instructions", []string{"pair", "-icount", "true", "--", "true"}, exitUsage, "", "-icount"},
+		{"veth on the host", []string{"run", "-native", "always", "-veth", "true"}, exitUsage, "", "Veth = true"},
 		{"doctor of nonsense", []string{"doctor", "-kernel", "x"}, exitFailed, "MISSING", ""},
 		{"job's output", append(native, "--", "sh", "-c", "echo out; echo err >&2"), 0, "out\n", "err\n"},
 		{"job's status", append(native, "--", "sh", "-c", "exit 42"), 42, "", ""},
@@ -52,4 +58,17 @@ func TestStatus(t *testing.T) {
 func TestSplitList(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c"}, splitList("a,b ,c,"))
 	require.Empty(t, splitList(""))
+}
+
+func TestPrefixer(t *testing.T) {
+	var b strings.Builder
+	p := &prefixer{mu: new(sync.Mutex), w: &b, prefix: "1| "}
+	for _, s := range []string{"a", "b\nc\n\nd", "e"} {
+		n, err := p.Write([]byte(s))
+		require.NoError(t, err)
+		require.Equal(t, len(s), n)
+	}
+	p.flush()
+	p.flush()
+	require.Equal(t, "1| ab\n1| c\n1| \n1| de\n", b.String())
 }

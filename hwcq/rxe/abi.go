@@ -45,7 +45,8 @@ const (
 	cmdHdrSize = 8  // struct ib_uverbs_cmd_hdr
 	mmInfoSize = 16 // struct mminfo
 	gidEntSize = 32 // struct ib_uverbs_gid_entry
-	portNum    = 1  // an rxe device has one port
+	maxQPN     = 1<<24 - 1
+	portNum    = 1 // an rxe device has one port
 )
 
 var le = binary.LittleEndian

@@ -20,7 +20,7 @@ func TestCloseAfterTheDevice(t *testing.T) {
 	_, _, err = buf.hold()
 	require.NoError(t, err)
 	require.NoError(t, pd.use.acquire("test"))
-	mr := &MR{pd: pd, buf: buf}
+	mr := &MR{pd: pd, mem: buf}
 
 	require.ErrorIs(t, buf.Close(), hwcq.ErrBusy)
 	require.ErrorIs(t, pd.Close(), hwcq.ErrBusy)

@@ -16,7 +16,8 @@ type Config struct {
 	// OnAsync, if set, is called for each asynchronous event, one at a time,
 	// on a goroutine of the device. It must return soon: dropped completions
 	// are not counted ([CQ.Overruns]) while it runs. It may call Close of
-	// anything.
+	// anything. The engine hears of what concerns its CQs without it
+	// ([hwcq.AsyncNotifier]).
 	OnAsync func(AsyncEvent)
 }
 
@@ -43,7 +44,7 @@ func validName(s string) bool {
 
 // CQConfig is for [Device.OpenCQ].
 type CQConfig struct {
-	// Depth is how many completions must fit, 1..32767. 0: 1023. rxe rounds
+	// Depth is how many completions must fit, 1..DeviceAttr.MaxCQE. 0: 1023. rxe rounds
 	// up to a power of two less one; [CQ.Capabilities] tells the result. Give
 	// it at least the sum of the depths of the queues that complete into it:
 	// a completion that finds the CQ full is lost.
@@ -54,6 +55,11 @@ type CQConfig struct {
 
 	// Wait says how the CQ's event source sleeps.
 	Wait WaitMethod
+
+	// Channel is a completion channel that the CQ shares with others, of the same
+	// device: see [Device.OpenChannel]. Wait must be WaitAuto then. nil: the CQ has
+	// one of its own.
+	Channel *Channel
 }
 
 // WaitMethod says how an event source sleeps.
@@ -99,19 +105,21 @@ func (c *CQConfig) setDefaults() {
 	}
 }
 
-// Validate reports all that OpenCQ would refuse in c.
+// Validate reports what OpenCQ would refuse in c on any device.
 func (c CQConfig) Validate() error {
 	const op = "rxe: OpenCQ"
 	c.setDefaults()
 	var errs []error
-	if c.Depth < 1 || c.Depth > 32767 {
-		errs = append(errs, param.Invalid(op, "Depth", c.Depth, "1..32767, or 0 for 1023"))
+	if c.Depth < 1 {
+		errs = append(errs, param.Invalid(op, "Depth", c.Depth, "1 or more and at most the device's limit, or 0 for 1023"))
 	}
 	if c.Vector < 0 {
 		errs = append(errs, param.Invalid(op, "Vector", c.Vector, "0 or more"))
 	}
 	if c.Wait > WaitRuntime {
 		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, WaitRead, WaitPoll or WaitRuntime"))
+	} else if c.Channel != nil && c.Wait != WaitAuto {
+		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, because Channel is set"))
 	}
 	return errors.Join(errs...)
 }
@@ -126,9 +134,9 @@ type QPConfig struct {
 	// 0, and PostRecv is the SRQ's.
 	SRQ *SRQ
 
-	SendDepth int // outstanding sends, 1..16384; 0: 128. Rounded up by rxe.
-	RecvDepth int // posted receives, 1..16384; 0: 128. Rounded up by rxe.
-	MaxSGE    int // pieces per request, 1..32; 0: 1
+	SendDepth int // outstanding sends, 1..DeviceAttr.MaxQPWR; 0: 128. Rounded up by rxe.
+	RecvDepth int // posted receives, 1..DeviceAttr.MaxQPWR; 0: 128. Rounded up by rxe.
+	MaxSGE    int // pieces per request, 1..DeviceAttr.MaxSGE (32); 0: 1
 	Inline    int // bytes that fit into a send request, 0..512
 
 	// SignalAll makes every send complete on the CQ, with or without the
@@ -169,7 +177,7 @@ func (c *QPConfig) setDefaults() {
 	}
 }
 
-// Validate reports all that OpenQP would refuse in c.
+// Validate reports what OpenQP would refuse in c on any device.
 func (c QPConfig) Validate() error {
 	const op = "rxe: OpenQP"
 	c.setDefaults()
@@ -180,16 +188,16 @@ func (c QPConfig) Validate() error {
 	if c.SendCQ == nil {
 		bad("SendCQ", "nil", "an open CQ")
 	}
-	if c.SendDepth < 1 || c.SendDepth > 16384 {
-		bad("SendDepth", c.SendDepth, "1..16384, or 0 for 128")
+	if c.SendDepth < 1 {
+		bad("SendDepth", c.SendDepth, "1 or more and at most the device's limit, or 0 for 128")
 	}
 	if c.SRQ != nil && c.RecvDepth != 0 {
 		bad("RecvDepth", c.RecvDepth, "0 with an SRQ, which has the receives")
-	} else if c.SRQ == nil && (c.RecvDepth < 1 || c.RecvDepth > 16384) {
-		bad("RecvDepth", c.RecvDepth, "1..16384, or 0 for 128")
+	} else if c.SRQ == nil && c.RecvDepth < 1 {
+		bad("RecvDepth", c.RecvDepth, "1 or more and at most the device's limit, or 0 for 128")
 	}
-	if c.MaxSGE < 1 || c.MaxSGE > 32 {
-		bad("MaxSGE", c.MaxSGE, "1..32, or 0 for 1")
+	if c.MaxSGE < 1 {
+		bad("MaxSGE", c.MaxSGE, "1 or more and at most the device's limit, or 0 for 1")
 	}
 	if c.Inline < 0 || c.Inline > 512 {
 		bad("Inline", c.Inline, "0..512")

@@ -18,13 +18,13 @@ func TestValidate(t *testing.T) {
 
 	for name, err := range map[string]error{
 		"Device":      Config{Device: "a/b"}.Validate(),
-		"Depth":       CQConfig{Depth: 32768}.Validate(),
+		"Depth":       CQConfig{Depth: -1}.Validate(),
 		"Vector":      CQConfig{Vector: -1}.Validate(),
 		"Wait":        CQConfig{Wait: 9}.Validate(),
 		"SendCQ":      QPConfig{}.Validate(),
 		"SendDepth":   QPConfig{SendDepth: -1}.Validate(),
-		"RecvDepth":   QPConfig{RecvDepth: 16385}.Validate(),
-		"MaxSGE":      QPConfig{MaxSGE: 33}.Validate(),
+		"RecvDepth":   QPConfig{RecvDepth: -1}.Validate(),
+		"MaxSGE":      QPConfig{MaxSGE: -1}.Validate(),
 		"Inline":      QPConfig{Inline: 513}.Validate(),
 		"Remote":      QPConfig{Remote: LocalWrite}.Validate(),
 		"SGID.Index":  ConnectConfig{SGID: GIDEntry{Index: 256}}.Validate(),
@@ -76,7 +76,7 @@ func TestValidateNewer(t *testing.T) {
 
 // All problems are reported, not just the first.
 func TestValidateJoins(t *testing.T) {
-	err := QPConfig{SendDepth: -1, MaxSGE: 99}.Validate()
+	err := QPConfig{SendDepth: -1, MaxSGE: -9}.Validate()
 	for _, name := range []string{"SendCQ", "SendDepth", "MaxSGE"} {
 		require.ErrorContains(t, err, name)
 	}

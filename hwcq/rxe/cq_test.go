@@ -22,7 +22,8 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = unix.Close(null) })
-	page, err := mapAnon(4096)
+	dev := &Device{closed: true}
+	page, err := dev.newHotBlock()
 	require.NoError(t, err)
 
 	m, err := mapAnon(ringDataOff + uintptr(slots)<<7)
@@ -34,11 +35,13 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 
 	ch := newFakeChannel(t, 7, WaitPoll)
 	q := &CQ{
-		consumer: consumer{ring: r}, dev: &Device{closed: true}, fd: null, id: 7,
-		raw: rawCQ{ring: r, ringMap: m, cmd: commandBlock{page}},
+		consumer: consumer{ring: r}, dev: dev, fd: null, id: 7,
+		raw: rawCQ{ring: r, ringMap: m, cmd: page},
 	}
 	// Not a copy of a source in use: ch keeps only the kernel's end.
 	q.src.fd, q.src.wakeFD, q.src.cq, q.src.g = ch.fd, ch.wakeFD, 7, newGuard()
+	q.src.stat = &q.consumer.stat
+	q.ev, q.g = &q.src, &q.src.g
 	ch.g.shut()
 	return q, &fakeRing{m, r}, ch
 }

@@ -24,6 +24,8 @@ type Device struct {
 	info    DeviceInfo
 	onAsync func(AsyncEvent)
 	vectors int
+	limits  DeviceAttr
+	byIoctl atomic.Bool // hot commands go by ioctl: see hotBlock
 
 	mu     sync.Mutex // control commands, one at a time, and the fields below
 	fd     int
@@ -34,6 +36,9 @@ type Device struct {
 	closeOnce sync.Once
 	closeErr  error
 	async     *asyncReader
+	removal   *removal
+	tellMu    sync.Mutex  // held by whoever tells of an asynchronous event
+	gone      atomic.Bool // the device is, or waits for us to leave. Writer: dispatch
 
 	helperMu sync.Mutex
 	helper   *PD // of the ringers; nil until the first
@@ -52,6 +57,7 @@ const (
 	rankMW = iota
 	rankQP
 	rankCQ
+	rankChannel
 	rankMR
 	rankPD
 )
@@ -74,7 +80,7 @@ func (d *Device) exec(op string, cmd uint32, in, core, driver []byte) error {
 		return fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
 	}
 	if err := d.ctl.invoke(d.fd, cmd, in, core, driver); err != nil {
-		return opError(op, err)
+		return opError(op, d.explain(cmd, err))
 	}
 	return nil
 }
@@ -194,6 +200,7 @@ func (d *Device) close() error {
 		errs = append(errs, o.Close())
 	}
 	d.async.stop()
+	d.removal.stop()
 
 	d.mu.Lock()
 	defer d.mu.Unlock()

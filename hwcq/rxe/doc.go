@@ -19,10 +19,10 @@
 //
 // # Credentials
 //
-// The kernel accepts the hot commands (arm, post) only from threads with the
-// credentials object the device was opened with. After syscall.Setuid,
-// Setgid or Setgroups, even to the same ids, they fail with EACCES: change
-// credentials before Open, not after.
+// A process may change its ids (syscall.Setuid, Setgid, Setgroups) before or after
+// Open. The kernel then refuses the faster form of the hot commands (arm, post): the
+// device goes over to the slower one, an ioctl, with the first command that is
+// refused, and stays with it.
 //
 // # Platforms
 //

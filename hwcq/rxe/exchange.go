@@ -19,10 +19,10 @@ import (
 // (libibverbs/examples/rc_pingpong.c): over one TCP connection the client
 // sends its address as text, the server connects its QP and answers with its
 // own, the client confirms.
-const (
-	exchangeLen  = 52 // "LLLL:QQQQQQ:PPPPPP:" + 32 digits + NUL
-	exchangeDone = "done\x00"
-)
+const exchangeLen = 52 // "LLLL:QQQQQQ:PPPPPP:" + 32 digits + NUL
+
+// ExchangeDone is the client's confirmation, the end of an exchange.
+const ExchangeDone = "done\x00"
 
 // DefaultExchangePort is the TCP port ibv_rc_pingpong listens on.
 const DefaultExchangePort = 18515
@@ -64,7 +64,7 @@ func ExchangeAccept(ctx context.Context, ln net.Listener, local Dest, connect fu
 	defer conn.Close()
 	defer interruptible(ctx, conn)()
 
-	remote, err := readDest(conn)
+	remote, err := ReadDest(conn)
 	if err != nil {
 		return Dest{}, exchangeErr(ctx, "read the client's address", err)
 	}
@@ -73,7 +73,7 @@ func ExchangeAccept(ctx context.Context, ln net.Listener, local Dest, connect fu
 			return remote, fmt.Errorf("rxe: exchange: connect: %w", err)
 		}
 	}
-	if _, err := conn.Write(appendDest(nil, local)); err != nil {
+	if _, err := conn.Write(AppendDest(nil, local)); err != nil {
 		return remote, exchangeErr(ctx, "send the address", err)
 	}
 	// Some versions of the C program confirm with a whole message that only
@@ -82,8 +82,8 @@ func ExchangeAccept(ctx context.Context, ln net.Listener, local Dest, connect fu
 	if _, err := io.ReadFull(conn, done[:]); err != nil {
 		return remote, exchangeErr(ctx, "read the client's confirmation", err)
 	}
-	if string(done[:]) != exchangeDone[:4] {
-		return remote, fmt.Errorf("rxe: exchange: the client confirmed with %q, want %q", done, exchangeDone[:4])
+	if string(done[:]) != ExchangeDone[:4] {
+		return remote, fmt.Errorf("rxe: exchange: the client confirmed with %q, want %q", done, ExchangeDone[:4])
 	}
 	return remote, nil
 }
@@ -101,10 +101,10 @@ func ExchangeClient(ctx context.Context, addr string, local Dest, connect func(D
 	defer conn.Close()
 	defer interruptible(ctx, conn)()
 
-	if _, err := conn.Write(appendDest(nil, local)); err != nil {
+	if _, err := conn.Write(AppendDest(nil, local)); err != nil {
 		return Dest{}, exchangeErr(ctx, "send the address", err)
 	}
-	remote, err := readDest(conn)
+	remote, err := ReadDest(conn)
 	if err != nil {
 		return Dest{}, exchangeErr(ctx, "read the server's address", err)
 	}
@@ -113,7 +113,7 @@ func ExchangeClient(ctx context.Context, addr string, local Dest, connect func(D
 			return remote, fmt.Errorf("rxe: exchange: connect: %w", err)
 		}
 	}
-	if _, err := io.WriteString(conn, exchangeDone); err != nil {
+	if _, err := io.WriteString(conn, ExchangeDone); err != nil {
 		return remote, exchangeErr(ctx, "confirm", err)
 	}
 	return remote, nil
@@ -136,12 +136,15 @@ func exchangeErr(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("rxe: exchange: %s: %w", what, err)
 }
 
-func appendDest(b []byte, d Dest) []byte {
+// AppendDest appends d as the exchange sends it: 52 bytes.
+func AppendDest(b []byte, d Dest) []byte {
 	b = fmt.Appendf(b, "%04x:%06x:%06x:%s", d.LID, d.QPN&0xffffff, d.PSN&0xffffff, d.GID.wire())
 	return append(b, 0)
 }
 
-func readDest(r io.Reader) (Dest, error) {
+// ReadDest reads what AppendDest made. Bytes that are no address give an error
+// that quotes them.
+func ReadDest(r io.Reader) (Dest, error) {
 	var b [exchangeLen]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
 		return Dest{}, err

@@ -18,7 +18,7 @@ var (
 )
 
 func TestDestMessage(t *testing.T) {
-	b := appendDest(nil, destA)
+	b := AppendDest(nil, destA)
 	require.Len(t, b, exchangeLen)
 	require.Equal(t, "0001:012345:fedcba:00000000000000000000ffff0a630001\x00", string(b))
 	d, err := parseDest(b)
@@ -31,7 +31,7 @@ func TestDestMessage(t *testing.T) {
 	over := destA // bits above the 24 must not make the message longer
 	over.QPN |= 1 << 24
 	over.PSN |= 1 << 31
-	require.Equal(t, b, appendDest(nil, over))
+	require.Equal(t, b, AppendDest(nil, over))
 }
 
 func TestParseDestRefuses(t *testing.T) {
@@ -195,7 +195,7 @@ func FuzzParseDest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseDest(appendDest(nil, d))
+		again, err := parseDest(AppendDest(nil, d))
 		if err != nil || again != d {
 			t.Fatalf("%v became %v, %v", d, again, err)
 		}

@@ -5,7 +5,9 @@ package rxe
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +24,28 @@ func mapAnon(size uintptr) (mapping, error) { return mapped.Anon(size) }
 
 // mapQueue maps a queue of the kernel. Each can be mapped once.
 func mapQueue(fd int, mi mmInfo) (mapping, error) {
+	if mi.offset > math.MaxInt64 || mi.offset != uint64(mapped.Align(uintptr(mi.offset))) || mi.size < ringDataOff {
+		return mapping{}, fmt.Errorf("%w: a queue of %d bytes at offset %#x", ErrCorrupt, mi.size, mi.offset)
+	}
 	return mapped.Shared(fd, int64(mi.offset), uintptr(mi.size), 0)
+}
+
+// pinned is memory of the caller that an MR covers.
+type pinned struct {
+	b   []byte // keeps it reachable
+	pin runtime.Pinner
+}
+
+// hold pins the memory, unless it is not Go's, which stays where it is.
+func (p *pinned) hold() (addr, length uint64, err error) {
+	base := unsafe.SliceData(p.b)
+	p.pin.Pin(base)
+	return uint64(uintptr(unsafe.Pointer(base))), uint64(len(p.b)), nil
+}
+
+func (p *pinned) release() {
+	p.pin.Unpin()
+	p.b = nil
 }
 
 // hotWrite sends a prebuilt command of n bytes at p. The kernel handles it
@@ -65,7 +88,10 @@ const (
 // ioctlBuf builds and runs ioctl calls in one page outside the Go heap: the
 // addresses inside a call are plain numbers to the garbage collector and the
 // stacks. Not for concurrent use.
-type ioctlBuf struct{ mapping }
+type ioctlBuf struct {
+	mapping
+	kernel func(page []byte) unix.Errno // of tests, in place of the ioctl
+}
 
 // Areas of the page.
 const (
@@ -109,12 +135,17 @@ func (b ioctlBuf) in(id uint16, data []byte) {
 	b.attr(id, uint16(len(data)), b.Addr()+ioInOff)
 }
 
-// run makes the call on fd.
-func (b ioctlBuf) run(fd int) error {
+// seal ends the building of a call.
+func (b ioctlBuf) seal() {
 	h := b.Bytes()
 	le.PutUint16(h, ioctlHdr+le.Uint16(h[6:])*ioctlAttr)
+}
+
+// run makes the call on fd.
+func (b ioctlBuf) run(fd int) error {
+	b.seal()
 	for {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.Base))
+		e := b.call(fd)
 		if e == 0 {
 			return nil
 		}
@@ -122,6 +153,14 @@ func (b ioctlBuf) run(fd int) error {
 			return e
 		}
 	}
+}
+
+func (b ioctlBuf) call(fd int) unix.Errno {
+	if b.kernel != nil {
+		return b.kernel(b.Bytes())
+	}
+	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlVerbs, uintptr(b.Base))
+	return e
 }
 
 // invoke runs a write command through the ioctl: in is its body, core and

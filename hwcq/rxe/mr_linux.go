@@ -4,6 +4,7 @@ package rxe
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/evdengine/evd/hwcq"
@@ -74,10 +75,15 @@ func (b *Buffer) release() {
 	b.mrs--
 }
 
-// MR is a registered memory region: a Buffer that QPs of a PD may use.
+// MR is a registered memory region that QPs of a PD may use: a Buffer, or
+// memory of the caller.
+//
+// Ownership: while an MR is open the kernel has its pages pinned, and the
+// device may read and write them at any time. A Buffer refuses to close
+// meanwhile. For the caller's memory see RegBytes.
 type MR struct {
 	pd     *PD
-	buf    *Buffer
+	mem    memory
 	id     uint64
 	handle uint32
 	lkey   uint32
@@ -89,38 +95,73 @@ type MR struct {
 	closed  bool
 }
 
+// memory is what an MR covers.
+type memory interface {
+	// hold keeps the memory where it is, and tells where.
+	hold() (addr, length uint64, err error)
+	release()
+}
+
 // Reg registers the whole of b. Requests may then name it by LKey, and peers
 // by RKey as far as access allows.
+//
+// Errors: param.ErrInvalid (b, access), [hwcq.ErrClosed], and an error that
+// names RLIMIT_MEMLOCK when more memory would be pinned than that allows.
 func (p *PD) Reg(b *Buffer, access Access) (*MR, error) {
-	const op = "register memory"
 	if b == nil {
 		return nil, param.Invalid("rxe: Reg", "b", "nil", "an open Buffer")
 	}
+	return p.register("rxe: Reg", b, access)
+}
+
+// RegBytes registers memory of the caller: Go memory, or pages that were mapped
+// by other means (shared memory, memfd). Otherwise it is Reg.
+//
+// Ownership: until the MR is closed b is the device's as well. The MR keeps Go
+// memory reachable and pins it ([runtime.Pinner]), so the garbage collector
+// neither frees nor moves it, and there is no need to keep b. Memory that was
+// mapped stays the caller's: close the MR before unmapping, else the device
+// goes on with the old pages, which nobody sees any more.
+//
+// b must have no pointers in it, however it was made: the device's writes pass
+// the collector's write barrier by. The kernel pins whole pages, but nobody
+// reaches what lies beside b on them.
+//
+// With LocalWrite the memory must be writable. Pages of a file on disk cannot
+// be registered for writing (linux mm/gup.c): use shared memory or a private
+// mapping. Memory that is not pinned (on-demand paging) and dma-buf are not
+// offered by rxe's user interface on these kernels.
+func (p *PD) RegBytes(b []byte, access Access) (*MR, error) {
+	if len(b) == 0 {
+		return nil, param.Invalid("rxe: RegBytes", "b", "empty", "1 byte or more")
+	}
+	return p.register("rxe: RegBytes", &pinned{b: b}, access)
+}
+
+func (p *PD) register(op string, mem memory, access Access) (*MR, error) {
 	const all = LocalWrite | RemoteWrite | RemoteRead | RemoteAtomic | BindMW
 	if access&^all != 0 || access&(RemoteWrite|RemoteAtomic) != 0 && access&LocalWrite == 0 {
-		return nil, param.Invalid("rxe: Reg", "access", uint32(access), "a combination of LocalWrite, RemoteWrite and RemoteAtomic (only with LocalWrite), RemoteRead and BindMW")
+		return nil, param.Invalid(op, "access", uint32(access), "a combination of LocalWrite, RemoteWrite and RemoteAtomic (only with LocalWrite), RemoteRead and BindMW")
 	}
-	addr, length, err := b.hold()
+	op = "register memory"
+	addr, length, err := mem.hold()
 	if err != nil {
 		return nil, err
 	}
+	m := &MR{pd: p, mem: mem, id: nextID.Add(1), addr: addr, length: length}
 	if err := p.use.acquire(op); err != nil {
-		b.release()
+		mem.release()
 		return nil, err
 	}
 	var out [12]byte
-	if err := p.dev.exec(op, cmdRegMR, encRegMR(addr, length, p.handle, access), out[:], nil); err != nil {
-		p.use.release()
-		b.release()
-		return nil, err
+	err = p.dev.exec(op, cmdRegMR, encRegMR(addr, length, p.handle, access), out[:], nil)
+	if err == nil {
+		m.handle, m.lkey, m.rkey = le.Uint32(out[:]), le.Uint32(out[4:]), le.Uint32(out[8:])
+		err = p.dev.add(m.id, m)
 	}
-	m := &MR{
-		pd: p, buf: b, id: nextID.Add(1), addr: addr, length: length,
-		handle: le.Uint32(out[:]), lkey: le.Uint32(out[4:]), rkey: le.Uint32(out[8:]),
-	}
-	if err := p.dev.add(m.id, m); err != nil {
+	if err != nil {
 		p.use.release()
-		b.release()
+		mem.release()
 		return nil, err
 	}
 	return m, nil
@@ -139,15 +180,28 @@ func (m *MR) Addr() uint64 { return m.addr }
 func (m *MR) Len() int { return int(m.length) }
 
 // SGE describes length bytes from off on. It does not check them against the
-// region: the kernel does, and fails the request.
+// region: the kernel does, and fails the request. See Piece.
 func (m *MR) SGE(off, length int) SGE {
 	return SGE{Addr: m.addr + uint64(off), Length: uint32(length), LKey: m.lkey}
 }
 
+// Piece is SGE for numbers that may be wrong: outside the region the error
+// matches param.ErrInvalid. It does not allocate unless it fails.
+func (m *MR) Piece(off, length int) (SGE, error) {
+	const op = "rxe: Piece"
+	if off < 0 || uint64(off) > m.length {
+		return SGE{}, param.Invalid(op, "off", off, fmt.Sprintf("0..%d, inside the region", m.length))
+	}
+	if length < 0 || uint64(length) > min(m.length-uint64(off), math.MaxUint32) {
+		return SGE{}, param.Invalid(op, "length", length, fmt.Sprintf("0..%d, what the region has from %d on", min(m.length-uint64(off), math.MaxUint32), off))
+	}
+	return m.SGE(off, length), nil
+}
+
 func (m *MR) closeRank() int { return rankMR }
 
-// Close deregisters the memory. Requests that still use it fail. It is
-// idempotent.
+// Close deregisters the memory, after which the device touches it no more.
+// Requests that still use it fail. It is idempotent.
 func (m *MR) Close() error {
 	m.closeMu.Lock()
 	defer m.closeMu.Unlock()
@@ -160,6 +214,6 @@ func (m *MR) Close() error {
 	m.closed = true
 	m.pd.dev.remove(m.id)
 	m.pd.use.release()
-	m.buf.release()
+	m.mem.release()
 	return nil
 }

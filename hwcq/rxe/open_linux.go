@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -73,19 +74,30 @@ func pick(devs []DeviceInfo, name string) (DeviceInfo, error) {
 }
 
 func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
+	watch := newRemoval(info) // before the node is opened
 	fd, err := unix.Open(info.Node, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
+		watch.stop()
 		return nil, openError(info, err)
 	}
-	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}}
+	return newDevice(fd, info, onAsync, nil, watch)
+}
+
+// newDevice makes a device of the file fd and the watch, both of which it ends if that
+// fails.
+func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), kernel func([]byte) unix.Errno, watch *removal) (*Device, error) {
+	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}, removal: watch}
 	page, err := mapAnon(4096)
 	if err != nil {
+		watch.stop()
 		return nil, errors.Join(opError("open", err), unix.Close(fd))
 	}
-	d.ctl = ioctlBuf{page}
+	d.ctl = ioctlBuf{page, kernel}
 	if err := d.getContext(); err != nil {
+		watch.stop()
 		return nil, errors.Join(err, d.ctl.Unmap(), unix.Close(fd))
 	}
+	go watch.run(d)
 	return d, nil
 }
 
@@ -97,10 +109,30 @@ func (d *Device) getContext() error {
 		}
 		return err
 	}
-	d.vectors = int(le.Uint32(out[4:]))
-	a, err := startAsync(d, int(le.Uint32(out[:])))
-	d.async = a
+	fd, err := ownFD("open "+d.info.Name, le.Uint32(out[:]))
+	if err != nil {
+		return err
+	}
+	n := le.Uint32(out[4:])
+	if n == 0 || n > math.MaxUint16 {
+		return errors.Join(fmt.Errorf("rxe: open %s: %w: %d completion vectors", d.info.Name, ErrCorrupt, n), unix.Close(fd))
+	}
+	d.vectors = int(n)
+	if d.limits, err = d.QueryDevice(); err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	d.async, err = startAsync(d, fd)
 	return err
+}
+
+// ownFD takes a file descriptor that the kernel answered with. One that is not
+// open is refused; one that is open and another's cannot be told.
+func ownFD(op string, v uint32) (int, error) {
+	fd := int(int32(v))
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return -1, fmt.Errorf("rxe: %s: %w: file descriptor %d: %w", op, ErrCorrupt, fd, err)
+	}
+	return fd, nil
 }
 
 // openError explains why a device node could not be opened.
@@ -111,7 +143,7 @@ func openError(info DeviceInfo, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("rxe: %w: device %s has no node %s: is udev or devtmpfs running? %w", hwcq.ErrUnavailable, info.Name, info.Node, err)
 	}
-	return fmt.Errorf("rxe: open %s: %w", info.Node, err)
+	return opError("open "+info.Node, err)
 }
 
 // opError names the operation that failed and adds what its errno means here.
@@ -120,7 +152,9 @@ func opError(op string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("rxe: %s: %w: still used by another object: %w", op, hwcq.ErrBusy, err)
 	case errors.Is(err, unix.EIO), errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("rxe: %s: %w: the device is gone: %w", op, hwcq.ErrUnavailable, err)
+		return fmt.Errorf("rxe: %s: %w: %w", op, hwcq.ErrRemoved, err)
+	case errors.Is(err, unix.EMFILE):
+		err = tooManyFiles(err)
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("rxe: %s: credentials changed after Open: %w", op, err)
 	}

@@ -48,12 +48,15 @@ func (d *Device) checkPath(c *ConnectConfig) (err error) {
 	return nil
 }
 
-// sgid is g, or the default GID if g is zero.
+// sgid is the entry of the table that g names by its index and GID, or by its
+// index alone, or the default GID if g is zero.
 func (d *Device) sgid(g GIDEntry) (GIDEntry, error) {
-	if g.GID.IsZero() {
+	if g.GID.IsZero() && g.Index == 0 {
 		return d.DefaultGID()
 	}
-	return g, nil
+	return d.pickGID("rxe: Connect", "SGID.Index", g.Index, func(e GIDEntry) bool {
+		return e.Index == g.Index && (g.GID.IsZero() || e.GID == g.GID)
+	})
 }
 
 // GIDByIndex returns the entry at index i of the GID table.

@@ -48,6 +48,11 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 	if c.SRQ != nil && c.SRQ.pd.dev != p.dev {
 		return nil, param.Invalid("rxe: OpenQP", "SRQ", "an SRQ of another device", "an SRQ of the PD's device")
 	}
+	l := &p.dev.limits
+	if err := p.dev.within("rxe: OpenQP", bound{"SendDepth", c.SendDepth, "MaxQPWR", l.MaxQPWR},
+		bound{"RecvDepth", c.RecvDepth, "MaxQPWR", l.MaxQPWR}, bound{"MaxSGE", c.MaxSGE, "MaxSGE", l.MaxSGE}); err != nil {
+		return nil, err
+	}
 	q := &QP{dev: p.dev, pd: p, cfg: c, id: nextID.Add(1), psn: RandomPSN()}
 	undo, err := q.acquire(op)
 	if err != nil {

@@ -17,23 +17,21 @@ type rawCQ struct {
 	handle  uint32
 	ring    ring
 	ringMap mapping
-	cmd     commandBlock
+	cmd     hotBlock
 }
 
 // Places of the prebuilt commands in rawCQ.cmd.
 const (
 	armLen       = 16
-	armNext      = 0
-	armSolicited = 64
+	armNext      = hotFirst
+	armSolicited = hotSecond
 )
 
 // makeCQ creates a CQ that raises its events, carrying user, on the channel.
 func (d *Device) makeCQ(op string, user uint64, c CQConfig, channelFD int) (q rawCQ, err error) {
-	page, err := mapAnon(4096)
-	if err != nil {
+	if q.cmd, err = d.newHotBlock(); err != nil {
 		return rawCQ{}, opError(op, err)
 	}
-	q.cmd = commandBlock{page}
 	var core [8]byte
 	var driver [mmInfoSize]byte
 	in := encCreateCQ(user, uint32(c.Depth), uint32(c.Vector), int32(channelFD))
@@ -52,8 +50,8 @@ func (d *Device) makeCQ(op string, user uint64, c CQConfig, channelFD int) (q ra
 		_, derr := d.dropCQ(op, q.handle)
 		return rawCQ{}, errors.Join(fmt.Errorf("rxe: %s: %w", op, err), derr, q.cmd.Unmap(), q.ringMap.Unmap())
 	}
-	hotCommand(q.cmd.Bytes()[armNext:], cmdReqNotifyCQ, words(nil, q.handle, 0), 0)
-	hotCommand(q.cmd.Bytes()[armSolicited:], cmdReqNotifyCQ, words(nil, q.handle, 1), 0)
+	q.cmd.prepare(armNext, cmdReqNotifyCQ, nil, 0, q.handle, 0)
+	q.cmd.prepare(armSolicited, cmdReqNotifyCQ, nil, 0, q.handle, 1)
 	return q, nil
 }
 
@@ -63,7 +61,7 @@ func (q *rawCQ) arm(fd int, solicitedOnly bool) unix.Errno {
 	if solicitedOnly {
 		off = armSolicited
 	}
-	return hotWrite(fd, q.cmd.at(off), armLen)
+	return q.cmd.call(fd, off, armLen)
 }
 
 // dropCQ destroys a CQ of the kernel and returns how many of its events were
@@ -80,7 +78,7 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 	if err != nil {
 		return mapping{}, ring{}, err
 	}
-	r, err := newRing(m.Base, m.Size, elem)
+	r, err := newRing(m.Base, uintptr(mi.size), elem)
 	if err != nil {
 		return mapping{}, ring{}, errors.Join(err, m.Unmap())
 	}
@@ -114,7 +112,7 @@ type rawQP struct {
 	qpn    uint32
 	inline int
 	fd     int // of the device
-	cmd    commandBlock
+	cmd    hotBlock
 	send   producer
 	recv   producer
 	maps   [2]mapping
@@ -129,11 +127,11 @@ const (
 
 // makeQP fills q with a new QP in state INIT.
 func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c QPConfig) error {
-	page, err := mapAnon(4096)
+	block, err := d.newHotBlock()
 	if err != nil {
 		return opError(op, err)
 	}
-	q.cmd, q.fd = commandBlock{page}, d.fd
+	q.cmd, q.fd = block, d.fd
 	var core [32]byte
 	var driver [2 * mmInfoSize]byte
 	if err := d.exec(op, cmdCreateQP, encCreateQP(user, pd, scq, rcq, c), core[:], driver[:]); err != nil {
@@ -155,6 +153,9 @@ func (d *Device) makeQP(op string, q *rawQP, user uint64, pd, scq, rcq uint32, c
 }
 
 func (q *rawQP) setUp(d *Device, made qpCreated, hasRecv bool) (err error) {
+	if made.qpn > maxQPN {
+		return fmt.Errorf("%w: QP number %#x has more than 24 bits", ErrCorrupt, made.qpn)
+	}
 	if hasRecv {
 		recvSize := recvWQESize + sgeSize*uintptr(made.recvSGE)
 		if q.maps[0], q.recv.ring, err = d.mapRing(made.rq, recvSize); err != nil {
@@ -168,7 +169,7 @@ func (q *rawQP) setUp(d *Device, made qpCreated, hasRecv bool) (err error) {
 	q.recv.maxSGE, q.send.maxSGE = int(made.recvSGE), int(made.sendSGE)
 	// Unlike the ioctl way, write() answers at the address in the command.
 	answer := []uint64{q.cmd.Addr() + doorbellOut}
-	hotCommand(q.cmd.Bytes(), cmdPostSend, words(answer, q.handle, 0, 0, sendWRSize), 1)
+	q.cmd.prepare(hotFirst, cmdPostSend, answer, 4, q.handle, 0, 0, sendWRSize)
 	return nil
 }
 
@@ -184,7 +185,7 @@ func (q *rawQP) init(d *Device, op string, c QPConfig) error {
 }
 
 // doorbell tells the kernel of new send requests.
-func (q *rawQP) doorbell() unix.Errno { return hotWrite(q.fd, q.cmd.at(0), doorbellLen) }
+func (q *rawQP) doorbell() unix.Errno { return q.cmd.call(q.fd, hotFirst, doorbellLen) }
 
 func (q *rawQP) modify(d *Device, op string, m qpModify) error {
 	m.handle = q.handle

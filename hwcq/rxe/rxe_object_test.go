@@ -6,14 +6,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/param"
@@ -240,42 +238,6 @@ func addressRanges(t *testing.T) string {
 	b, err := os.ReadFile("/proc/self/maps")
 	require.NoError(t, err)
 	return string(b)
-}
-
-// The arm and the doorbell are bound to the credentials of Open; the error
-// says so. Runs in a child, because the change cannot be undone.
-func TestRXECredentialsTrap(t *testing.T) {
-	d := needRXE(t)
-	const env = "EVD_RXE_TEST_SETUID"
-	if os.Getenv(env) == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestRXECredentialsTrap$", "-test.v")
-		cmd.Env = append(os.Environ(), env+"=1")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		require.Contains(t, string(out), "refused with the reason")
-		return
-	}
-	cq, err := d.OpenCQ(CQConfig{})
-	require.NoError(t, err)
-	_, err = cq.Arm(false)
-	require.NoError(t, err)
-	require.NoError(t, unix.Setuid(os.Getuid()))
-	_, err = cq.Arm(false)
-	require.ErrorIs(t, err, unix.EACCES)
-	require.ErrorContains(t, err, "credentials")
-	// A waiter must not be stuck for it.
-	require.Equal(t, WaitRead, cq.WaitMethod())
-	cq.Events().Wake()
-	_, err = cq.Events().Wait()
-	require.NoError(t, err)
-	res := make(chan error)
-	go func() {
-		_, err := cq.Events().Wait()
-		res <- err
-	}()
-	require.NoError(t, cq.Close(), "control commands still work")
-	require.ErrorIs(t, <-res, hwcq.ErrClosed)
-	t.Log("refused with the reason")
 }
 
 func TestRXEGoneNameIsListed(t *testing.T) {

@@ -86,6 +86,7 @@ func (s *SRQ) adopt(mi mmInfo) error {
 	old := s.m
 	s.m, s.recv.ring = m, r
 	s.recv.next = r.prod.Load() & r.mask // the kernel has carried over what was posted
+	s.recv.seen = r.cons.Load() & r.mask
 	return old.Unmap()
 }
 

@@ -84,6 +84,8 @@ func (s *SRQ) Close() error                                     { return nil }
 func (m *MW) RKey() uint32                                      { return 0 }
 func (m *MW) Close() error                                      { return nil }
 func (a *AH) Close() error                                      { return nil }
+func (p *PD) RegBytes(b []byte, a Access) (*MR, error)          { return nil, errPlatform }
+func (m *MR) Piece(off, length int) (SGE, error)                { return SGE{}, errPlatform }
 func (m *MR) LKey() uint32                                      { return 0 }
 func (m *MR) RKey() uint32                                      { return 0 }
 func (m *MR) Addr() uint64                                      { return 0 }
@@ -113,6 +115,9 @@ func (q *QP) PostSends(wrs []SendWR) (int, error)               { return 0, errP
 func (q *QP) PostRecv(wr *RecvWR) error                         { return errPlatform }
 func (q *QP) PostRecvs(wrs []RecvWR) (int, error)               { return 0, errPlatform }
 func (q *QP) Close() error                                      { return nil }
+func (q *QP) ApplyCM(a *CMAttr) error                           { return errPlatform }
+func (q *QP) DestAt(g GIDEntry) Dest                            { return Dest{} }
+func (q *QP) Device() *Device                                   { return nil }
 func (q *CQ) Poll(dst []hwcq.WC) int                            { return 0 }
 func (q *CQ) Pending() bool                                     { return false }
 func (q *CQ) Arm(solicitedOnly bool) (bool, error)              { return false, errPlatform }

@@ -6,7 +6,7 @@ import (
 )
 
 // layers orders the top-level folders: an import must not point up.
-var layers = map[string]int{"internal": 0, "ring": 1, "hwcq": 2, "engine": 3, "observe": 4, "bench": 5, "examples": 6, "cmd": 6}
+var layers = map[string]int{"internal": 0, "ring": 1, "hwcq": 2, "engine": 3, "conn": 4, "observe": 4, "bench": 5, "examples": 6, "cmd": 6}
 
 // extern lists what the layers below bench may import from elsewhere.
 var extern = []string{"golang.org/x/sys"}

@@ -7,7 +7,7 @@ type Rule struct {
 }
 
 // library are the packages that users link into their programs.
-var library = []string{"ring", "hwcq", "engine", "observe"}
+var library = []string{"ring", "hwcq", "engine", "conn", "observe"}
 
 // Rules returns all rules.
 func Rules() []Rule {

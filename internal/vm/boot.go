@@ -36,7 +36,7 @@ func boot(ctx context.Context, c Config, j Job, img image, accel Accel, share st
 	defer cancel(nil)
 	cmd := exec.CommandContext(ctx, qemuProgram, qemuArgs(c, accel, img.vmlinuz(), initrd, share)...)
 	cmd.SysProcAttr = childAttr()
-	g := &guest{cancel: cancel, timeout: c.Timeout, res: Result{Accel: accel, Release: img.Release, ExitCode: -1}}
+	g := &guest{cancel: cancel, up: c.up, timeout: c.Timeout, res: Result{Accel: accel, Release: img.Release, ExitCode: -1}}
 	console, qemuErr := &tail{max: maxLog}, &tail{max: maxLog}
 	cmd.Stdout, cmd.Stderr = console, qemuErr
 	cmd.WaitDelay = 5 * time.Second
@@ -64,6 +64,9 @@ func boot(ctx context.Context, c Config, j Job, img image, accel Accel, share st
 		}
 		cmd.ExtraFiles = append(cmd.ExtraFiles, w)
 		readers = append(readers, r)
+	}
+	if c.wire != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.wire)
 	}
 	g.start = time.Now()
 	g.timer = time.AfterFunc(c.BootTimeout, func() {
@@ -110,6 +113,7 @@ func packInitramfs(c Config, j Job, img image, dir string) (string, error) {
 // goroutine of control until that has ended.
 type guest struct {
 	cancel  context.CancelCauseFunc
+	up      func() // nil, or told when the job starts
 	timeout time.Duration
 	timer   *time.Timer
 	start   time.Time
@@ -137,6 +141,9 @@ func (g *guest) control(r io.Reader) {
 			g.ready, g.readyUp = true, rep.up
 			g.res.Boot = time.Since(g.start)
 			g.limit(g.timeout, fmt.Errorf("%w: the job ran longer than %v", ErrTimeout, g.timeout))
+			if g.up != nil {
+				g.up()
+			}
 		case "exit":
 			g.exited, g.res.ExitCode = true, rep.code
 			g.res.Job = rep.up - g.readyUp

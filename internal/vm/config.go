@@ -52,6 +52,7 @@ type Config struct {
 	Accel       Accel         // "" = tcg
 	ICount      bool          // virtual time counts instructions; one CPU, host load does not enter
 	NoRXE       bool          // leave dummy0 and rxe0 down
+	Veth        bool          // instead: rxe1 and rxe2 on the ends of a veth pair, two nodes in one guest
 	Modules     []string      // further modules to load, of ExtraModules
 	Timeout     time.Duration // of the job, from its start in the guest; 0 = 5 min
 	BootTimeout time.Duration // from QEMU's start to the job's; 0 = 3 min
@@ -59,6 +60,10 @@ type Config struct {
 	Native      Native        // "" = never
 	Packages    []string      // Debian packages the job needs on the host, installed if missing
 	Log         io.Writer     // progress of the set-up; nil = silent
+
+	node int      // of RunPair: 1 or 2
+	wire *os.File // its end of the cable
+	up   func()   // told when the job starts
 }
 
 // Job is the command to run.
@@ -69,6 +74,10 @@ type Job struct {
 	Share  string    // host folder, writable in the guest as $EVD_SHARE; "" = a temporary one
 	Stdout io.Writer // nil = discarded
 	Stderr io.Writer // nil = discarded
+
+	// Kill, when it is closed, ends the guest at once, as a power cut would;
+	// the error is ErrKilled then. nil = never.
+	Kill <-chan struct{}
 }
 
 // Result tells how a job ended.
@@ -148,6 +157,12 @@ func (c Config) Validate() error {
 	}
 	if !slices.Contains([]Native{NativeNever, NativeAuto, NativeAlways}, c.Native) {
 		bad("Native", c.Native, "never, auto or always")
+	}
+	if c.Veth && c.NoRXE {
+		bad("Veth", c.Veth, "false with NoRXE")
+	}
+	if c.Veth && c.Native != NativeNever {
+		bad("Veth", c.Veth, "false unless Native is never: it changes how the machine routes")
 	}
 	if c.Timeout < 0 {
 		bad("Timeout", c.Timeout, "positive, or 0 for the default")

@@ -21,7 +21,7 @@ func TestConfigValidate(t *testing.T) {
 	for field, c := range map[string]Config{
 		"Kernel": {Kernel: "latest"}, "MemoryMiB": {MemoryMiB: 1}, "CPUs": {CPUs: -1}, "Accel": {Accel: "hvf"},
 		"Native": {Native: "maybe"}, "Timeout": {Timeout: -1}, "BootTimeout": {BootTimeout: -time.Second},
-		"Modules": {Modules: []string{"mlx5"}}, "Packages": {Packages: []string{"--force"}},
+		"Modules": {Modules: []string{"mlx5"}}, "Veth": {Veth: true, NoRXE: true}, "Packages": {Packages: []string{"--force"}},
 	} {
 		err := c.Validate()
 		require.ErrorIs(t, err, param.ErrInvalid, field)
@@ -191,4 +191,57 @@ func TestNativeRun(t *testing.T) {
 	require.NoError(t, r.SetReadDeadline(time.Now().Add(time.Minute)))
 	_, err = io.ReadAll(r)
 	require.NoError(t, err)
+}
+
+func TestPairRefusesBadInput(t *testing.T) {
+	job := Job{Args: []string{"true"}}
+	for field, c := range map[string]Config{
+		"Veth": {Veth: true}, "NoRXE": {NoRXE: true}, "ICount": {ICount: true}, "Native": {Native: NativeAlways}, "CPUs": {CPUs: -1},
+	} {
+		_, err := RunPair(t.Context(), c, [2]Job{job, job})
+		require.ErrorIs(t, err, param.ErrInvalid, field)
+		require.ErrorContains(t, err, field+" = ")
+	}
+	_, err := RunPair(t.Context(), Config{}, [2]Job{job, {}})
+	require.ErrorContains(t, err, "Args")
+}
+
+// The second job is not tried when the first guest does not come up.
+func TestPairNeedsTheFirst(t *testing.T) {
+	if err := supported(); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	job := Job{Args: []string{"true"}}
+	answers, err := RunPair(ctx, Config{}, [2]Job{job, job})
+	require.NoError(t, err)
+	require.ErrorIs(t, answers[0].Err, context.Canceled)
+	require.ErrorContains(t, answers[1].Err, "did not come up")
+}
+
+func TestNetwork(t *testing.T) {
+	for _, x := range []struct {
+		c       Config
+		rxe     bool
+		net     string
+		modules []string
+		env     []string
+	}{
+		{Config{}, true, "", nil, []string{"EVD_RXE_DEV=rxe0"}},
+		{Config{NoRXE: true}, false, "", nil, nil},
+		{Config{Veth: true, Modules: []string{"veth"}}, false, "veth", []string{"veth", "sch_netem"}, []string{"EVD_RXE_DEV=rxe1", "EVD_RXE_DEV2=rxe2"}},
+		{
+			Config{node: 2, wire: os.Stdin},
+			false, "wire 2",
+			[]string{"virtio_net", "sch_netem"},
+			[]string{"EVD_RXE_DEV=rxe0", "EVD_NODE=2", "EVD_NODE_ADDR=10.96.0.2", "EVD_PEER_ADDR=10.96.0.1"},
+		},
+	} {
+		rxe, net, modules, env := network(x.c, nil)
+		require.Equal(t, x.rxe, rxe)
+		require.Equal(t, x.net, net)
+		require.Equal(t, x.modules, modules)
+		require.Equal(t, x.env, env)
+	}
 }

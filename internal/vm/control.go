@@ -14,6 +14,7 @@ var (
 	ErrTimeout = errors.New("vm: time limit exceeded")
 	ErrKernel  = errors.New("vm: the guest's kernel crashed")
 	ErrLost    = errors.New("vm: the guest ended without a result")
+	ErrKilled  = errors.New("vm: the guest was killed")
 )
 
 // report is one line of the guest on its control port.

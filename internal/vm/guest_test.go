@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,4 +123,33 @@ func TestGuestPanic(t *testing.T) {
 func TestGuestDoesNotBoot(t *testing.T) {
 	_, _, _, err := guestRun(t, Config{BootTimeout: 100 * time.Millisecond}, Job{Args: []string{"true"}})
 	require.ErrorIs(t, err, ErrBoot)
+}
+
+// TestGuestPair: two guests talk over the cable, and the death of one is
+// nothing to the other.
+func TestGuestPair(t *testing.T) {
+	var said [2]bytes.Buffer
+	dead := make(chan struct{})
+	kill := sync.OnceFunc(func() { close(dead) })
+	first := Job{
+		Args:   []string{"sh", "-c", `test -d /sys/class/infiniband/rxe0 && echo $EVD_NODE; echo hello | busybox nc -l -p 4000; sleep 1000`},
+		Stdout: &said[0], Kill: dead,
+	}
+	second := Job{
+		Args: []string{"sh", "-c", `until busybox nc $EVD_PEER_ADDR 4000; do sleep 0.1; done; tc qdisc add dev eth0 root netem loss 1%; echo $?; sleep 2; echo alone; exit 7`},
+		Stdout: &onWrite{fn: func(all string) {
+			said[1].Reset()
+			said[1].WriteString(all)
+			if strings.HasPrefix(all, "hello\n0\n") {
+				kill()
+			}
+		}},
+	}
+	answers, err := RunPair(t.Context(), Config{Log: t.Output()}, [2]Job{first, second})
+	require.NoError(t, err)
+	require.ErrorIs(t, answers[0].Err, ErrKilled)
+	require.Equal(t, "1\n", said[0].String())
+	require.NoError(t, answers[1].Err)
+	require.Equal(t, 7, answers[1].Result.ExitCode)
+	require.Equal(t, "hello\n0\nalone\n", said[1].String())
 }

@@ -75,7 +75,7 @@ func TestWriteInitramfs(t *testing.T) {
 	require.Equal(t, "ib_core\nveth\n", got["modules/veth.order"])
 	require.Equal(t, "\n", got["modules/virtio_net.order"])
 	require.Equal(t, "ko veth", got["modules/veth.ko"])
-	require.Equal(t, "MODULES='veth virtio_net'\nRXE=1\n", got["job/settings"])
+	require.Equal(t, "MODULES='veth virtio_net'\nRXE=1\nNET=''\n", got["job/settings"])
 	require.Equal(t, "/tmp/a b\n", got["job/binds"])
 	require.Equal(t, "exec true\n", got["job/run.sh"])
 

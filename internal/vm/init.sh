@@ -12,7 +12,7 @@
 PATH=/bin
 export PATH
 
-. /job/settings # MODULES RXE
+. /job/settings # MODULES RXE NET
 
 say() { echo "$*" >&3; }
 finish() {
@@ -75,6 +75,10 @@ if [ "$RXE" = 1 ]; then
 		die "the host has no rdma program (package iproute2)"
 	err=$(chroot /host "$rdma" link add rxe0 type rxe netdev dummy0 2>&1) || die "cannot add rxe0: $err"
 	[ -e /sys/class/infiniband/rxe0 ] || die "rxe0 did not appear"
+fi
+if [ -n "$NET" ]; then
+	cp /net.sh /host/run/evd/net.sh
+	err=$(chroot /host /bin/sh /run/evd/net.sh $NET 2>&1) || die "cannot make the network: $err"
 fi
 
 cp /job/run.sh /host/run/evd/run.sh

@@ -13,10 +13,14 @@ import (
 //go:embed init.sh
 var initScript []byte
 
+//go:embed net.sh
+var netScript []byte
+
 // settings is what one boot needs to know, packed into the initramfs.
 type settings struct {
 	modules []string // further modules to load
-	rxe     bool
+	rxe     bool     // rxe0 on dummy0
+	net     string   // arguments of net.sh; "": no other network
 	binds   []string // host folders to show although a mount hides them
 	script  string   // the job, run by the host's /bin/sh
 }
@@ -29,6 +33,7 @@ func writeInitramfs(w io.Writer, img image, busybox []byte, s settings) error {
 	}
 	c.add("bin/busybox", cpioExec, busybox)
 	c.add("init", cpioExec, initScript)
+	c.add("net.sh", cpioFile, netScript)
 	boot := img.order(bootModules)
 	need := slices.Clone(boot)
 	for _, m := range s.modules {
@@ -52,7 +57,8 @@ func writeInitramfs(w io.Writer, img image, busybox []byte, s settings) error {
 	if s.rxe {
 		rxe = 1
 	}
-	c.add("job/settings", cpioFile, fmt.Appendf(nil, "MODULES=%s\nRXE=%d\n", shellQuote(strings.Join(s.modules, " ")), rxe))
+	c.add("job/settings", cpioFile, fmt.Appendf(nil, "MODULES=%s\nRXE=%d\nNET=%s\n",
+		shellQuote(strings.Join(s.modules, " ")), rxe, shellQuote(s.net)))
 	binds := ""
 	for _, b := range s.binds {
 		binds += b + "\n"

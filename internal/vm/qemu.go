@@ -8,6 +8,9 @@ import (
 
 const qemuProgram = "qemu-system-x86_64"
 
+// wireFD is QEMU's file descriptor for the cable of RunPair.
+const wireFD = 7
+
 // commaEscape doubles commas, as QEMU's option syntax wants in values.
 func commaEscape(s string) string {
 	out := ""
@@ -22,7 +25,8 @@ func commaEscape(s string) string {
 
 // qemuArgs builds QEMU's command line. The guest's console is QEMU's standard
 // output; file descriptors 3 to 6 are the pipes behind its serial ports 1 to
-// 4 (control, job's stdout, job's stderr, kernel log).
+// 4 (control, job's stdout, job's stderr, kernel log); after them, if there
+// is one, comes the end of the cable to another guest.
 func qemuArgs(c Config, accel Accel, kernel, initrd, share string) []string {
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
@@ -52,6 +56,12 @@ func qemuArgs(c Config, accel Accel, kernel, initrd, share string) []string {
 			args,
 			"-chardev", fmt.Sprintf("file,id=%s,path=/dev/fd/%d", name, i+3),
 			"-device", fmt.Sprintf("virtserialport,nr=%d,chardev=%s,name=evd.%s", i+1, name, name),
+		)
+	}
+	if c.wire != nil {
+		args = append(
+			args, "-netdev", fmt.Sprintf("dgram,id=wire,local.type=fd,local.str=%d", wireFD),
+			"-device", fmt.Sprintf("virtio-net-pci,netdev=wire,romfile=,mac=52:54:00:00:00:%02x", c.node),
 		)
 	}
 	return args

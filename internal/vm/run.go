@@ -26,6 +26,8 @@ func Run(ctx context.Context, c Config, j Job) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	ctx, stop := killable(ctx, j.Kill)
+	defer stop()
 	if c.Native != NativeNever {
 		why := nativeLacks(c, "/")
 		if why == nil {
@@ -48,6 +50,21 @@ func Run(ctx context.Context, c Config, j Job) (Result, error) {
 		defer os.RemoveAll(share)
 	}
 	return bootAny(ctx, c, j, img, share)
+}
+
+// killable is a context that also ends, with ErrKilled, when kill is closed.
+func killable(ctx context.Context, kill <-chan struct{}) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if kill != nil {
+		go func() {
+			select {
+			case <-kill:
+				cancel(ErrKilled)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
 }
 
 // bootAny boots with the wanted accelerator. KVM that does not get as far as
@@ -125,8 +142,9 @@ func settingsFor(c Config, j Job, release string) (settings, error) {
 		}
 		dirs[i] = real
 	}
-	return settings{
-		modules: c.Modules, rxe: !c.NoRXE, binds: bindsFor(dirs...),
-		script: jobScript(j, guestEnv(release, !c.NoRXE)),
-	}, nil
+	s := settings{binds: bindsFor(dirs...)}
+	env := guestEnv(release)
+	s.rxe, s.net, s.modules, env = network(c, env)
+	s.script = jobScript(j, env)
+	return s, nil
 }

@@ -35,16 +35,12 @@ func jobScript(j Job, env []string) string {
 }
 
 // guestEnv is the environment every job gets.
-func guestEnv(release string, rxe bool) []string {
-	env := []string{
+func guestEnv(release string) []string {
+	return []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "TERM=dumb",
 		"EVD_VM=" + release, "EVD_SHARE=" + sharePath,
 	}
-	if rxe {
-		env = append(env, "EVD_RXE_DEV=rxe0")
-	}
-	return env
 }
 
 // bindsFor returns those of the folders that the guest would not see without

@@ -57,3 +57,14 @@ func exitStatus(e *exec.ExitError) int {
 	}
 	return e.ExitCode()
 }
+
+// newWire makes a network cable: two ends that QEMU sends and receives
+// frames through. It is no UDP socket, so it needs no port that is free, no
+// frame gets lost in it, and nobody else can send into it.
+func newWire() ([2]*os.File, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return [2]*os.File{}, os.NewSyscallError("socketpair", err)
+	}
+	return [2]*os.File{os.NewFile(uintptr(fds[0]), "wire1"), os.NewFile(uintptr(fds[1]), "wire2")}, nil
+}
