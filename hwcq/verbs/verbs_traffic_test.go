@@ -201,13 +201,18 @@ func TestVerbsAsync(t *testing.T) {
 	b, err := openBench(d, CQConfig{Depth: 7})
 	require.NoError(t, err)
 	depth := b.cq.Capabilities().Depth
+	heard := make(chan hwcq.AsyncEvent, 100)
+	b.cq.NotifyAsync(func(e hwcq.AsyncEvent) { heard <- e })
+	b.peerCQ.NotifyAsync(func(e hwcq.AsyncEvent) { t.Errorf("another CQ heard %v", e.Kind) })
 	require.NoError(t, b.overrun(make([]uint64, depth+2)...))
 	for range 2 {
 		e := <-told
 		require.Equal(t, rxe.AsyncCQErr, e.Type)
 		require.Equal(t, b.cq, e.CQ)
 		require.Nil(t, e.QP)
+		require.Equal(t, hwcq.AsyncEvent{Kind: hwcq.AsyncOverrun}, <-heard)
 	}
+	b.cq.NotifyAsync(nil)
 	require.EqualValues(t, 2, b.cq.Overruns())
 	require.Equal(t, hwcq.OverrunLossy, b.cq.Capabilities().Overrun)
 	_, err = b.cq.Arm(false)
