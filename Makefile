@@ -24,6 +24,8 @@ endif
 TOOL    := $(GO) tool -modfile=tools/go.mod
 STATIC  := CGO_ENABLED=0 $(GO)
 TAGS    := explore invariants guest
+# Needs cgo and libibverbs, which a machine may lack.
+VERBS   := verbs
 CROSS   := linux/arm64 darwin/arm64 windows/amd64
 # Modules below the root, for comparison only; tools has nothing to test.
 NESTED  := $(patsubst %/go.mod,%,$(filter-out tools/go.mod,$(wildcard */go.mod */*/go.mod)))
@@ -39,6 +41,8 @@ PLAIN   ?= spin,bw,dapl,poll
 # device, and the engine, which meets another scheduler and clock there.
 # The oldest kernel for io_uring is not the host's; time is short there, so -short.
 GUEST   := $(if $(filter 6.1,$(KERNEL)),hwcq/uring) $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
+# Of those, the ones that are built with libibverbs.
+CGUEST  := hwcq/verbs bench
 STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1 two-nodes
 
 # Output of test runs goes through testlog, which fails if they did.
@@ -221,21 +225,23 @@ rxe-matrix: ## all that needs soft-RoCE, on every kernel that we support; a line
 	@scripts/stages.sh rxe-test-6.1 two-nodes-6.1 rxe-test two-nodes
 
 .PHONY: guest-binaries
-guest-binaries: bin/evdvm bin/testlog
+guest-binaries: bin/evdvm bin/testlog libibverbs
 	@mkdir -p bin/guest
 	@$(STATIC) build -o bin/guest/test2json cmd/test2json
-	@$(foreach p,$(GUEST),$(STATIC) test -c -o bin/guest/$(subst /,-,$(p)).test ./$(p) &&) true
+	@$(foreach p,$(filter-out $(CGUEST),$(GUEST)),$(STATIC) test -c -o bin/guest/$(subst /,-,$(p)).test ./$(p) &&) true
+	@$(foreach p,$(CGUEST),CGO_ENABLED=1 $(GO) test -tags $(VERBS) -c -o bin/guest/$(subst /,-,$(p)).test ./$(p) &&) true
 
 ##@ Check
 
 .PHONY: lint
 lint: ## formatting, vet and staticcheck under every build tag, the repository's own rules
-	@bad=0; \
+	@bad=0; tags="$(TAGS)"; \
+	if $(MAKE) -s --no-print-directory libibverbs; then tags="$$tags $(VERBS)"; else echo "lint: without the build tag $(VERBS)"; fi; \
 	unformatted=$$($(TOOL) gofumpt -l .) || bad=1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; bad=1; fi; \
 	for s in .ci/run scripts/*.sh; do bash -n $$s || bad=1; done; \
-	for tags in "" $(TAGS); do $(GO) vet -tags "$$tags" $(PKGS) || bad=1; done; \
-	{ echo plain:; for tags in $(TAGS); do echo "$$tags: -tags=$$tags"; done; } | $(TOOL) staticcheck -matrix $(PKGS) || bad=1; \
+	for t in "" $$tags; do $(GO) vet -tags "$$t" $(PKGS) || bad=1; done; \
+	{ echo plain:; for t in $$tags; do echo "$$t: -tags=$$t"; done; } | $(TOOL) staticcheck -matrix $(PKGS) || bad=1; \
 	$(GO) test -count=1 ./internal/lint || bad=1; \
 	exit $$bad
 
@@ -274,7 +280,7 @@ bin/evdbench bin/evdvm: bin/%: FORCE
 
 # With the CQs of libibverbs: not static, and only where that is installed.
 bin/evdbench-verbs: FORCE libibverbs
-	@CGO_ENABLED=1 $(GO) build -tags verbs -trimpath -o $@ ./cmd/evdbench
+	@CGO_ENABLED=1 $(GO) build -tags $(VERBS) -trimpath -o $@ ./cmd/evdbench
 
 .PHONY: libibverbs
 libibverbs:

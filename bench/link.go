@@ -47,6 +47,7 @@ type link interface {
 
 // linkConfig is what a link is opened with.
 type linkConfig struct {
+	driver       string
 	dev          string // "": the first one
 	depth        int    // of the CQ
 	sends, recvs int    // slots
@@ -54,7 +55,7 @@ type linkConfig struct {
 }
 
 // links are the drivers that can reach another node, by their names.
-var links = map[string]func(linkConfig) (link, error){CQRXE: openRXELink}
+var links = map[string]func(linkConfig) (link, error){CQRXE: openRDMALink, CQVerbs: openRDMALink}
 
 // Messages carry their number in the first 8 bytes, or what there is room for:
 // so each one is seen to come once and in order, not only to come.

@@ -15,7 +15,7 @@ func (n *node) open(s *session) (ec engine.EVDConfig, err error) {
 	n.inbox = make(chan message, 4)
 	n.read, n.calm, n.heard = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	n.nsend, n.nrecv = s.cfg.slots()
-	lc := linkConfig{dev: s.cfg.Dev, depth: s.cfg.Depth, sends: n.nsend, recvs: n.nrecv, size: s.cfg.Size}
+	lc := linkConfig{driver: s.cfg.CQ, dev: s.cfg.Dev, depth: s.cfg.Depth, sends: n.nsend, recvs: n.nrecv, size: s.cfg.Size}
 	if n.link, err = links[s.cfg.CQ](lc); err != nil {
 		return ec, err
 	}

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 
+	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/hwcq/rxe"
 	"github.com/evdengine/evd/hwcq/verbs"
@@ -15,6 +17,8 @@ import (
 type rdmaDevice interface {
 	openCQ(depth int) (rdmaCQ, error)
 	register(size int) (rdmaMR, error)
+	memory() []byte // what was registered
+	port() (rxe.PortAttr, error)
 	// openQP is for after both of them.
 	openQP(sends, recvs int) (rdmaQP, error)
 	// close releases everything.
@@ -31,6 +35,7 @@ type (
 		SGE(off, length int) rxe.SGE
 	}
 	rdmaQP interface {
+		Num() uint32
 		Dest() (rxe.Dest, error)
 		Connect(remote rxe.Dest, c rxe.ConnectConfig) error
 		PostSend(wr *rxe.SendWR) error
@@ -40,20 +45,25 @@ type (
 	}
 )
 
-// openRDMA opens a device of the driver; name may be empty.
-func openRDMA(driver, name string) (rdmaDevice, error) {
+// openRDMA opens a device of the driver; name may be empty. Where there are
+// only others the error matches hwcq.ErrUnavailable.
+func openRDMA(driver, name string) (dev rdmaDevice, err error) {
 	if driver == CQVerbs {
-		d, err := verbs.Open(verbs.Config{Device: name})
-		if err != nil {
-			return nil, err
-		}
-		return &verbsDevice{dev: d}, nil
+		var d *verbs.Device
+		d, err = verbs.Open(verbs.Config{Device: name})
+		dev = &verbsDevice{dev: d}
+	} else {
+		var d *rxe.Device
+		d, err = rxe.Open(rxe.Config{Device: name})
+		dev = &softDevice{dev: d}
 	}
-	d, err := rxe.Open(rxe.Config{Device: name})
+	if errors.Is(err, engine.ErrInvalid) {
+		err = fmt.Errorf("bench: no device %q: %w: %v", name, hwcq.ErrUnavailable, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &softDevice{dev: d}, nil
+	return dev, nil
 }
 
 // connectPair connects two queue pairs of this process to each other.
@@ -92,6 +102,9 @@ func (d *softDevice) register(size int) (_ rdmaMR, err error) {
 	return d.pd.Reg(d.buf, rxe.LocalWrite)
 }
 
+func (d *softDevice) memory() []byte              { return d.buf.Bytes() }
+func (d *softDevice) port() (rxe.PortAttr, error) { return d.dev.QueryPort() }
+
 func (d *softDevice) openQP(sends, recvs int) (rdmaQP, error) {
 	return d.pd.OpenQP(rxe.QPConfig{SendCQ: d.cq, SendDepth: sends, RecvDepth: recvs})
 }
@@ -127,6 +140,9 @@ func (d *verbsDevice) register(size int) (_ rdmaMR, err error) {
 	}
 	return d.pd.Reg(d.buf, rxe.LocalWrite)
 }
+
+func (d *verbsDevice) memory() []byte              { return d.buf.Bytes() }
+func (d *verbsDevice) port() (rxe.PortAttr, error) { return d.dev.QueryPort() }
 
 func (d *verbsDevice) openQP(sends, recvs int) (rdmaQP, error) {
 	return d.pd.OpenQP(verbs.QPConfig{SendCQ: d.cq, SendDepth: sends, RecvDepth: recvs})

@@ -43,9 +43,6 @@ func openRXE(s *session, ends, sends, recvs int) (r *rxeRig, err error) {
 		}
 	}()
 	if r.dev, err = openRDMA(s.cfg.CQ, s.cfg.Dev); err != nil {
-		if errors.Is(err, engine.ErrInvalid) { // there are others
-			err = fmt.Errorf("bench: no device %q: %w: %v", s.cfg.Dev, hwcq.ErrUnavailable, err)
-		}
 		return r, err
 	}
 	if r.c, err = r.dev.openCQ(s.cfg.Depth); err != nil {

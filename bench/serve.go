@@ -59,7 +59,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 	}
 	def(&cfg.CQ, CQRXE)
 	// A device that is not there is known before a client comes.
-	l, err := links[cfg.CQ](linkConfig{dev: cfg.Dev, depth: 8, sends: 1, recvs: 1, size: 1})
+	l, err := links[cfg.CQ](linkConfig{driver: cfg.CQ, dev: cfg.Dev, depth: 8, sends: 1, recvs: 1, size: 1})
 	if err != nil {
 		return err
 	}

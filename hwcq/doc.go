@@ -9,6 +9,7 @@
 // order is: arm, poll again, and only then sleep. The engine package does
 // that; a driver only has to implement the pieces faithfully.
 //
-// Drivers live in sub-packages: mock (pure Go, every platform) and rxe
-// (Linux soft-RoCE over the uverbs ABI).
+// Drivers live in sub-packages: mock (pure Go, every platform), rxe (Linux
+// soft-RoCE over the uverbs ABI), verbs (any RDMA NIC, through libibverbs),
+// uring, eventfd and timer.
 package hwcq

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/hwcq/rxe"
 )
 
@@ -76,15 +77,25 @@ func (a *asyncReader) run() {
 // may be the caller.
 func (a *asyncReader) stop() error { return a.file.Close() }
 
-// dispatch acts on an event and hands it to the user.
+// dispatch acts on an event, and hands it to who listens to the CQs that it
+// concerns and to the user.
 func (d *Device) dispatch(e cAsync) {
 	ev := AsyncEvent{Type: rxe.AsyncType(e._type)}
 	switch e.what {
 	case asyncPort:
 		ev.Port = int(e.id)
+		switch ev.Type {
+		case rxe.AsyncPortActive:
+			d.tellCQs(hwcq.AsyncEvent{Kind: hwcq.AsyncPortUp, Port: ev.Port})
+		case rxe.AsyncPortErr:
+			d.tellCQs(hwcq.AsyncEvent{Kind: hwcq.AsyncPortDown, Port: ev.Port})
+		}
 	case asyncDevice:
-		if ev.Type == asyncDeviceFatal {
+		switch ev.Type {
+		case rxe.AsyncDeviceFatal:
 			d.gone()
+		case rxe.AsyncSRQErr:
+			d.tellCQs(hwcq.AsyncEvent{Kind: hwcq.AsyncOther})
 		}
 	case asyncCQ, asyncQP:
 		switch o := d.lookup(uint64(e.id)).(type) {
@@ -93,6 +104,9 @@ func (d *Device) dispatch(e cAsync) {
 			o.overrun()
 		case *QP:
 			ev.QP = o
+			if ev.Type >= rxe.AsyncQPFatal && ev.Type <= rxe.AsyncQPAccessErr {
+				o.tellCQs(hwcq.AsyncEvent{Kind: hwcq.AsyncQP, QPNum: o.num})
+			}
 		}
 	}
 	if d.onAsync != nil {
@@ -100,15 +114,54 @@ func (d *Device) dispatch(e cAsync) {
 	}
 }
 
-// asyncDeviceFatal is IBV_EVENT_DEVICE_FATAL.
-const asyncDeviceFatal rxe.AsyncType = 8
-
-// gone marks the device as removed and tells whoever waits.
+// gone marks the device as removed and tells whoever waits or listens, once.
 func (d *Device) gone() {
-	d.removed.Store(true)
+	if d.removed.Swap(true) {
+		return
+	}
+	for _, q := range d.cqs() {
+		q.src.stir()
+	}
+	d.tellCQs(hwcq.AsyncEvent{Kind: hwcq.AsyncRemoved})
+}
+
+// cqs lists the live CQs.
+func (d *Device) cqs() (all []*CQ) {
 	for _, o := range d.objects() {
 		if q, ok := o.(*CQ); ok {
-			q.src.stir()
+			all = append(all, q)
 		}
+	}
+	return all
+}
+
+// tellCQs tells who listens to the device's CQs.
+func (d *Device) tellCQs(ev hwcq.AsyncEvent) {
+	for _, q := range d.cqs() {
+		q.hear(ev)
+	}
+}
+
+// tellCQs tells who listens to the QP's CQs.
+func (q *QP) tellCQs(ev hwcq.AsyncEvent) {
+	q.cfg.SendCQ.hear(ev)
+	if q.cfg.RecvCQ != q.cfg.SendCQ {
+		q.cfg.RecvCQ.hear(ev)
+	}
+}
+
+// NotifyAsync implements [hwcq.AsyncNotifier].
+func (q *CQ) NotifyAsync(fn func(hwcq.AsyncEvent)) {
+	if fn == nil {
+		q.async.Store(nil)
+		return
+	}
+	q.async.Store(&fn)
+}
+
+// hear tells who listens.
+func (q *CQ) hear(ev hwcq.AsyncEvent) {
+	if fn := q.async.Load(); fn != nil {
+		(*fn)(ev)
 	}
 }

@@ -16,6 +16,7 @@ import (
 var (
 	_ hwcq.CQ             = (*CQ)(nil)
 	_ hwcq.OverrunCounter = (*CQ)(nil)
+	_ hwcq.AsyncNotifier  = (*CQ)(nil)
 	_ hwcq.Notifier       = (*source)(nil)
 )
 
@@ -49,8 +50,9 @@ type CQ struct {
 	ex       bool
 	use      usage // QPs
 	src      source
-	overruns atom.Uint64 // Writer: the device's reader of events
-	fatal    atom.Bool   // likewise: the hardware has given the CQ up
+	overruns atom.Uint64                         // Writer: the device's reader of events
+	fatal    atom.Bool                           // likewise: the hardware has given the CQ up
+	async    atom.Pointer[func(hwcq.AsyncEvent)] // Writer: NotifyAsync. Reader: the device's reader of events
 }
 
 // OpenCQ creates a completion queue.
@@ -231,6 +233,7 @@ func (q *CQ) overrun() {
 		q.fatal.Store(true)
 		q.src.stir()
 	}
+	q.hear(hwcq.AsyncEvent{Kind: hwcq.AsyncOverrun})
 }
 
 func (q *CQ) closeRank() int { return rankCQ }

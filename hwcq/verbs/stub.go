@@ -93,6 +93,7 @@ func (q *CQ) Events() hwcq.EventSource                             { return noEv
 func (q *CQ) Capabilities() hwcq.Capabilities                      { return hwcq.Capabilities{Driver: "verbs"} }
 func (q *CQ) WaitMethod() rxe.WaitMethod                           { return rxe.WaitAuto }
 func (q *CQ) Extended() bool                                       { return false }
+func (q *CQ) NotifyAsync(fn func(hwcq.AsyncEvent))                 {}
 func (q *CQ) Overruns() uint64                                     { return 0 }
 func (q *CQ) Close() error                                         { return nil }
 

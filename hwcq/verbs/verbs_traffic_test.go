@@ -50,13 +50,13 @@ func TestVerbsOps(t *testing.T) {
 		do(rxe.SendWR{Op: rxe.OpSend, SGL: []rxe.SGE{a.mr.SGE(0, 8), a.mr.SGE(100, 8)}}, hwcq.OpSend)
 		wc := b.expect(t, 1)[0]
 		require.EqualValues(t, 16, wc.ByteLen)
-		require.Zero(t, wc.Flags)
+		require.Zero(t, wc.Flags&^hwcq.FlagGRH)
 		require.Equal(t, append(append([]byte{}, src[:8]...), src[100:108]...), dst[:16])
 
 		b.recv(t, 2, 64)
 		do(rxe.SendWR{Op: rxe.OpSendImm, Imm: 0x01020304, Flags: rxe.Inline, InlineData: []byte("inline")}, hwcq.OpSend)
 		wc = b.expect(t, 1)[0]
-		require.Equal(t, hwcq.FlagWithImm, wc.Flags)
+		require.Equal(t, hwcq.FlagWithImm, wc.Flags&^hwcq.FlagGRH)
 		require.EqualValues(t, 0x01020304, wc.Imm)
 		require.Equal(t, "inline", string(dst[:wc.ByteLen]))
 
@@ -133,13 +133,13 @@ func TestVerbsFailures(t *testing.T) {
 func TestVerbsLists(t *testing.T) {
 	eachInterface(t, func(t *testing.T, d *Device, c CQConfig) {
 		a, b := newPair(t, d, endConfig{cq: c, qp: QPConfig{SendDepth: 100, RecvDepth: 200}}, rxe.ConnectConfig{})
-		recvs := make([]rxe.RecvWR, b.qp.RecvDepth()+1)
+		recvs := make([]rxe.RecvWR, 4096) // 6.1 does not say how many there is room for
 		for i := range recvs {
 			recvs[i].WRID = uint64(i)
 		}
 		n, err := b.qp.PostRecvs(recvs)
 		require.ErrorIs(t, err, hwcq.ErrFull)
-		require.Equal(t, len(recvs)-1, n)
+		require.GreaterOrEqual(t, n, b.qp.RecvDepth())
 		require.ErrorIs(t, b.qp.PostRecv(&recvs[0]), hwcq.ErrFull)
 		sends := make([]rxe.SendWR, 90)
 		for i := range sends {
@@ -201,13 +201,18 @@ func TestVerbsAsync(t *testing.T) {
 	b, err := openBench(d, CQConfig{Depth: 7})
 	require.NoError(t, err)
 	depth := b.cq.Capabilities().Depth
+	heard := make(chan hwcq.AsyncEvent, 100)
+	b.cq.NotifyAsync(func(e hwcq.AsyncEvent) { heard <- e })
+	b.peerCQ.NotifyAsync(func(e hwcq.AsyncEvent) { t.Errorf("another CQ heard %v", e.Kind) })
 	require.NoError(t, b.overrun(make([]uint64, depth+2)...))
 	for range 2 {
 		e := <-told
 		require.Equal(t, rxe.AsyncCQErr, e.Type)
 		require.Equal(t, b.cq, e.CQ)
 		require.Nil(t, e.QP)
+		require.Equal(t, hwcq.AsyncEvent{Kind: hwcq.AsyncOverrun}, <-heard)
 	}
+	b.cq.NotifyAsync(nil)
 	require.EqualValues(t, 2, b.cq.Overruns())
 	require.Equal(t, hwcq.OverrunLossy, b.cq.Capabilities().Overrun)
 	_, err = b.cq.Arm(false)
