@@ -12,6 +12,7 @@ DEEP    ?= 60s
 SOAK    ?= 1000000000
 ALL     ?= 100000000
 URING   ?= 10000000
+SOAK_RXE ?= 1000000
 EVD_SOAK_STATE ?= bin/soak.json
 export MAKE
 
@@ -175,6 +176,11 @@ guest-test: bin/testlog ## the guest machinery itself: output, status, time limi
 rxe-test: guest-binaries ## the soft-RoCE tests in a guest, on kernel KERNEL=6.12; nothing may be skipped
 	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 20m -env EVD_RXE_REQUIRED=1 -- \
 		bash scripts/guest-tests.sh bin/guest/test2json $(foreach p,$(GUEST),bin/guest/$(subst /,-,$(p)).test=$(p)) | bin/testlog -noskip
+
+.PHONY: rxe-soak
+rxe-soak: guest-binaries ## SOAK_RXE=1000000 completions of soft-RoCE in a guest, under changing policies, arms and closes; minutes; EVD_SEED=n
+	@bin/evdvm run -kernel $(KERNEL) -timeout 3h -env EVD_RXE_REQUIRED=1 -env EVD_SOAK=$(SOAK_RXE) -env EVD_SEED=$(EVD_SEED) -- \
+		bash -c 'cd hwcq/rxe && ../../bin/guest/hwcq-rxe.test -test.run "TestRXESoak$$" -test.v -test.timeout 3h'
 
 .PHONY: rxe-test-6.1
 rxe-test-6.1: ## the same on kernel 6.1

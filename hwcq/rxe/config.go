@@ -16,7 +16,8 @@ type Config struct {
 	// OnAsync, if set, is called for each asynchronous event, one at a time,
 	// on a goroutine of the device. It must return soon: dropped completions
 	// are not counted ([CQ.Overruns]) while it runs. It may call Close of
-	// anything.
+	// anything. The engine hears of what concerns its CQs without it
+	// ([hwcq.AsyncNotifier]).
 	OnAsync func(AsyncEvent)
 }
 
@@ -58,6 +59,11 @@ type CQConfig struct {
 
 	// Wait says how the CQ's event source sleeps.
 	Wait WaitMethod
+
+	// Channel is a completion channel that the CQ shares with others, of the same
+	// device: see [Device.OpenChannel]. Wait must be WaitAuto then. nil: the CQ has
+	// one of its own.
+	Channel *Channel
 }
 
 // WaitMethod says how an event source sleeps.
@@ -122,6 +128,8 @@ func (c CQConfig) Validate() error {
 	}
 	if c.Wait > WaitRuntime {
 		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, WaitRead, WaitPoll or WaitRuntime"))
+	} else if c.Channel != nil && c.Wait != WaitAuto {
+		errs = append(errs, param.Invalid(op, "Wait", c.Wait, "WaitAuto, because Channel is set"))
 	}
 	return errors.Join(errs...)
 }

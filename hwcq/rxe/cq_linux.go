@@ -19,7 +19,8 @@ var (
 )
 
 // CQ is a completion queue of an rxe device with a completion channel of its
-// own. It implements [hwcq.CQ].
+// own, or a place on one that it shares. It implements [hwcq.CQ],
+// [hwcq.OverrunCounter] and [hwcq.AsyncNotifier].
 //
 // Concurrency: one goroutine at a time in Poll or Resize; everything else,
 // Close included, from any goroutine at any time.
@@ -38,11 +39,28 @@ type CQ struct {
 	dev      *Device
 	fd       int // of the device
 	id       uint64
-	use      usage // QPs
-	src      source
+	use      usage  // QPs
+	ev       events // src or a tap
+	g        *guard // of ev
+	src      source // its own channel
 	overruns atomic.Uint64
-	maxDepth int   // of Resize
-	unacked  int64 // set by Close: events the kernel counted and we did not
+	maxDepth int                                   // of Resize
+	async    atomic.Pointer[func(hwcq.AsyncEvent)] // Writer: NotifyAsync. Readers: the device's goroutines
+	unacked  int64                                 // set by Close: events the kernel counted and we did not
+}
+
+// events is where the events of a CQ come from: a source or a tap.
+type events interface {
+	hwcq.EventSource
+	hwcq.Notifier
+	channel() int // its fd
+	method() WaitMethod
+	lose()       // the device is gone: every Wait says so
+	spoil()      // the CQ turned out to be corrupt: likewise
+	stop() error // turns newcomers away, and has the waiter leave
+	// release gives back what it has, after stop. read is how many events the kernel
+	// says were read, unread how many of them never came out of here.
+	release(read uint64) (unread int64, err error)
 }
 
 // OpenCQ creates a completion queue.
@@ -58,12 +76,13 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 		return nil, err
 	}
 	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1), maxDepth: c.MaxDepth}
-	if err := q.src.open(d, q.id, c.Wait); err != nil {
+	if err := q.openEvents(c); err != nil {
 		return nil, err
 	}
-	raw, err := d.makeCQ("open CQ", q.id, c, q.src.fd)
+	raw, err := d.makeCQ("open CQ", q.id, c, q.ev.channel())
 	if err != nil {
-		return nil, errors.Join(err, q.src.release())
+		_, rerr := q.ev.release(0)
+		return nil, errors.Join(err, rerr)
 	}
 	q.raw, q.consumer.ring, q.src.stat = raw, raw.ring, &q.consumer.stat
 	q.consumer.next = raw.ring.cons.Load() // 0: the kernel made it empty
@@ -71,7 +90,27 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	if err := d.add(q.id, q); err != nil {
 		return nil, errors.Join(err, q.destroy())
 	}
+	if d.gone.Load() { // after add: whoever sets it looks at who is there
+		q.ev.lose()
+	}
 	return q, nil
+}
+
+// openEvents makes the CQ's channel, or its place on one.
+func (q *CQ) openEvents(c CQConfig) error {
+	if c.Channel == nil {
+		q.ev, q.g = &q.src, &q.src.g
+		return q.src.open(q.dev, q.id, c.Wait)
+	}
+	if c.Channel.dev != q.dev {
+		return param.Invalid("rxe: OpenCQ", "Channel", "a channel of another device", "a channel of this device")
+	}
+	t, err := c.Channel.join(q.id)
+	if err != nil {
+		return err
+	}
+	q.ev, q.g = t, &t.g
+	return nil
 }
 
 // Poll moves completions into dst; see [hwcq.CQ]. It touches only memory.
@@ -123,6 +162,7 @@ func (q *CQ) Pending() bool {
 var (
 	errArmClosed  = fmt.Errorf("rxe: arm: %w", hwcq.ErrClosed)
 	errArmCorrupt = fmt.Errorf("rxe: arm: %w", ErrCorrupt)
+	errArmRemoved = fmt.Errorf("rxe: arm: %w", hwcq.ErrRemoved)
 )
 
 // Arm asks for one event; see [hwcq.CQ]. missed is rebuilt in user space from
@@ -134,27 +174,32 @@ var (
 // sends never count, and flushed receives only on older kernels (6.1 does,
 // 6.12 does not). Who must see failures arms for any completion.
 func (q *CQ) Arm(solicitedOnly bool) (missed bool, err error) {
-	if !q.src.g.enter() {
+	if !q.g.enter() {
 		return false, errArmClosed
 	}
+	if q.dev.gone.Load() {
+		q.g.leave()
+		return false, errArmRemoved
+	}
 	e := q.raw.arm(q.fd, solicitedOnly)
-	q.src.g.leave()
+	q.g.leave()
 	if e != 0 {
 		return false, opError("arm", e)
 	}
 	missed = q.Pending()
 	if q.stat.Load() == consumerCorrupt {
-		q.src.Wake() // who sleeps learns of it from the next Wait
+		q.ev.spoil()
 		return false, errArmCorrupt
 	}
 	return missed, nil
 }
 
 // Events is where the events arrive; see [hwcq.CQ].
-func (q *CQ) Events() hwcq.EventSource { return &q.src }
+func (q *CQ) Events() hwcq.EventSource { return q.ev }
 
-// WaitMethod is how the event source sleeps: WaitRead, WaitPoll or WaitRuntime.
-func (q *CQ) WaitMethod() WaitMethod { return q.src.method() }
+// WaitMethod is how the event source sleeps: WaitRead, WaitPoll or WaitRuntime (which
+// is also what waits for a [Channel]).
+func (q *CQ) WaitMethod() WaitMethod { return q.ev.method() }
 
 // Capabilities declares what rxe does; see [hwcq.CQ].
 func (q *CQ) Capabilities() hwcq.Capabilities {
@@ -190,14 +235,15 @@ func (q *CQ) destroy() error {
 	// Sequentially consistent before the ring is replaced below; pairs with
 	// the last load in Poll.
 	q.stat.Store(consumerClosed)
-	if err := q.src.stop(); err != nil {
+	if err := q.ev.stop(); err != nil {
 		q.dev.remove(q.id)
 		return err
 	}
 	read, err := q.dev.dropCQ("close CQ", q.raw.handle)
-	q.unacked = int64(read) - int64(q.src.got.Load())
 	q.dev.remove(q.id)
-	errs := []error{err, q.src.release(), q.raw.cmd.Unmap()}
+	unacked, rerr := q.ev.release(uint64(read))
+	q.unacked = unacked
+	errs := []error{err, rerr, q.raw.cmd.Unmap()}
 	if err := q.raw.ringMap.Blank(); err != nil {
 		errs = append(errs, opError("close CQ", err))
 	}

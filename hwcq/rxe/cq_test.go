@@ -40,6 +40,7 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 	}
 	// Not a copy of a source in use: ch keeps only the kernel's end.
 	q.src.fd, q.src.wakeFD, q.src.cq, q.src.g = ch.fd, ch.wakeFD, 7, newGuard()
+	q.ev, q.g = &q.src, &q.src.g
 	q.src.stat = &q.consumer.stat
 	q.depth.Store(r.mask)
 	ch.g.shut()

@@ -36,6 +36,9 @@ type Device struct {
 	closeOnce sync.Once
 	closeErr  error
 	async     *asyncReader
+	removal   *removal
+	tellMu    sync.Mutex  // held by whoever tells of an asynchronous event
+	gone      atomic.Bool // the device is, or waits for us to leave. Writer: dispatch
 
 	helperMu sync.Mutex
 	helper   *PD // of the ringers; nil until the first
@@ -54,6 +57,7 @@ const (
 	rankMW = iota
 	rankQP
 	rankCQ
+	rankChannel
 	rankMR
 	rankPD
 )
@@ -196,6 +200,7 @@ func (d *Device) close() error {
 		errs = append(errs, o.Close())
 	}
 	d.async.stop()
+	d.removal.stop()
 
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -17,6 +17,21 @@
 // method: the others return [hwcq.ErrClosed] (or nothing, where they have no
 // error) and never touch memory that is gone.
 //
+// # Channels
+//
+// A CQ has a completion channel of its own, which is fastest: see [WaitMethod]. Very
+// many CQs that seldom have something share one ([Device.OpenChannel]).
+//
+// # Asynchronous events
+//
+// The device's events reach [Config.OnAsync], and, as far as they concern a CQ, whoever
+// listens to it ([hwcq.AsyncNotifier]): the engine does, and makes async errors of them.
+// When the device is removed ("rdma link del", "ip link del") the kernel takes its node
+// away and then waits for all who have it open. So [CQ.Arm] and the waits return
+// [hwcq.ErrRemoved] from then on; completions that are there can be polled; close the
+// device, and the removal goes on. Where the system does not let the process listen for
+// that (no netlink sockets) a removal shows only on kernels that take open devices away.
+//
 // # Credentials
 //
 // A process may change its ids (syscall.Setuid, Setgid, Setgroups) before or after

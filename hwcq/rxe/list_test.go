@@ -82,7 +82,7 @@ func TestOpenErrors(t *testing.T) {
 	require.ErrorContains(t, err, info.Node)
 
 	require.ErrorIs(t, opError("x", unix.EBUSY), hwcq.ErrBusy)
-	require.ErrorIs(t, opError("x", unix.EIO), hwcq.ErrUnavailable)
+	require.ErrorIs(t, opError("x", unix.EIO), hwcq.ErrRemoved)
 	require.ErrorContains(t, opError("x", unix.EACCES), "credentials")
 	require.ErrorIs(t, opError("x", unix.EINVAL), unix.EINVAL)
 

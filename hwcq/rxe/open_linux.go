@@ -74,24 +74,29 @@ func pick(devs []DeviceInfo, name string) (DeviceInfo, error) {
 }
 
 func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
+	watch := newRemoval(info) // before the node is opened
 	fd, err := unix.Open(info.Node, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
+		watch.stop()
 		return nil, openError(info, err)
 	}
-	return newDevice(fd, info, onAsync, nil)
+	return newDevice(fd, info, onAsync, watch, nil)
 }
 
 // newDevice makes a device of the file fd, which it closes if that fails.
-func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), kernel func([]byte) unix.Errno) (*Device, error) {
-	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}}
+func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), watch *removal, kernel func([]byte) unix.Errno) (*Device, error) {
+	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}, removal: watch}
 	page, err := mapAnon(4096)
 	if err != nil {
+		watch.stop()
 		return nil, errors.Join(opError("open", err), unix.Close(fd))
 	}
 	d.ctl = ioctlBuf{page, kernel}
 	if err := d.getContext(); err != nil {
+		watch.stop()
 		return nil, errors.Join(err, d.ctl.Unmap(), unix.Close(fd))
 	}
+	go watch.run(d)
 	return d, nil
 }
 
@@ -146,7 +151,7 @@ func opError(op string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("rxe: %s: %w: still used by another object: %w", op, hwcq.ErrBusy, err)
 	case errors.Is(err, unix.EIO), errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("rxe: %s: %w: the device is gone: %w", op, hwcq.ErrUnavailable, err)
+		return fmt.Errorf("rxe: %s: %w: %w", op, hwcq.ErrRemoved, err)
 	case errors.Is(err, unix.EMFILE):
 		err = tooManyFiles(err)
 	case errors.Is(err, unix.EACCES):

@@ -71,8 +71,8 @@ func (p *sleeper) read() (uint64, error) {
 
 func (s *source) waitRuntime() (bool, error) {
 	for {
-		if s.g.closed() {
-			return false, errWaitClosed
+		if err := s.ended(); err != nil {
+			return false, err
 		}
 		if s.wake.Load() != wakeNone {
 			err := s.park.quiet()  // while no other Wake rings; a read would allocate its error

@@ -4,6 +4,7 @@ package rxe
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 
@@ -16,11 +17,12 @@ import (
 // requests fail.
 type bench struct {
 	cq, peerCQ        *CQ
+	ch                *Channel // of cq and another, nil: it has its own
 	pd                *PD
 	recv, failed, far *QP
 }
 
-func openBench(d *Device, how WaitMethod, depth int) (b *bench, err error) {
+func openBench(d *Device, how WaitMethod, shared bool, depth int) (b *bench, err error) {
 	b = &bench{}
 	step := func(f func() error) {
 		if err == nil {
@@ -34,8 +36,16 @@ func openBench(d *Device, how WaitMethod, depth int) (b *bench, err error) {
 		})
 	}
 	step(func() (err error) { b.pd, err = d.OpenPD(); return err })
-	step(func() (err error) { b.cq, err = d.OpenCQ(CQConfig{Depth: depth, Wait: how}); return err })
-	step(func() (err error) { b.peerCQ, err = d.OpenCQ(CQConfig{Wait: WaitPoll}); return err })
+	peer := CQConfig{Wait: WaitPoll}
+	if shared {
+		step(func() (err error) { b.ch, err = d.OpenChannel(); return err })
+		peer = CQConfig{Channel: b.ch}
+	}
+	step(func() (err error) {
+		b.cq, err = d.OpenCQ(CQConfig{Depth: depth, Wait: how, Channel: b.ch})
+		return err
+	})
+	step(func() (err error) { b.peerCQ, err = d.OpenCQ(peer); return err })
 	qp(&b.recv, &b.cq)
 	qp(&b.failed, &b.cq)
 	qp(&b.far, &b.peerCQ)
@@ -89,15 +99,36 @@ func (b *bench) quiesce() error {
 	return errors.Join(b.recv.Close(), b.failed.Close(), b.far.Close())
 }
 
-func (b *bench) release() error { return errors.Join(b.peerCQ.Close(), b.pd.Close()) }
+func (b *bench) release() error {
+	err := errors.Join(b.peerCQ.Close(), b.pd.Close())
+	if b.ch != nil {
+		if n := b.ch.Stray(); n > 0 {
+			err = errors.Join(err, fmt.Errorf("%d stray events", n))
+		}
+		err = errors.Join(err, b.ch.Close())
+	}
+	if n := b.cq.unacked; n != 0 {
+		err = errors.Join(err, fmt.Errorf("%d events were not handed over", n))
+	}
+	return err
+}
 
 func TestRXEConformance(t *testing.T) {
 	d := needRXE(t)
-	for _, how := range []WaitMethod{WaitRead, WaitPoll, WaitRuntime} {
-		t.Run(how.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		how    WaitMethod
+		shared bool
+	}{
+		{"read", WaitRead, false},
+		{"poll", WaitPoll, false},
+		{"runtime", WaitRuntime, false},
+		{"shared", WaitAuto, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			cqtest.Run(t, cqtest.Driver{
 				Open: func(depth int) (*cqtest.Bed, error) {
-					b, err := openBench(d, how, depth)
+					b, err := openBench(d, c.how, c.shared, depth)
 					if err != nil {
 						return nil, err
 					}

@@ -36,6 +36,7 @@ type source struct {
 
 	reader atomic.Uint32 // who is reading: readerNone, readerWait, readerTry
 	wake   atomic.Uint32
+	lost   atomic.Bool            // the device is gone. Writer: lose
 	got    atomic.Uint64          // events read for the CQ
 	stray  atomic.Uint64          // events read for an id that is nobody's
 	stat   *atomic.Uint32         // the CQ's consumer.stat
@@ -57,6 +58,7 @@ const (
 var (
 	errWaitClosed  = fmt.Errorf("rxe: wait: %w", hwcq.ErrClosed)
 	errWaitCorrupt = fmt.Errorf("rxe: wait: %w", ErrCorrupt)
+	errWaitRemoved = fmt.Errorf("rxe: wait: %w", hwcq.ErrRemoved)
 	errWaitBusy    = fmt.Errorf("rxe: wait: %w: another goroutine is in Wait", hwcq.ErrBusy)
 )
 
@@ -81,14 +83,14 @@ func (s *source) open(d *Device, cq uint64, how WaitMethod) error {
 		}
 	}
 	if how == WaitRead {
-		return errors.Join(err, s.release())
+		return errors.Join(err, s.closeAll())
 	}
 	if err := unix.SetNonblock(s.fd, true); err != nil {
-		return errors.Join(opError(op, os.NewSyscallError("fcntl", err)), s.release())
+		return errors.Join(opError(op, os.NewSyscallError("fcntl", err)), s.closeAll())
 	}
 	if s.wakeFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		s.wakeFD = -1
-		return errors.Join(opError(op, os.NewSyscallError("eventfd", err)), s.release())
+		return errors.Join(opError(op, os.NewSyscallError("eventfd", err)), s.closeAll())
 	}
 	return nil
 }
@@ -112,10 +114,6 @@ func (s *source) Wait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
 	}
-	if s.spoiled() {
-		s.g.leave()
-		return false, errWaitCorrupt
-	}
 	for !s.reader.CompareAndSwap(readerNone, readerWait) {
 		if s.reader.Load() == readerWait {
 			s.g.leave()
@@ -138,8 +136,8 @@ func (s *source) Wait() (event bool, err error) {
 
 func (s *source) waitRead() (bool, error) {
 	for {
-		if s.g.closed() {
-			return false, errWaitClosed
+		if err := s.ended(); err != nil {
+			return false, err
 		}
 		if s.wake.CompareAndSwap(wakeSeen, wakeNone) {
 			return false, nil
@@ -152,8 +150,8 @@ func (s *source) waitRead() (bool, error) {
 		case evCQ:
 			return true, nil
 		case evWake:
-			if s.g.closed() {
-				return false, errWaitClosed
+			if err := s.ended(); err != nil {
+				return false, err
 			}
 			// Only now may a Wake ring again. One that came since the event
 			// was caused is answered by this return.
@@ -169,8 +167,8 @@ func (s *source) waitPoll() (bool, error) {
 		{Fd: int32(s.wakeFD), Events: unix.POLLIN},
 	}
 	for {
-		if s.g.closed() {
-			return false, errWaitClosed
+		if err := s.ended(); err != nil {
+			return false, err
 		}
 		if s.wake.Load() != wakeNone {
 			// wake alone decides; the eventfd only gets ppoll to return. A
@@ -193,11 +191,30 @@ func (s *source) waitPoll() (bool, error) {
 	}
 }
 
-// spoiled reports whether the CQ turned out to be corrupt.
-func (s *source) spoiled() bool { return s.stat != nil && s.stat.Load() == consumerCorrupt }
+// ended returns why nothing comes any more, nil as long as something may.
+func (s *source) ended() error {
+	switch {
+	case s.g.closed():
+		return errWaitClosed
+	case s.lost.Load():
+		return errWaitRemoved
+	case s.stat != nil && s.stat.Load() == consumerCorrupt:
+		return errWaitCorrupt
+	}
+	return nil
+}
 
-// Notify implements [hwcq.Notifier]: the channel tells of events, fn of Wakes and of
-// the CQ's Close.
+// spoil tells one who sleeps that the CQ is corrupt; see ended.
+func (s *source) spoil() { s.Wake() }
+
+// lose has every Wait return that the device is gone.
+func (s *source) lose() {
+	s.lost.Store(true) // before the Wake
+	s.Wake()
+}
+
+// Notify implements [hwcq.Notifier]: the channel tells of events, fn of Wakes, of
+// the CQ's Close and of the removal of its device.
 func (s *source) Notify(fn func()) (fd int, err error) {
 	if fn == nil {
 		s.note.Store(nil)
@@ -223,10 +240,10 @@ func (s *source) TryWait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
 	}
-	if s.spoiled() {
-		err = errWaitCorrupt
-	} else if s.reader.CompareAndSwap(readerNone, readerTry) {
-		event, err = s.tryRead()
+	if s.reader.CompareAndSwap(readerNone, readerTry) {
+		if event, err = s.tryRead(); !event && err == nil && s.ended() != nil {
+			err = s.ended()
+		}
 		s.reader.Store(readerNone)
 	}
 	s.g.leave()
@@ -337,8 +354,14 @@ func (s *source) stop() error {
 	return errors.Join(fmt.Errorf("rxe: close CQ: %w: a Wait does not return; its channel stays open", hwcq.ErrBusy), err)
 }
 
-// release closes the fds.
-func (s *source) release() error {
+func (s *source) channel() int { return s.fd }
+
+// release closes the fds. read is how many events the kernel has counted as read.
+func (s *source) release(read uint64) (unread int64, err error) {
+	return int64(read) - int64(s.got.Load()), s.closeAll()
+}
+
+func (s *source) closeAll() error {
 	var errs []error
 	if s.bell != nil {
 		errs = append(errs, s.bell.drop())

@@ -54,7 +54,7 @@ func newFakeChannel(t testing.TB, cq uint64, how WaitMethod) *fakeChannel {
 		_ = unix.Close(p[1])
 		if !c.g.closed() {
 			_ = c.stop()
-			_ = c.release()
+			_ = c.closeAll()
 		}
 	})
 	return c
@@ -191,7 +191,7 @@ func TestSourceStop(t *testing.T) {
 			}()
 			<-entered
 			require.NoError(t, c.stop()) // returns only after the waiter left
-			require.NoError(t, c.release())
+			require.NoError(t, c.closeAll())
 			require.ErrorIs(t, <-res, hwcq.ErrClosed)
 			_, err := c.Wait()
 			require.ErrorIs(t, err, hwcq.ErrClosed)
