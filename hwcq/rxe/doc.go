@@ -4,14 +4,17 @@
 // user space, and offers them as [hwcq.CQ].
 //
 // Start with [Open], then [Device.OpenCQ], [Device.OpenPD], [PD.OpenQP] and
-// [PD.Reg] or [PD.RegBytes]. [ExchangeServer] and [ExchangeClient] bring a QP up against
+// [PD.Reg] or [PD.RegBytes]. A QP is reliable, unreliable or for datagrams ([Transport]); what
+// it carries is a [SendOp]: sends and RDMA writes with and without immediate
+// data, reads, atomics, and binding and invalidating memory windows ([MW]).
+// Receives are the QP's own or those of an [SRQ]. [ExchangeServer] and [ExchangeClient] bring a QP up against
 // ibv_rc_pingpong or against each other; [ConnectPair] joins two QPs of one
 // process.
 //
 // # Ownership
 //
-// Close what was opened in this order: QP, then CQ; MR, then its Buffer and
-// its PD; the Device last. A Close that comes too early returns
+// Close what was opened in this order: MW, QP, then CQ, SRQ and AH; MR, then
+// its Buffer and its PD; the Device last. A Close that comes too early returns
 // [hwcq.ErrBusy] and changes nothing. [Device.Close] closes whatever is left,
 // in the right order. Each Close is idempotent and may run beside any other
 // method: the others return [hwcq.ErrClosed] (or nothing, where they have no
@@ -38,6 +41,15 @@
 // Open. The kernel then refuses the faster form of the hot commands (arm, post): the
 // device goes over to the slower one, an ioctl, with the first command that is
 // refused, and stays with it.
+//
+// # What the kernel does not do
+//
+// rxe does not check a request before it fails the whole QP for it, and says
+// of a datagram that it dropped as too long that it was sent; so requests are
+// checked here, and refused naming what is allowed. What is known to be wrong
+// in 6.1 or 6.12 is worked around where it is met: [QP.Reset], [QP.Drain],
+// [SRQ.Resize], [MW]. Reliable writes that wait for the peer's memory (FLUSH,
+// ATOMIC WRITE; 6.12 only) and multicast are not offered.
 //
 // # Platforms
 //

@@ -131,6 +131,7 @@ func TestRXEDrain(t *testing.T) {
 			require.ErrorIs(t, err, hwcq.ErrBusy)
 			require.ErrorContains(t, err, "still draining")
 		} else {
+			require.Equal(t, AsyncSQDrained, nextAsync(t, events).Type)
 			require.NoError(t, a.qp.Drain())
 		}
 		// What is to be retried counts as drained, and waits too.
