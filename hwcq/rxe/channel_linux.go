@@ -46,7 +46,11 @@ func (d *Device) OpenChannel() (*Channel, error) {
 	if err := d.exec(op, cmdCreateChannel, words(resp), out[:], nil); err != nil {
 		return nil, err
 	}
-	c, err := newChannel(d, int(le.Uint32(out[:])))
+	fd, err := ownFD(op, le.Uint32(out[:]))
+	if err != nil {
+		return nil, err
+	}
+	c, err := newChannel(d, fd)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +62,6 @@ func (d *Device) OpenChannel() (*Channel, error) {
 
 // newChannel takes over fd and starts the reader.
 func newChannel(d *Device, fd int) (*Channel, error) {
-	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, errors.Join(opError("open completion channel", os.NewSyscallError("fcntl", err)), unix.Close(fd))
 	}

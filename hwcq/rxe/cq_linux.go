@@ -56,6 +56,7 @@ type events interface {
 	channel() int // its fd
 	method() WaitMethod
 	lose()       // the device is gone: every Wait says so
+	spoil()      // the CQ turned out to be corrupt: likewise
 	stop() error // turns newcomers away, and has the waiter leave
 	// release gives back what it has, after stop. read is how many events the kernel
 	// says were read, unread how many of them never came out of here.
@@ -190,7 +191,7 @@ func (q *CQ) Arm(solicitedOnly bool) (missed bool, err error) {
 	}
 	missed = q.Pending()
 	if q.stat.Load() == consumerCorrupt {
-		q.src.Wake() // who sleeps learns of it from the next Wait
+		q.ev.spoil()
 		return false, errArmCorrupt
 	}
 	return missed, nil

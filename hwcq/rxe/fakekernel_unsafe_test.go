@@ -41,7 +41,7 @@ func openFake(t testing.TB, mangle func(cmd uint32, core, driver []byte) unix.Er
 	require.NoError(t, err)
 	require.NoError(t, unix.Ftruncate(fd, math.MaxInt64&^0xffff))
 	k := &fakeKernel{t: t, fd: fd, mangle: mangle, offset: 1 << 20, live: map[uint32]int{}, asyncW: -1}
-	d, err := newDevice(fd, DeviceInfo{Name: "fake0", RXE: true, NetDev: "eth0"}, nil, k.ioctl, &removal{})
+	d, err := newDevice(fd, DeviceInfo{Name: "fake0", RXE: true, NetDev: "eth0"}, nil, new(removal), k.ioctl)
 	return d, k, err
 }
 

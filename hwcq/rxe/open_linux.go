@@ -80,12 +80,11 @@ func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
 		watch.stop()
 		return nil, openError(info, err)
 	}
-	return newDevice(fd, info, onAsync, nil, watch)
+	return newDevice(fd, info, onAsync, watch, nil)
 }
 
-// newDevice makes a device of the file fd and the watch, both of which it ends if that
-// fails.
-func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), kernel func([]byte) unix.Errno, watch *removal) (*Device, error) {
+// newDevice makes a device of the file fd, which it closes if that fails.
+func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), watch *removal, kernel func([]byte) unix.Errno) (*Device, error) {
 	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}, removal: watch}
 	page, err := mapAnon(4096)
 	if err != nil {

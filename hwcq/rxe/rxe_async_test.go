@@ -216,7 +216,7 @@ func TestRXEQPErrorIsTold(t *testing.T) {
 	ep, err := e.NewEndpoint(engine.EndpointConfig{QPNum: a.qp.Num(), Recv: evd, Connect: conn})
 	require.NoError(t, err)
 	ep.Established()
-	for _, kind := range []AsyncType{AsyncSQDrained, AsyncLastWQEReached, AsyncQPFatal, AsyncQPReqErr, AsyncQPAccessErr} {
+	for _, kind := range []AsyncType{AsyncSQDrained, AsyncLastWQE, AsyncQPFatal, AsyncQPReqErr, AsyncQPAccessErr} {
 		d.dispatch(asyncDesc{kind: kind, element: a.qp.id})
 	}
 	d.dispatch(asyncDesc{kind: AsyncQPFatal, element: 1 << 60}) // nobody's

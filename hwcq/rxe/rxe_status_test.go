@@ -253,7 +253,7 @@ func TestRXEStatus(t *testing.T) {
 			}
 			require.False(t, a.cq.Pending() || b.cq.Pending(), "once")
 			if c.b.srq && !c.respUp && !kernel61(t) {
-				require.Equal(t, AsyncLastWQEReached, nextAsync(t, events).Type)
+				require.Equal(t, AsyncLastWQE, nextAsync(t, events).Type)
 			}
 			require.Empty(t, events, "no asynchronous event")
 		})

@@ -191,9 +191,6 @@ func (s *source) waitPoll() (bool, error) {
 	}
 }
 
-// spoiled reports whether the CQ turned out to be corrupt.
-func (s *source) spoiled() bool { return s.stat != nil && s.stat.Load() == consumerCorrupt }
-
 // ended returns why nothing comes any more, nil as long as something may.
 func (s *source) ended() error {
 	switch {
@@ -201,11 +198,14 @@ func (s *source) ended() error {
 		return errWaitClosed
 	case s.lost.Load():
 		return errWaitRemoved
-	case s.spoiled():
+	case s.stat != nil && s.stat.Load() == consumerCorrupt:
 		return errWaitCorrupt
 	}
 	return nil
 }
+
+// spoil tells one who sleeps that the CQ is corrupt; see ended.
+func (s *source) spoil() { s.Wake() }
 
 // lose has every Wait return that the device is gone.
 func (s *source) lose() {
@@ -240,11 +240,9 @@ func (s *source) TryWait() (event bool, err error) {
 	if !s.g.enter() {
 		return false, errWaitClosed
 	}
-	if s.spoiled() {
-		err = errWaitCorrupt
-	} else if s.reader.CompareAndSwap(readerNone, readerTry) {
-		if event, err = s.tryRead(); !event && err == nil && s.lost.Load() {
-			err = errWaitRemoved
+	if s.reader.CompareAndSwap(readerNone, readerTry) {
+		if event, err = s.tryRead(); !event && err == nil && s.ended() != nil {
+			err = s.ended()
 		}
 		s.reader.Store(readerNone)
 	}

@@ -130,6 +130,8 @@ func (t *tap) end(err error) {
 
 func (t *tap) lose() { t.end(errWaitRemoved) }
 
+func (t *tap) spoil() { t.end(errWaitCorrupt) }
+
 func (t *tap) method() WaitMethod { return WaitRuntime }
 
 func (t *tap) channel() int { return t.ch.fd }
