@@ -18,14 +18,10 @@ func (p *producer) checkSend(wr *SendWR, inline int) (uint32, error) {
 		return 0, param.Invalid(op, "Op", wr.Op, "one of "+opsOn(p.transport)+" on this "+p.transport.String()+" QP")
 	}
 	info := &sendOps[wr.Op]
-	if wr.Flags&^(Fence|Signaled|Solicited|Inline) != 0 {
-		return 0, param.Invalid(op, "Flags", uint32(wr.Flags), "a combination of Fence, Signaled, Solicited and Inline")
-	}
-	if wr.Flags&info.no != 0 {
-		return 0, param.Invalid(op, "Flags", "Inline", "without Inline for "+info.name)
-	}
-	if wr.Flags&Fence != 0 && p.transport != RC {
-		return 0, param.Invalid(op, "Flags", "Fence", "without Fence on this "+p.transport.String()+" QP, which has neither reads nor atomics")
+	if wr.Flags&^(Signaled|Solicited) != 0 {
+		if err := p.checkFlags(op, wr, info); err != nil {
+			return 0, err
+		}
 	}
 	var n uint32
 	if wr.Flags&Inline != 0 {
@@ -48,6 +44,19 @@ func (p *producer) checkSend(wr *SendWR, inline int) (uint32, error) {
 		return n, p.checkDatagram(op, wr, n)
 	}
 	return n, nil
+}
+
+// checkFlags checks the flags that not every request may have.
+func (p *producer) checkFlags(op string, wr *SendWR, info *opInfo) error {
+	switch {
+	case wr.Flags&^(Fence|Signaled|Solicited|Inline) != 0:
+		return param.Invalid(op, "Flags", uint32(wr.Flags), "a combination of Fence, Signaled, Solicited and Inline")
+	case wr.Flags&info.no != 0:
+		return param.Invalid(op, "Flags", "Inline", "without Inline for "+info.name)
+	case wr.Flags&Fence != 0 && p.transport != RC:
+		return param.Invalid(op, "Flags", "Fence", "without Fence on this "+p.transport.String()+" QP, which has neither reads nor atomics")
+	}
+	return nil
 }
 
 // checkUse checks what only some operations have.

@@ -122,7 +122,23 @@ func (r *ring) writeSend(i uint32, wr *SendWR, length uint32, datagram bool) {
 	put64(p, swrID, wr.WRID)
 	put32(p, swOpcode, uint32(wr.Op))
 	put32(p, swFlags, uint32(wr.Flags))
-	switch use := sendOps[wr.Op].use; {
+	if use := sendOps[wr.Op].use; use != 0 {
+		putOp(p, wr, use)
+	}
+	if datagram {
+		putDatagram(p, wr)
+	}
+	if wr.Flags&Inline != 0 {
+		putDMA(unsafe.Add(p, swDMA), nil, length)
+		copy(unsafe.Slice((*byte)(unsafe.Add(p, sendWQESize)), len(wr.InlineData)), wr.InlineData)
+		return
+	}
+	putDMA(unsafe.Add(p, swDMA), wr.SGL, length)
+}
+
+// putOp fills what only some operations have.
+func putOp(p unsafe.Pointer, wr *SendWR, use opUse) {
+	switch {
 	case use&useAtomic != 0:
 		put64(p, swRemote, wr.RemoteAddr)
 		put64(p, swCompare, wr.CompareAdd)
@@ -141,23 +157,20 @@ func (r *ring) writeSend(i uint32, wr *SendWR, length uint32, datagram bool) {
 		put32(p, swMWOldKey, old)
 		put32(p, swMWNewKey, rkey)
 		put32(p, swMWAccess, uint32(wr.Bind.Access))
-	case datagram:
-		put32(p, swUDQPN, wr.RemoteQPN)
-		put32(p, swUDQKey, wr.RemoteQKey)
-		put32(p, swUDAH, wr.AH.num)
 	}
-	switch use := sendOps[wr.Op].use; {
+	switch {
 	case use&useImm != 0:
 		put32(p, swEx, wr.Imm)
 	case use&useInvalidate != 0:
 		put32(p, swEx, wr.Invalidate)
 	}
-	if wr.Flags&Inline != 0 {
-		putDMA(unsafe.Add(p, swDMA), nil, length)
-		copy(unsafe.Slice((*byte)(unsafe.Add(p, sendWQESize)), len(wr.InlineData)), wr.InlineData)
-		return
-	}
-	putDMA(unsafe.Add(p, swDMA), wr.SGL, length)
+}
+
+// putDatagram fills where a datagram goes.
+func putDatagram(p unsafe.Pointer, wr *SendWR) {
+	put32(p, swUDQPN, wr.RemoteQPN)
+	put32(p, swUDQKey, wr.RemoteQKey)
+	put32(p, swUDAH, wr.AH.num)
 }
 
 // clearState makes slot i of a send queue, which no request is in, look like
