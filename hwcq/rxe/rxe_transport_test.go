@@ -104,7 +104,7 @@ func TestRXEUD(t *testing.T) {
 		f(&wr)
 		a.ok(t, wr, hwcq.OpSend)
 	}
-	heard := func() string { return string(dst[GRHLen : b.expect(t, 1)[0].ByteLen]) }
+	heard := func() string { return string(dst[GRHLen:b.expect(t, 1)[0].ByteLen]) }
 	good := func(*SendWR) {}
 	// Dropped, and the sender does not learn it: another Q_Key, no such QP.
 	b.recv(t, 3, 1000)
