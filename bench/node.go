@@ -31,7 +31,6 @@ type node struct {
 
 	sends, recvs, told *Producer
 	nsend, nrecv       int
-	sendSize           int
 	acked              uint64 // sends that succeeded
 	got                uint64 // messages received
 	turnAcked, turnGot uint64 // of those, the ones the traffic has been told of
@@ -47,7 +46,6 @@ type node struct {
 	over     bool
 	faulty   bool
 	failure  hwcq.Status // of the request that broke the connection
-	result   *PeerResult // owner: report
 }
 
 // traffic is what a node does with messages. Of the upcall.
