@@ -22,6 +22,7 @@ func FuzzHello(f *testing.F) {
 	f.Add("GET / HTTP/1.1\r\n\r\n")
 	f.Add(`{"kind":"hello","evdbench":1,"config":{"depth":-1,"outstanding":9223372036854775807,"size":-5},"address":{}}` + "\n")
 	f.Add(`{"kind":"error","error":"no"}` + "\n")
+	f.Add(`{"kind":"error"}` + "\n")
 	f.Add(strings.Repeat("x", maxLine))
 	f.Fuzz(func(t *testing.T, text string) {
 		client, server := net.Pipe()
