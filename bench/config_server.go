@@ -41,7 +41,7 @@ func (c Config) slots() (sends, recvs int) {
 	if c.Workload == BW {
 		return c.Outstanding, min(2*c.Outstanding, c.Depth-c.Outstanding)
 	}
-	return rxeRecvs, min(rxeRecvs, (c.Depth-4)/2)
+	return 2, min(rxeRecvs, (c.Depth-4)/2) // one is in flight
 }
 
 func (v *validator) server(c, d Config) {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -180,4 +181,46 @@ func TestConservationExpectsFlushesAtTheEnd(t *testing.T) {
 	c := s.run(evs)
 	assert.Empty(t, c.Violations)
 	assert.EqualValues(t, 1, c.Flushed)
+}
+
+// What an endpoint tells is balanced apart: up at most once, down exactly once,
+// and broken only by a request that failed.
+func TestConservationOfConnections(t *testing.T) {
+	notice := func(n engine.EventNumber) engine.Event { return engine.Event{Stream: engine.Connection, Number: n} }
+	up, broken, down := notice(engine.Established), notice(engine.Broken), notice(engine.Disconnected)
+	failed, flushed := dto(1), dto(2)
+	failed.Status, flushed.Status = hwcq.StatusRetryExcErr, hwcq.StatusWRFlushErr
+	for _, x := range []struct {
+		name string
+		evs  []engine.Event // an upcall has all but the last one, which is left over
+		want string
+	}{
+		{"ends in order", []engine.Event{up, dto(0), dto(1), dto(2), down}, ""},
+		{"breaks", []engine.Event{up, dto(0), failed, broken, flushed}, ""},
+		{"breaks before it is up", []engine.Event{dto(0), failed, broken, flushed}, ""},
+		{"breaks twice", []engine.Event{up, dto(0), failed, broken, broken, flushed}, "broken 2 and disconnected 0"},
+		{"breaks and ends", []engine.Event{up, dto(0), failed, broken, flushed, down}, "broken 1 and disconnected 1"},
+		{"never ends", []engine.Event{up, dto(0), dto(1), dto(2)}, "broken 0 and disconnected 0"},
+		{"up twice", []engine.Event{up, up, dto(0), dto(1), dto(2), down}, "established came 2 times"},
+		{"breaks for nothing", []engine.Event{up, dto(0), dto(1), broken, flushed}, "no request failed"},
+		{"fails and does not break", []engine.Event{up, dto(0), failed, flushed, down}, "1 requests failed"},
+		{"loses one", []engine.Event{up, dto(0), dto(2), down}, "missing 1"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			con := &consumer{Checker: NewChecker(1), notices: map[engine.EventNumber]uint64{}}
+			last := len(x.evs) - 1
+			con.upcall(x.evs[:last])
+			con.left(x.evs[last:])
+			con.done()
+			st := engine.Stats{Polled: con.dto, Delivered: uint64(last), Upcalls: 1, Leftover: 1}
+			c := balance([]book{{&Producer{Attempted: 3, Accepted: 3}, "sends", false}}, con, st)
+			if x.want == "" {
+				assert.Empty(t, c.Violations)
+				assert.EqualValues(t, 3, c.Delivered+c.LeftOver)
+				return
+			}
+			require.NotEmpty(t, c.Violations)
+			assert.Contains(t, strings.Join(c.Violations, "\n"), x.want)
+		})
+	}
 }

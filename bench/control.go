@@ -154,7 +154,12 @@ func (c *control) expect(kind string, d time.Duration) (message, error) {
 // refusal is what a peer said instead of going on.
 type refusal struct{ text string }
 
-func (r *refusal) Error() string { return printable(r.text) }
+func (r *refusal) Error() string {
+	if r.text == "" {
+		return "it gave no reason"
+	}
+	return printable(r.text)
+}
 
 // printable makes a line that is fit for a terminal of what a peer says.
 func printable(s string) string {

@@ -31,7 +31,6 @@ type node struct {
 
 	sends, recvs, told *Producer
 	nsend, nrecv       int
-	sendSize           int
 	acked              uint64 // sends that succeeded
 	got                uint64 // messages received
 	turnAcked, turnGot uint64 // of those, the ones the traffic has been told of
@@ -43,11 +42,11 @@ type node struct {
 	peerDone bool
 	peerSent uint64 // valid with peerDone
 	knock    bool   // the peer is silent: see whether its queue pair is there
+	gone     bool   // it has been seen long enough
 	lost     string // why the peer is lost
 	over     bool
 	faulty   bool
 	failure  hwcq.Status // of the request that broke the connection
-	result   *PeerResult // owner: report
 }
 
 // traffic is what a node does with messages. Of the upcall.
@@ -179,7 +178,7 @@ func (n *node) hear(m message) {
 			n.lost = "the control connection ended: " + m.Error
 		}
 	case msgGone:
-		n.end()
+		n.gone = true
 	}
 }
 
@@ -226,9 +225,16 @@ func (n *node) mute(err error) error {
 }
 
 // probe finds out, when the peer is silent, whether its queue pair is there:
-// a message that nobody waits for. What is in flight is probe enough.
+// a message that nobody waits for. What is in flight is probe enough: it is
+// answered, or the retries come to an end.
 func (n *node) probe() error {
-	if !n.knock || n.acked < n.sends.Accepted {
+	switch {
+	case n.acked < n.sends.Accepted:
+		return nil
+	case n.gone:
+		n.end() // it answers, but it does not speak
+		return nil
+	case !n.knock:
 		return nil
 	}
 	n.knock = false

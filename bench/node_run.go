@@ -129,19 +129,23 @@ func (n *node) listen() {
 	}()
 	for {
 		m, err := n.ctl.receive()
-		if err != nil {
-			n.last = err
-			close(n.heard)
-			n.alone(err)
-			return
-		}
-		if m.Kind == msgSettled {
+		switch m.Kind {
+		case msgSettled:
 			close(n.heard)
 			return
+		case msgStop, msgDone, msgError:
+			if !n.post(m) {
+				return
+			}
+			continue
 		}
-		if !n.post(m) {
-			return
+		if err == nil {
+			err = fmt.Errorf("%w: %.20q came", errNotEvdbench, m.Kind)
 		}
+		n.last = err
+		close(n.heard)
+		n.alone(err)
+		return
 	}
 }
 

@@ -94,6 +94,28 @@ func TestUsage(t *testing.T) {
 		{"bw --posters -1", `--posters = "-1": must be a whole number, 0 or more`},
 		{"bw --flip 0", `--flip = "0": must be a whole number`},
 		{"bw --cq rxe --outstanding 600", `--outstanding = 600: must be at most 511`},
+		{"lat --cq rxe --server=", `--server = "": must be a HOST:PORT, or left out`},
+		{"lat --cq rxe --server h", `--server = "h": must be HOST:PORT, with a port of 1..65535`},
+		{"lat --server h:1", `--server = h:1: must be left out with cq mock, which no other node can reach`},
+		{"lat --cq rxe --server h:1 --peer h:1", `--peer = h:1: must be left out with server`},
+		{"lat --cq rxe --server h:1 --oneway", `--oneway = true: must be left out with server`},
+		{"lat --cq rxe --server h:1 --retries 7", `--retries = 7: must be 1..6`},
+		{"lat --cq rxe --server h:1 --ack-timeout 1us", `--ack-timeout = 1µs: must be 1ms to 1m`},
+		{"lat --cq rxe --ack-timeout 1s", `--ack-timeout = 1s: must be left out without server`},
+		{"lat --cq rxe --retries 2", `--retries = 2: must be left out without server`},
+		{"lat --direction both", "unknown flag: --direction"},
+		{"bw --cq rxe --direction both", `--direction = both: must be left out without server`},
+		{"bw --cq rxe --server h:1 --direction x", `--direction = "x": must be send, receive or both`},
+		{"bw --cq rxe --server h:1 --posters 1", `--posters = 1: must be left out with server`},
+		{"bw --cq rxe --server h:1 --flip 1", `--flip = 1: must be left out with server`},
+		{"bw --cq rxe --server h:1 --count 10 --warmup 1s", `--warmup = 1s: must be a number of messages, with server and count`},
+		{"bw --cq rxe --server h:1 --size 1048576 --outstanding 65", `--outstanding = 65: must be at most 64 with messages of 1048576 bytes: 64 MiB outstanding`},
+		{"serve x", `unknown command "x"`},
+		{"serve --cq mock", `--cq = "mock": must be rxe`},
+		{"serve --count 0", `--count = "0": must be a whole number, 1 or more`},
+		{"serve --once --count 2", `--once = true: must be left out with --count 2`},
+		{"serve --listen x", `--listen = "x": must be [HOST]:PORT`},
+		{"serve --listen=", `--listen = "": must be a [HOST]:PORT, or left out`},
 		{"rxe", "evdbench rxe: which command?"},
 		{"rxe nonsense", `unknown command "nonsense"`},
 		{"version x", `unknown command "x"`},
@@ -123,7 +145,7 @@ func TestUsageJoins(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"lat", "--help"}, {"bw", "-h"}, {"rxe", "up", "--help"}, {"help", "lat"}} {
+	for _, args := range [][]string{{"--help"}, {"lat", "--help"}, {"bw", "-h"}, {"serve", "--help"}, {"rxe", "up", "--help"}, {"help", "lat"}} {
 		status, stdout, stderr := evdbench(t.Context(), args...)
 		assert.Zero(t, status)
 		assert.Contains(t, stdout, "Usage:")

@@ -54,6 +54,7 @@ type process struct {
 	out    bytes.Buffer // guarded by mu
 	errs   bytes.Buffer // guarded by mu
 	exited chan int
+	began  time.Time
 }
 
 type locked struct {
@@ -73,7 +74,7 @@ func start(t *testing.T, args ...string) *process {
 	t.Cleanup(cancel)
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	p := &process{t: t, name: strings.Join(args, " "), cmd: exec.CommandContext(ctx, exe, args...), exited: make(chan int, 1)}
+	p := &process{t: t, name: strings.Join(args, " "), cmd: exec.CommandContext(ctx, exe, args...), exited: make(chan int, 1), began: time.Now()}
 	p.cmd.Env = append(os.Environ(), "EVD_AS=evdbench")
 	p.cmd.Stdout, p.cmd.Stderr = locked{&p.mu, &p.out}, locked{&p.mu, &p.errs}
 	require.NoError(t, p.cmd.Start())
@@ -159,6 +160,8 @@ func (p *process) complete(sent, received uint64) bench.Report {
 	require.Equal(p.t, bench.Connection{Established: 1, Disconnected: 1, Sent: sent, Received: received}, *r.Connection)
 	require.NotNil(p.t, r.Peer)
 	require.Equal(p.t, []uint64{received, sent}, []uint64{r.Peer.Sent, r.Peer.Received})
+	p.t.Logf("%s %s: %v, of which %v messages; %d heap objects", r.Config.Workload, r.Config.Direction,
+		time.Since(p.began).Round(time.Millisecond), time.Duration(r.Results.Elapsed).Round(time.Millisecond), r.Results.Mallocs)
 	return r
 }
 
@@ -190,7 +193,8 @@ func TestNodes(t *testing.T) {
 	require.EqualValues(t, 100, r.Results.Latency.Samples)
 	client(t, addr, "bw", "--count", "1000", "--warmup", "0").complete(1000, 0)
 	client(t, addr, "bw", "--count", "1000", "--warmup", "100", "--direction", "receive", "--size", "5").complete(0, 1100)
-	client(t, addr, "bw", "--count", "1000", "--warmup", "0", "--direction", "both", "--size", "5000").complete(1000, 1000)
+	r = client(t, addr, "bw", "--count", "1000", "--warmup", "0", "--direction", "both", "--size", "5000").complete(1000, 1000)
+	require.Less(t, r.Results.Mallocs, uint64(1500), "2000 messages, and some hundred objects to connect: no message takes any")
 	// Until the time is over: as many as there were, and none lost.
 	p := client(t, addr, "bw", "--duration", "300ms", "--direction", "both")
 	p.ends(exitOK)
@@ -271,6 +275,27 @@ func TestNodesClientKilled(t *testing.T) {
 	require.Equal(t, 2, strings.Count(out, "broken 1, "), out)
 	require.Equal(t, 2, strings.Count(out, "client lost"), out)
 	require.Contains(t, errs, "served 3 clients; 2 lost, 0 violations; 0 refused")
+}
+
+// A cable that is cut says nothing to either side: the client's sends tell it,
+// the server, which only receives, asks by itself.
+func TestNodesCut(t *testing.T) {
+	needVeth(t)
+	s, addr := serve(t, "--count", "2")
+	c := client(t, addr, "bw", "--count", "10M", "--warmup", "0", "--stall", "8s")
+	c.flowing(100)
+	for _, dev := range []string{"veth0", "veth1"} {
+		tc(t, "qdisc add dev "+dev+" root netem loss 100%")
+	}
+	c.dead()
+	s.eventually(func() bool { out, _ := s.said(); return out != "" })
+	out, _ := s.said()
+	require.Contains(t, out, "broken 1, ")
+	for _, dev := range []string{"veth0", "veth1"} {
+		tc(t, "qdisc del dev "+dev+" root")
+	}
+	client(t, addr, "lat", "--count", "20", "--warmup", "0").complete(20, 20)
+	s.ends(exitPeerLost)
 }
 
 // An interrupt on either side ends the run on both, in order.

@@ -59,7 +59,8 @@ type Answer struct {
 // EVD_PEER_ADDR in their environment.
 //
 // The second guest is booted when the first is up, so that its job finds the
-// first one running; if the first does not come up, the second is not booted.
+// first one running, and because a guest that boots measures its clock; if
+// the first does not come up, the second is not booted.
 // A guest that ends, by itself or by Job.Kill, leaves the other one alone.
 //
 // The error is about pairs that were not tried: bad parameters, or something
