@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -153,7 +154,8 @@ func TestRXEFileLimit(t *testing.T) {
 	var was unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &was))
 	low := was
-	low.Cur = 40
+	low.Cur = highestFD(t) + 12
+	named := fmt.Sprintf("RLIMIT_NOFILE = %d", low.Cur)
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &low))
 	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &was)) }()
 	var cqs []*CQ
@@ -161,15 +163,15 @@ func TestRXEFileLimit(t *testing.T) {
 		cq, err := d.OpenCQ(CQConfig{Depth: 10, Wait: WaitPoll})
 		if err != nil {
 			require.ErrorIs(t, err, unix.EMFILE)
-			require.ErrorContains(t, err, "RLIMIT_NOFILE = 40")
+			require.ErrorContains(t, err, named)
 			break
 		}
 		cqs = append(cqs, cq)
-		require.Less(t, len(cqs), 40)
+		require.Less(t, len(cqs), 12)
 	}
 	_, err := Open(Config{})
 	require.ErrorIs(t, err, unix.EMFILE)
-	require.ErrorContains(t, err, "RLIMIT_NOFILE = 40")
+	require.ErrorContains(t, err, named)
 	require.NotEmpty(t, cqs)
 	require.NoError(t, cqs[0].Close())
 	cq, err := d.OpenCQ(CQConfig{Depth: 10, Wait: WaitPoll})
@@ -178,6 +180,18 @@ func TestRXEFileLimit(t *testing.T) {
 	for _, cq := range cqs[1:] {
 		require.NoError(t, cq.Close())
 	}
+}
+
+// highestFD is the greatest file descriptor in use.
+func highestFD(t *testing.T) (top uint64) {
+	ents, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, e := range ents {
+		n, err := strconv.ParseUint(e.Name(), 10, 32)
+		require.NoError(t, err)
+		top = max(top, n)
+	}
+	return top
 }
 
 // asNobody runs a test of this binary again as an ordinary user, in a child, and

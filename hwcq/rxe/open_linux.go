@@ -25,7 +25,7 @@ func Devices() ([]DeviceInfo, error) {
 	case errors.Is(err, errNoVerbs):
 		return nil, fmt.Errorf("rxe: %w: the kernel has no RDMA user-space interface (ib_uverbs): %s", hwcq.ErrUnavailable, hintUp)
 	case err != nil:
-		return nil, fmt.Errorf("rxe: list devices: %w", err)
+		return nil, opError("list devices", err)
 	}
 	return devs, nil
 }
