@@ -211,6 +211,19 @@ var engineEdits = []edit{
 		return
 	}
 `},
+	{"engine/run.go", `			if moved && !d.busy && s&bARM == 0 {
+				d.keepWatch()
+			}
+			n = d.take(batch)
+`, `			ahead := moved && !d.busy && s&bARM == 0
+			if ahead && !mutant("R9b") {
+				d.keepWatch()
+			}
+			n = d.take(batch)
+			if ahead && n == 0 && mutant("R9b") {
+				d.keepWatch()
+			}
+`},
 	{"engine/take.go", `		l := direct[d.turn]
 `, `		l := direct[pick(mutant("C2"), 0, d.turn)]
 `},

@@ -48,6 +48,7 @@ var engineMutants = []mutant{
 	{"E2b", "E2", "the look forgets the CQs", "ModifyOutside", "m13"},
 	{"E2c", "E2", "the look forgets the ring", "ModifyOutside", ""},
 	{"R9", "R9", "many: nobody hears of the CQ while upcalls run", "ManyMeet", "m23"},
+	{"R9b", "R9", "a runner that expects to look in vain arms after its look", "Event|Adaptive", ""},
 	{"C2", "take", "only the first CQ is polled", "TwoCQs", ""},
 	{"S1", "take", "a CQ overtakes what a waiter copied from it", "WaitThresholdCQ", "m40"},
 	{"S2", "take", "credit is returned late", "OddCapacity", ""},
