@@ -103,8 +103,8 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 		n, found := 0, false
 		switch {
 		case s&(limMany|bCNO|bNOTE) == 0:
-			if moved && !d.busy && s&bARM == 0 {
-				d.keepWatch()
+			if moved && !d.busy && s&bARM == 0 && d.rearm(s|bTAKE, bTAKE) {
+				return moved
 			}
 			n = d.take(batch)
 			if found = n > 0; moved {
