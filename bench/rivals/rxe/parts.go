@@ -114,7 +114,7 @@ func (p *programs) dapl() *contest {
 		name: "dapl", unit: "us per round trip",
 		parties: []*party{
 			{name: "evd", run: p.lat(p.evdbench, "rxe", "event")},
-			{name: "dtest", note: "twice what it prints, which is half a round trip", run: p.dtest},
+			{name: "dtest", note: "twice what it prints, which is half a round trip; 100 a turn", run: p.dtest},
 			{name: "dapltest", note: "a transaction: a send and its answer", run: p.dapltest},
 		},
 		goals: []goal{
