@@ -72,7 +72,7 @@ rxe-icount: rxe-programs ## the same, event-driven only, in instructions: host l
 	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- $(RXE) -parts event -limit 24h -rounds $(ROUNDS)
 
 .PHONY: rxe-rivals
-rxe-rivals: rxe-programs ## soft-RoCE beside C's ping-pong, perftest, uDAPL and ibv_poll_cq, in two guests; RIVALS=flags, ICOUNT= or PLAIN= for one of them; one line per goal; bin/rxe-rivals/*.json
+rxe-rivals: rxe-programs bin/evdbench-verbs ## soft-RoCE beside C's ping-pong, perftest, uDAPL and ibv_poll_cq, in two guests; RIVALS=flags, ICOUNT= or PLAIN= for one of them; one line per goal; bin/rxe-rivals/*.json
 	@status=0; \
 	for guest in "icount $(ICOUNT)" "plain $(PLAIN)"; do \
 		set -- $$guest; [ -n "$$2" ] || continue; icount= limit=2m; [ $$1 = plain ] || { icount=-icount; limit=24h; }; \
@@ -82,9 +82,7 @@ rxe-rivals: rxe-programs ## soft-RoCE beside C's ping-pong, perftest, uDAPL and 
 	done; exit $$status
 
 .PHONY: rxe-programs
-rxe-programs: bin/evdbench bin/evdvm
-	@scripts/need.sh gcc gcc libc6-dev
-	@scripts/need.sh /usr/include/infiniband/verbs.h libibverbs-dev
+rxe-programs: bin/evdbench bin/evdvm libibverbs
 	@mkdir -p bin/rxe-rivals
 	@gcc -O2 -Wall -Wextra -o bin/rxe-rivals/poll bench/rivals/rxe/c/poll.c -libverbs
 	@cd bench/rivals && $(STATIC) build -o ../../bin/rxe-rivals/rxe-rivals ./rxe

@@ -32,16 +32,20 @@ func (m *machine) settle(also word) (left bool) {
 	case s.run() > s.lim():
 		return false // [R1] deals with it
 	case s&bMISS != 0 || s&bARM == 0:
-		// [R5] I3, I4: whoever clears MISS or sets ARM looks afterwards.
-		if m.word.CompareAndSwap(uint64(s), uint64(s&^bMISS|bARM)) &&
-			s&bARM == 0 && m.self.arm() != nil {
-			return m.leaveUnarmed(also)
-		}
-		return false
+		return m.rearm(s, also)
 	}
 	// [R6] release: from exactly the word whose MISS=0, ARM=1 was read after
 	// the empty look. A subtraction would lose a MISS set between.
 	return m.cas(s, (s-runOne)&^also)
+}
+
+// rearm arms, if s is the word, and the caller looks; or it cannot arm, and answers as
+// settle does. A run that expects its look to be in vain begins with it, and so looks once
+// where it would look twice, before the arm and after it.
+func (m *machine) rearm(s, also word) (left bool) {
+	// [R5] I3, I4: whoever clears MISS or sets ARM looks afterwards.
+	return m.word.CompareAndSwap(uint64(s), uint64(s&^bMISS|bARM)) &&
+		s&bARM == 0 && m.self.arm() != nil && m.leaveUnarmed(also)
 }
 
 // leaveUnarmed is transition [R8]: arming failed, ARM falls. Unless something

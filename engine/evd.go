@@ -79,7 +79,7 @@ type EVD struct {
 	wcs      []hwcq.WC
 	turn     int32 // the CQ to look at first
 	ringLast bool  // the last batch came from the ring
-	vain     bool  // the last look of a runner after an upcall found nothing
+	busy     bool  // the last look of a runner after an upcall found something
 }
 
 // NewEVD creates an EVD and starts the pollers of its CQs.

@@ -103,12 +103,12 @@ func (d *EVD) runSlot(r *runner) (moved bool) {
 		n, found := 0, false
 		switch {
 		case s&(limMany|bCNO|bNOTE) == 0:
-			if moved && d.vain && s&bARM == 0 {
-				d.keepWatch()
+			if moved && !d.busy && s&bARM == 0 && d.rearm(s|bTAKE, bTAKE) {
+				return moved
 			}
 			n = d.take(batch)
 			if found = n > 0; moved {
-				d.vain = !found
+				d.busy = found
 			}
 		case s&bCNO != 0: // a run that was queued before
 			d.release(false)

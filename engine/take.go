@@ -177,9 +177,7 @@ func (d *EVD) share(s word, most int) int {
 
 // keepWatch is transition [R9]: before an upcall that others may run beside,
 // the CQs are armed, so that somebody hears of the next completion while the
-// upcall runs. The caller looks afterwards, in release. A runner that expects its look
-// to be in vain does it too, before that look, which then is the one after the arm: so
-// he looks once and not twice.
+// upcall runs. The caller looks afterwards, in release.
 func (d *EVD) keepWatch() {
 	for {
 		s := d.load()

@@ -105,17 +105,14 @@ var engineEdits = []edit{
 	{"engine/run.go", `		if s&bOWN != 0 {
 			n |= bMISS`, `		if s&bOWN != 0 && !mutant("W4") {
 			n |= bMISS`},
-	{"engine/arm.go", `			return m.leaveUnarmed(also)
-		}
-		return false
-	}`, `			return m.leaveUnarmed(also)
-		}
+	{"engine/arm.go", `		return m.rearm(s, also)
+`, `		left = m.rearm(s, also)
 		if mutant("R5") {
 			s = m.load()
 			return m.cas(s, (s-runOne)&^also)
 		}
-		return false
-	}`},
+		return left
+`},
 	{"engine/arm.go", `	case s&bMISS != 0 || s&bARM == 0:
 `, `	case s&bMISS != 0 && s&bARM != 0 && mutant("R5b"):
 		return m.cas(s, (s-runOne)&^also&^bMISS)
@@ -210,6 +207,19 @@ var engineEdits = []edit{
 	if mutant("R9") {
 		return
 	}
+`},
+	{"engine/run.go", `			if moved && !d.busy && s&bARM == 0 && d.rearm(s|bTAKE, bTAKE) {
+				return moved
+			}
+			n = d.take(batch)
+`, `			ahead := moved && !d.busy && s&bARM == 0
+			if ahead && !mutant("R5c") && d.rearm(s|bTAKE, bTAKE) {
+				return moved
+			}
+			n = d.take(batch)
+			if ahead && n == 0 && mutant("R5c") && d.rearm(s|bTAKE, bTAKE) {
+				return moved
+			}
 `},
 	{"engine/take.go", `		l := direct[d.turn]
 `, `		l := direct[pick(mutant("C2"), 0, d.turn)]

@@ -26,6 +26,7 @@ var engineMutants = []mutant{
 	{"N4", "panic", "an upcall that ends its goroutine keeps its slot", "^TestUpcallDoesNotReturn$", ""},
 	{"W4", "W4", "a waiter leaves no mark", "WaiterLeavesMark", "m45"},
 	{"R5", "R5", "armed, and no look: the lost wake-up of 2005", "Event", "m06"},
+	{"R5c", "R5", "a runner that expects to look in vain arms after its look", "Event|Adaptive", ""},
 	{"R5b", "R5", "MISS is cleared and no look follows", "PostQueued", ""},
 	{"R6", "R6", "a run leaves from any word", "PostQueued", "m07"},
 	{"R6d", "R6", "a run that leaves keeps TAKE", "DequeueBesideRunner|PostQueued", ""},

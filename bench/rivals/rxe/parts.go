@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 )
 
 // allParts are the contests, by their names in -parts.
@@ -109,11 +110,11 @@ func (p *programs) bandwidth(verbs string, withVerbs bool, bytes int) *contest {
 
 // dapl is event mode beside uDAPL, whose EVDs these are after.
 func (p *programs) dapl() *contest {
-	return &contest{
+	c := &contest{
 		name: "dapl", unit: "us per round trip",
 		parties: []*party{
 			{name: "evd", run: p.lat(p.evdbench, "rxe", "event")},
-			{name: "dtest", note: "twice what it prints, which is half a round trip", run: p.dtest},
+			{name: "dtest", note: "twice what it prints, which is half a round trip; 100 a turn", run: p.dtest},
 			{name: "dapltest", note: "a transaction: a send and its answer", run: p.dapltest},
 		},
 		goals: []goal{
@@ -121,6 +122,11 @@ func (p *programs) dapl() *contest {
 			{name: "dapltest", ours: "evd", rival: "dapltest"},
 		},
 	}
+	if runtime.NumCPU() > 1 { // or who spins keeps the device from its work
+		c.parties = append(c.parties, &party{name: "evd-spin", run: p.lat(p.evdbench, "rxe", "spin")})
+		c.goals = append(c.goals, goal{name: "dtest-spin", ours: "evd-spin", rival: "dtest"})
+	}
+	return c
 }
 
 // emptyPoll is a poll of a CQ that has nothing.
