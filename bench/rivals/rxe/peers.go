@@ -14,7 +14,7 @@ import (
 )
 
 // turnLimit is how long a turn may take: the longest takes a few seconds. Set by -limit.
-var turnLimit = 2 * time.Minute
+var turnLimit = 10 * time.Minute
 
 // command runs a program to its end and returns what it printed, which is also in the
 // error.
