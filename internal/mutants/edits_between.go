@@ -81,7 +81,7 @@ var engineEditsBetween = []edit{
 	{"engine/wait.go", `no event can come any more: %w", w.op, d.name, w.cause)`, `no event can come any more: %w", w.op, d.name, pick(mutant("V13"), d.deaf(), w.cause))`},
 	{"engine/wait.go", `	case f&fUnwaitable != 0 || f/fSetOne != w.sets:`, `	case f&fUnwaitable != 0 || f/fSetOne != w.sets && !mutant("V14"):`},
 	{"engine/watchdog.go", `ok && p.holds.Load() {`, `ok && p.holds.Load() && !mutant("G4") && !mutant("G4b") {`},
-	{"engine/watchdog.go", `			if d.flags.Load()&fKept != 0 { // no`, `			if d.flags.Load()&fKept != 0 && !mutant("G9") { // no`},
+	{"engine/told.go", `	if d.flags.Load()&fKept != 0 { // no`, `	if d.flags.Load()&fKept != 0 && !mutant("G9") { // no`},
 	{"engine/watchdog.go", ` && !l.solic && (s&lARMED != 0 || l.failed.Load() != 0)`, ` && (!l.solic || mutant("G6")) && (s&lARMED != 0 || l.failed.Load() != 0 || mutant("G7") || mutant("G4"))`},
 	{"engine/watchdog.go", `l.kept.Load() && d.flags.Load()&fKept != 0 ||`, `l.kept.Load() && d.flags.Load()&fKept != 0 && !mutant("G8") ||`},
 	{"engine/shutdown.go", `	if d.load().lim() > 0 && d.pending() {
