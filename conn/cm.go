@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -169,6 +170,9 @@ func (c *Conn) apply(id *rdmacm.ID) error {
 		a, err := id.QPAttr(to)
 		if err != nil {
 			return err
+		}
+		if to == rxe.StateRTR {
+			a.SetMinRNRTimer(uint8(cmp.Or(c.cfg.Path.MinRNRTimer, 12))) // as rxe.QP.Connect has it
 		}
 		if err := c.qp.ApplyCM(a); err != nil {
 			return err

@@ -30,7 +30,8 @@ func TestCMAttrBecomesModify(t *testing.T) {
 	a[60], a[61], a[62] = want.path.sgid, hopLimit, want.path.tclass
 	le.PutUint16(a[64:], want.remote.LID)
 	a[69], a[70] = 1, portNum // is_global
-	a[130], a[131], a[132], a[133] = want.initRD, want.destRD, want.minRNR, portNum
+	a[130], a[131], a[133] = want.initRD, want.destRD, portNum
+	a.SetMinRNRTimer(want.minRNR)
 	a[134], a[135], a[136] = want.timeout, want.retry, want.rnr
 	got, to, err := a.modify(5)
 	require.NoError(t, err)
