@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,8 +66,16 @@ func openAll(d *Device, how WaitMethod) (err error) {
 	return err
 }
 
+// startPoller has the runtime open the files of its poller, which stay.
+var startPoller = sync.OnceFunc(func() {
+	if r, w, err := os.Pipe(); err == nil {
+		_, _ = r.Close(), w.Close()
+	}
+})
+
 // holdings lists the process's files and its mappings of fake devices.
 func holdings(t testing.TB) (fds, maps int) {
+	startPoller()
 	ents, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	b, err := os.ReadFile("/proc/self/maps")
