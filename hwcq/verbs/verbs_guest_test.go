@@ -117,13 +117,6 @@ func (e *end) untilPending(t testing.TB) {
 	require.Eventually(t, e.cq.Pending, patience, time.Millisecond)
 }
 
-func (e *end) arm(t testing.TB, solicited bool) (missed bool) {
-	t.Helper()
-	missed, err := e.cq.Arm(solicited)
-	require.NoError(t, err)
-	return missed
-}
-
 // wait returns when an event came.
 func (e *end) wait(t testing.TB) {
 	t.Helper()
@@ -141,17 +134,4 @@ func (e *end) noEvent(t testing.TB) {
 	ev, err := e.cq.Events().TryWait()
 	require.NoError(t, err)
 	require.False(t, ev, "an event that should not be")
-}
-
-// events counts what is in the channel.
-func (e *end) events(t testing.TB) (n int) {
-	t.Helper()
-	for {
-		ev, err := e.cq.Events().TryWait()
-		require.NoError(t, err)
-		if !ev {
-			return n
-		}
-		n++
-	}
 }
