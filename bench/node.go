@@ -128,10 +128,16 @@ func (n *node) measure() {
 
 func (n *node) completion(ev *engine.Event) {
 	if ev.Status != hwcq.StatusSuccess {
-		if ev.Status != hwcq.StatusWRFlushErr {
-			n.failure = ev.Status
+		switch {
+		case ev.Status != hwcq.StatusWRFlushErr:
+			n.failure = ev.Status // the engine says that the connection is broken
+		case !n.over:
+			// Some errors of the sender itself rxe shows, on Linux 6.12, by nothing
+			// else: the queue pair is in error all the same.
+			n.lost = "requests were flushed without any having failed: the queue pair is in error"
+			n.end()
 		}
-		return // the engine says that the connection is broken
+		return
 	}
 	if n.faulty {
 		return // said already
