@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ func boot(ctx context.Context, c Config, j Job, img image, accel Accel, share st
 		func(r io.Reader) { copyAll(j.Stderr, r) },
 		func(r io.Reader) { copyAll(&dmesg, r) },
 	}
-	var readers []*os.File
+	var readers, writers []*os.File
 	closeAll := func(files []*os.File) {
 		for _, f := range files {
 			f.Close()
@@ -59,14 +60,14 @@ func boot(ctx context.Context, c Config, j Job, img image, accel Accel, share st
 		r, w, err := os.Pipe()
 		if err != nil {
 			closeAll(readers)
-			closeAll(cmd.ExtraFiles)
+			closeAll(writers)
 			return Result{}, err
 		}
-		cmd.ExtraFiles = append(cmd.ExtraFiles, w)
-		readers = append(readers, r)
+		readers, writers = append(readers, r), append(writers, w)
 	}
-	if c.wire != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, c.wire)
+	cmd.ExtraFiles = writers
+	if c.wire != nil { // whose end is RunPair's to close: another boot may follow
+		cmd.ExtraFiles = append(slices.Clone(writers), c.wire)
 	}
 	g.start = time.Now()
 	g.timer = time.AfterFunc(c.BootTimeout, func() {
@@ -77,7 +78,7 @@ func boot(ctx context.Context, c Config, j Job, img image, accel Accel, share st
 		wg.Go(func() { sinks[i](r); r.Close() })
 	}
 	err = cmd.Start()
-	closeAll(cmd.ExtraFiles) // QEMU holds the other copies: its end closes the pipes
+	closeAll(writers) // QEMU holds the other copies: its end closes the pipes
 	if err == nil {
 		err = cmd.Wait()
 	}
