@@ -16,6 +16,7 @@ const (
 	defaultAckTimeout = 268 * time.Millisecond // rxe rounds it up to 4.096 us * 2^16, also 268 ms
 	defaultRetries    = 6                      // with 7, rxe tries for ever
 	maxSlots          = 64 << 20               // bytes of the messages outstanding
+	maxServedCapacity = 1 << 20                // a client decides how much memory its server takes
 )
 
 // nodes tells whether this is a run between two nodes.
@@ -62,6 +63,9 @@ func (v *validator) server(c, d Config) {
 	v.none("oneway", c.OneWay, c.OneWay, "with server: it would need two clocks to agree")
 	v.none("posters", c.Posters, c.Posters != 0, "with server")
 	v.none("flip", c.Flip, c.Flip != 0, "with server")
+	if d.Capacity > maxServedCapacity {
+		v.bad("capacity", d.Capacity, fmt.Sprintf("at most %d with server", maxServedCapacity))
+	}
 	v.dur("ack-timeout", d.AckTimeout, time.Millisecond, time.Minute, "1ms to 1m")
 	v.num("retries", d.Retries, 1, 6)
 	if d.Workload != BW {

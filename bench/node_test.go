@@ -381,6 +381,7 @@ func TestServeBadClients(t *testing.T) {
 		"too big":          {hello(t, func(m *message) { m.Config.Size = 1 << 30 }), "size = 1073741824: must be 1..1048576"},
 		"too much":         {hello(t, func(m *message) { m.Config.Size = 1 << 20; m.Config.Outstanding = 100 }), "outstanding = 100: must be at most 64"},
 		"too deep":         {hello(t, func(m *message) { m.Config.Depth = 1 << 20 }), "depth = 1048576: must be 8..32767"},
+		"too wide":         {hello(t, func(m *message) { m.Config.Capacity = 1 << 30 }), "capacity = 1073741824: must be at most 1048576 with server"},
 		"gone again":       {hello(t, func(m *message) {}), "ready"},
 		"another start":    {hello(t, func(m *message) {}) + `{"kind":"done"}` + "\n", "ready"},
 	} {
