@@ -127,6 +127,7 @@ func (n *node) listen() {
 		case <-over:
 		}
 	}()
+	var said string // by a peer that gave up when all was over, to whom nobody listens
 	for {
 		m, err := n.ctl.receive()
 		switch m.Kind {
@@ -134,12 +135,16 @@ func (n *node) listen() {
 			close(n.heard)
 			return
 		case msgStop, msgDone, msgError:
+			said = m.Error
 			if !n.post(m) {
 				return
 			}
 			continue
 		}
-		if err == nil {
+		switch {
+		case said != "":
+			err = errors.New("the peer gave up: " + printable(said))
+		case err == nil:
 			err = fmt.Errorf("%w: %.20q came", errNotEvdbench, m.Kind)
 		}
 		n.last = err

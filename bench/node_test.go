@@ -476,6 +476,34 @@ func TestServerMiscounts(t *testing.T) {
 	require.Equal(t, []string{"sent 0 messages and received 0, and the server received 0 and sent 1"}, r.Conservation.Violations)
 }
 
+// A server that gives up when the traffic is over has said why.
+func TestServerGivesUpAtTheEnd(t *testing.T) {
+	useFabric(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		c := newControl(conn)
+		_, _, _ = c.hello(patience)
+		_ = c.send(message{Kind: msgReady, Address: &Address{QPN: 999, GID: "::1"}})
+		_, _ = c.expect(msgStart, patience)
+		_ = c.send(message{Kind: msgDone})
+		_, _ = c.expect(msgDone, patience)
+		_, _ = c.expect(msgSettled, patience)
+		_ = c.send(message{Kind: msgError, Error: "out of luck"})
+	}()
+	s := &testServer{addr: ln.Addr().String()}
+	r, err := Run(t.Context(), nodeConfig(s, Config{Workload: BW, Direction: Receive, Mode: "event", Count: 20}))
+	require.NoError(t, err)
+	require.Empty(t, r.Conservation.Violations)
+	require.Equal(t, "at the end: the peer gave up: out of luck", r.Connection.Lost)
+}
+
 func TestServeConfig(t *testing.T) {
 	for want, c := range map[string]ServeConfig{
 		`cq = "mock": must be one that another node can reach`: {CQ: CQMock, Listen: ":0"},
