@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/hwcq/rxe"
@@ -30,11 +31,12 @@ type Device struct {
 	onAsync func(AsyncEvent)
 	rxe     bool // driven by rdma_rxe, whose CQs lose completions and go on
 	ctx     *cContext
+	vectors int
 	async   *asyncReader
 	removed atom.Bool // Writer: asyncReader. Readers: all
 
-	mu     sync.Mutex // control commands, one at a time, and the fields below
-	closed bool
+	mu     sync.Mutex        // control commands, one at a time, and the fields below
+	closed bool              // nothing is made any more; the context lives while live has something
 	live   map[uint64]object // by id
 
 	closeOnce sync.Once
@@ -94,6 +96,7 @@ func Open(c Config) (*Device, error) {
 	if d.ctx, err = openContext(info.Name); err != nil {
 		return nil, openError("open "+info.Node, err)
 	}
+	d.vectors = vectors(d.ctx)
 	if err := d.start(c.Port); err != nil {
 		return nil, errors.Join(err, closeContext(d.ctx))
 	}
@@ -132,7 +135,7 @@ func pick(devs []DeviceInfo, name string) (DeviceInfo, error) {
 func (d *Device) Info() DeviceInfo { return d.info }
 
 // NumCompVectors is how many completion vectors the device has.
-func (d *Device) NumCompVectors() int { return vectors(d.ctx) }
+func (d *Device) NumCompVectors() int { return d.vectors }
 
 // do runs one control command; op is for the error.
 func (d *Device) do(op string, f func() error) error {
@@ -247,14 +250,25 @@ func (d *Device) Close() error {
 }
 
 func (d *Device) close() error {
+	d.mu.Lock()
+	d.closed = true // before the look at what is there: nothing may come after it
+	d.mu.Unlock()
 	var errs []error
 	for _, o := range d.objects() {
-		errs = append(errs, o.Close())
+		err := o.Close()
+		// An Open that is about to fail still holds what it would have used.
+		for try := 0; isBusy(err) && try < 1000; try++ {
+			time.Sleep(time.Millisecond)
+			err = o.Close()
+		}
+		errs = append(errs, err)
 	}
 	errs = append(errs, d.async.stop())
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	if len(d.live) > 0 { // the context stays with what could not be closed
+		return errors.Join(errs...)
+	}
 	if err := closeContext(d.ctx); err != nil {
 		errs = append(errs, opError("close device", err))
 	}

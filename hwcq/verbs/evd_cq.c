@@ -208,6 +208,7 @@ static int create(struct ibv_context *context, int depth, int vector, void *id, 
 	};
 
 	if (how != EVD_POLL_PLAIN) {
+		errno = EOPNOTSUPP; // where the provider leaves it alone
 		q->ex = ibv_create_cq_ex(context, &attr);
 		if (q->ex) {
 			q->cq = ibv_cq_ex_to_cq(q->ex);
@@ -219,6 +220,7 @@ static int create(struct ibv_context *context, int depth, int vector, void *id, 
 		    (errno != EOPNOTSUPP && errno != ENOTSUP && errno != ENOSYS && errno != EINVAL))
 			return errno;
 	}
+	errno = EIO;
 	q->cq = ibv_create_cq(context, depth, id, q->channel, vector);
 	return q->cq ? 0 : errno;
 }
@@ -237,6 +239,7 @@ int evd_cq_open(struct ibv_context *context, int depth, int vector, uint64_t id,
 		free(q);
 		return e;
 	}
+	errno = EIO;
 	q->channel = ibv_create_comp_channel(context);
 	if (!q->channel) {
 		e = errno;

@@ -144,12 +144,16 @@ func (p *PD) reg(name string, mem []byte, access rxe.Access, free func()) (m *MR
 		return nil, err
 	}
 	m = &MR{pd: p, id: nextID.Add(1), free: free, length: len(mem)}
-	err = p.dev.make(op, m.id, m, func() (err error) { m.mr, err = regMR(p.pd, mem, access); return err })
+	err = p.dev.make(op, m.id, m, func() (err error) {
+		if m.mr, err = regMR(p.pd, mem, access); err == nil {
+			m.addr, m.lkey, m.rkey = keys(m.mr)
+		}
+		return err
+	})
 	if err != nil {
 		p.use.release()
 		return nil, memlock(err, len(mem))
 	}
-	m.addr, m.lkey, m.rkey = keys(m.mr)
 	return m, nil
 }
 

@@ -146,9 +146,11 @@ func TestVerbsOwnership(t *testing.T) {
 	b.recv(t, 1, 64)
 	a.send(t, 2, 16, rxe.Signaled)
 	b.expect(t, 1)
+	vectors := d.NumCompVectors()
 	require.NoError(t, d.Close())
 	require.NoError(t, d.Close())
 
+	require.Equal(t, vectors, d.NumCompVectors())
 	require.ErrorIs(t, a.qp.PostSend(&rxe.SendWR{Op: rxe.OpSend}), hwcq.ErrClosed)
 	require.ErrorIs(t, a.qp.PostRecv(&rxe.RecvWR{}), hwcq.ErrClosed)
 	require.ErrorIs(t, a.qp.SetError(), hwcq.ErrClosed)
@@ -166,6 +168,54 @@ func TestVerbsOwnership(t *testing.T) {
 	require.ErrorIs(t, err, hwcq.ErrClosed)
 	_, err = d.OpenCQ(CQConfig{})
 	require.ErrorIs(t, err, hwcq.ErrClosed)
+}
+
+// A device that is closed while objects are opened on it closes each of them, or
+// does not let it come to be.
+func TestVerbsCloseBesideOpen(t *testing.T) {
+	for range 5 {
+		d, err := Open(Config{})
+		if err != nil {
+			needRXE(t) // skips or fails
+		}
+		var wg, begun sync.WaitGroup
+		for range 2 {
+			begun.Add(1)
+			wg.Go(func() {
+				begin := sync.OnceFunc(begun.Done)
+				defer begin()
+				for ; ; begin() {
+					cq, e1 := d.OpenCQ(CQConfig{Depth: 16})
+					pd, e2 := d.OpenPD()
+					if err := errors.Join(e1, e2); err != nil {
+						if !errors.Is(err, hwcq.ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+					mr, e1 := pd.RegBytes(make([]byte, 64), rxe.LocalWrite)
+					qp, e2 := pd.OpenQP(QPConfig{SendCQ: cq, SendDepth: 4, RecvDepth: 4})
+					for _, err := range []error{e1, e2} {
+						if err != nil && !errors.Is(err, hwcq.ErrClosed) {
+							t.Error(err)
+						}
+					}
+					if e1 == nil {
+						mr.Close()
+					}
+					if e2 == nil {
+						qp.Close()
+					}
+					if err := errors.Join(cq.Close(), pd.Close()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		begun.Wait()
+		require.NoError(t, d.Close())
+		wg.Wait()
+	}
 }
 
 // Close beside a poller in full swing: nothing faults.
