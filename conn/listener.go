@@ -16,10 +16,11 @@ import (
 type Manager interface {
 	// Dial starts to connect to addr, "IP:port" ("host:port" with the
 	// exchange). Its errors are of the arguments and of resources; what the
-	// network says comes as an event.
+	// network says comes as an event, maybe before Dial returns.
 	Dial(addr string, cfg Config) (*Conn, error)
 
-	// Listen makes a service point at addr, port 0 being any.
+	// Listen makes a service point at addr, port 0 being any. Requests may come
+	// before it returns.
 	Listen(addr string, cfg ListenConfig) (*Listener, error)
 
 	// Close releases what the manager holds. Close listeners and connections

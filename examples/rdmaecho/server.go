@@ -19,13 +19,14 @@ type Server struct {
 	local
 	evd      *engine.EVD
 	listener *conn.Listener
+	ready    chan struct{}        // closed when listener is set, or never will be
 	conns    [maxConns]*conn.Conn // by cookie
 	log      func(format string, args ...any)
 }
 
 // Listen starts a server at addr, "IP:port".
 func Listen(addr string, log func(format string, args ...any)) (*Server, error) {
-	s := &Server{log: log}
+	s := &Server{log: log, ready: make(chan struct{})}
 	err := s.open(maxConns*perConn, s.hangUpAll)
 	if err != nil {
 		return nil, err
@@ -37,6 +38,7 @@ func Listen(addr string, log func(format string, args ...any)) (*Server, error) 
 	if err == nil {
 		s.listener, err = s.cm.Listen(addr, conn.ListenConfig{Requests: s.evd})
 	}
+	close(s.ready)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -70,6 +72,10 @@ func (s *Server) upcall(u *engine.Upcall) {
 const sent = 1 << 32
 
 func (s *Server) request(ev *engine.Event) {
+	<-s.ready // the first may come before Listen has returned
+	if s.listener == nil {
+		return // which failed
+	}
 	r := s.listener.Request(ev)
 	if r == nil {
 		return // the listener has been closed
