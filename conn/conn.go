@@ -96,6 +96,10 @@ func (c *Conn) start(w way) {
 	}
 	c.way = w
 	c.timer = time.AfterFunc(c.cfg.Timeout, func() {
+		if c.ep.Connected() { // as a completion has shown; only the word of it is late
+			c.established()
+			return
+		}
 		c.fail(engine.TimedOut, fmt.Errorf("conn: setting up took longer than %v: %w", c.cfg.Timeout, os.ErrDeadlineExceeded))
 	})
 }
@@ -161,6 +165,10 @@ func (c *Conn) established() {
 func (c *Conn) fail(n engine.EventNumber, err error) {
 	c.mu.Lock()
 	w := c.way
+	if c.phase == starting && c.ep.Connected() { // the engine has told of it: see start
+		c.settle(up, nil)
+		c.down(false)
+	}
 	mine := c.phase == starting
 	if mine {
 		if c.passive {
