@@ -40,8 +40,8 @@ func (m *CM) Close() error { return m.ch.Close() }
 // parse reads an address of this manager's: it does not look up names.
 func parse(op, addr string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return a, param.Invalid(op, "addr", addr, "IP:port")
+	if err != nil || a.Addr().Zone() != "" {
+		return a, param.Invalid(op, "addr", addr, "IP:port, without a zone")
 	}
 	return a, nil
 }

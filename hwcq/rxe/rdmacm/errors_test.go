@@ -4,13 +4,16 @@ package rdmacm
 
 import (
 	"io/fs"
+	"net/netip"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/evdengine/evd/hwcq"
+	"github.com/evdengine/evd/internal/param"
 )
 
 func TestOpenErrors(t *testing.T) {
@@ -21,6 +24,26 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := os.Stat(node); err != nil {
 		_, err := Open()
 		require.ErrorIs(t, err, hwcq.ErrUnavailable)
+	}
+}
+
+// A zone has no place in the commands: what names one would go elsewhere.
+func TestAddressesRefused(t *testing.T) {
+	id, fine := &ID{}, netip.MustParseAddrPort("10.99.0.1:7471")
+	for _, s := range []string{"[fe80::1%eth0]:7471", "[fe80::1%2]:7471"} {
+		zoned := netip.MustParseAddrPort(s)
+		for _, err := range []error{id.Bind(zoned), id.ResolveAddr(netip.AddrPort{}, zoned, time.Second), id.ResolveAddr(zoned, fine, time.Second)} {
+			require.ErrorIs(t, err, param.ErrInvalid)
+			require.ErrorContains(t, err, s)
+		}
+	}
+	for _, err := range []error{
+		id.Bind(netip.AddrPort{}),
+		id.ResolveAddr(fine, netip.AddrPort{}, time.Second),
+		id.ResolveAddr(fine, netip.AddrPortFrom(fine.Addr(), 0), time.Second),
+		id.ResolveAddr(fine, fine, 0),
+	} {
+		require.ErrorIs(t, err, param.ErrInvalid)
 	}
 }
 

@@ -44,8 +44,8 @@ func (id *ID) exec(op string, cmd uint32, body []byte) error {
 // Bind gives the ID a local address. Port 0 is any; the zero address is all
 // devices, for listeners.
 func (id *ID) Bind(local netip.AddrPort) error {
-	if !local.IsValid() {
-		return param.Invalid("rdmacm: Bind", "local", local, "an IP address and a port")
+	if !local.IsValid() || local.Addr().Zone() != "" {
+		return param.Invalid("rdmacm: Bind", "local", local, "an IP address without a zone, and a port")
 	}
 	return id.exec("bind to "+local.String(), cmdBind, encBind(id.kernel, local))
 }
@@ -64,8 +64,11 @@ func (id *ID) Listen(backlog int) error {
 // AddrResolved or AddrError. The zero from lets the kernel choose.
 func (id *ID) ResolveAddr(from, to netip.AddrPort, timeout time.Duration) error {
 	const op = "rdmacm: ResolveAddr"
-	if !to.IsValid() || to.Port() == 0 {
-		return param.Invalid(op, "to", to, "an IP address and a port")
+	if !to.IsValid() || to.Port() == 0 || to.Addr().Zone() != "" {
+		return param.Invalid(op, "to", to, "an IP address without a zone, and a port")
+	}
+	if from.Addr().Zone() != "" {
+		return param.Invalid(op, "from", from, "an IP address without a zone")
 	}
 	ms, err := millis(op, timeout)
 	if err != nil {
