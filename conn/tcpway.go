@@ -15,7 +15,8 @@ const (
 	goodbye = "bye!" // the connection ends in order
 )
 
-// linger is how long a side waits for the last word of the other.
+// linger is how long a side waits for the last word of the other, and at least for
+// the first.
 const linger = 5 * time.Second
 
 // tcpWay is the TCP connection of an exchange.
@@ -64,14 +65,15 @@ func (w *tcpWay) hear() string {
 }
 
 // greet finds out whether the peer is one of ours. A C program hangs up when the
-// exchange is complete.
+// exchange is complete, so patience costs nothing: one of ours that is slow and is
+// taken for a C program is hung up on, and takes that for our death.
 func (w *tcpWay) greet() {
 	w.mu.Lock()
 	w.greeting = true
 	if !w.client {
 		w.say(hello)
 	}
-	_ = w.conn.SetReadDeadline(time.Now().Add(linger))
+	_ = w.conn.SetReadDeadline(time.Now().Add(max(linger, w.c.cfg.Timeout/2)))
 	w.mu.Unlock()
 
 	ours := w.hear() == hello
