@@ -36,8 +36,8 @@ type Config struct {
 	Engine *engine.Engine
 	PD     *rxe.PD
 
-	// QP describes the queue pair. SendCQ and RecvCQ should feed the EVDs
-	// Request and Recv of Endpoint.
+	// QP describes the queue pair: RC, with the exchange also UC. SendCQ and
+	// RecvCQ should feed the EVDs Request and Recv of Endpoint.
 	QP rxe.QPConfig
 
 	// Path is as for rxe.QP.Connect. The CM finds the GID and the MTU itself.
@@ -74,6 +74,12 @@ func (c *Config) check(op string, maxData int) error {
 	}
 	if c.PD == nil {
 		bad("PD", "nil", "an open PD")
+	}
+	switch cm := maxData > 0; {
+	case cm && c.QP.Type != rxe.RC:
+		bad("QP.Type", c.QP.Type, "RC: the CM connects no other")
+	case c.QP.Type == rxe.UD:
+		bad("QP.Type", c.QP.Type, "RC or UC: UD has no connections")
 	}
 	switch {
 	case len(c.PrivateData) > 0 && maxData == 0:
