@@ -192,13 +192,18 @@ func (c *Channel) dispatch(e rawEvent) {
 	id.handle(id, e.Event)
 }
 
-// register makes id reachable for events; its uid is new.
-func (c *Channel) register(id *ID, h Handler) {
+// register makes id reachable for events; its uid is new. It fails when none can
+// come: nobody would say so later.
+func (c *Channel) register(id *ID, h Handler) error {
 	c.idMu.Lock()
 	defer c.idMu.Unlock()
+	if c.err != nil {
+		return fmt.Errorf("rdmacm: no event can come: %w", c.err)
+	}
 	c.nextUID++ // never 0: the kernel keeps events of IDs without uid
 	id.uid, id.handle = c.nextUID, h
 	c.ids[id.uid] = id
+	return nil
 }
 
 func (c *Channel) unregister(id *ID) {
@@ -207,13 +212,16 @@ func (c *Channel) unregister(id *ID) {
 	delete(c.ids, id.uid)
 }
 
-// NewID makes an ID, for a connection or a listener. Its events go to h.
+// NewID makes an ID, for a connection or a listener. Its events go to h. When no
+// event comes any more it fails with Err.
 func (c *Channel) NewID(h Handler) (*ID, error) {
 	if h == nil {
 		return nil, param.Invalid("rdmacm: NewID", "h", "nil", "a handler")
 	}
 	id := &ID{c: c}
-	c.register(id, h)
+	if err := c.register(id, h); err != nil {
+		return nil, err
+	}
 	var out [4]byte
 	err := c.exec(id, "new ID", cmdCreateID, func(answer uint64) []byte { return encCreateID(id.uid, answer) }, out[:])
 	if err != nil {

@@ -47,6 +47,21 @@ func TestAddressesRefused(t *testing.T) {
 	}
 }
 
+// A channel that cannot read events tells those who wait for one, and takes no
+// more of them.
+func TestChannelFailed(t *testing.T) {
+	c := &Channel{ids: map[uint64]*ID{}}
+	var told []EventType
+	h := func(_ *ID, ev Event) { told = append(told, ev.Type) }
+	require.NoError(t, c.register(&ID{c: c}, h))
+	c.end(ErrCorrupt)
+	require.Equal(t, []EventType{ChannelFailed}, told)
+	_, err := c.NewID(h)
+	require.ErrorIs(t, err, ErrCorrupt)
+	require.ErrorIs(t, (&ID{c: c}).Accept(Param{}, h), ErrCorrupt)
+	require.Len(t, told, 1)
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	err := opError("x", unix.EACCES)
 	require.ErrorIs(t, err, unix.EACCES)

@@ -169,7 +169,9 @@ func (id *ID) Accept(p Param, h Handler) error {
 	if h == nil {
 		return param.Invalid("rdmacm: Accept", "h", "nil", "a handler")
 	}
-	id.c.register(id, h)
+	if err := id.c.register(id, h); err != nil {
+		return err
+	}
 	if err := id.exec("accept", cmdAccept, encAccept(id.uid, id.kernel, &p)); err != nil {
 		id.c.unregister(id)
 		return err
