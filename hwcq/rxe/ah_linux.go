@@ -30,6 +30,10 @@ func (p *PD) OpenAH(c AHConfig) (*AH, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := p.dev.opening(op); err != nil {
+		return nil, err
+	}
+	defer p.dev.opens.leave()
 	sgid, err := p.dev.sgid(c.SGID)
 	if err != nil {
 		return nil, err
@@ -46,14 +50,11 @@ func (p *PD) OpenAH(c AHConfig) (*AH, error) {
 	}
 	a := &AH{pd: p, id: nextID.Add(1), handle: le.Uint32(core[:]), num: le.Uint32(driver[:])}
 	if a.num == 0 { // before Linux 5.15: addresses stood in the requests
-		err = fmt.Errorf("%w: an address handle without a number", ErrCorrupt)
-	} else {
-		err = p.dev.add(a.id, a)
-	}
-	if err != nil {
+		err = fmt.Errorf("rxe: %s: %w: an address handle without a number", op, ErrCorrupt)
 		p.use.release()
-		return nil, errors.Join(fmt.Errorf("rxe: %s: %w", op, err), a.drop())
+		return nil, errors.Join(err, a.drop())
 	}
+	p.dev.add(a.id, a)
 	return a, nil
 }
 
@@ -75,7 +76,7 @@ func (a *AH) Close() error {
 		return err
 	}
 	a.closed = true
-	a.pd.dev.remove(a.id)
 	a.pd.use.release()
+	a.pd.dev.remove(a.id)
 	return nil
 }

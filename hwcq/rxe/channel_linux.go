@@ -42,6 +42,10 @@ type Channel struct {
 // OpenChannel makes a completion channel for several CQs.
 func (d *Device) OpenChannel() (*Channel, error) {
 	const op = "open completion channel"
+	if err := d.opening(op); err != nil {
+		return nil, err
+	}
+	defer d.opens.leave()
 	var out [4]byte
 	if err := d.exec(op, cmdCreateChannel, words(resp), out[:], nil); err != nil {
 		return nil, err
@@ -54,9 +58,7 @@ func (d *Device) OpenChannel() (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.add(c.id, c); err != nil {
-		return nil, errors.Join(err, c.end())
-	}
+	d.add(c.id, c)
 	return c, nil
 }
 

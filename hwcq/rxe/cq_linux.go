@@ -79,6 +79,10 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	if err := d.within("rxe: OpenCQ", bounds...); err != nil {
 		return nil, err
 	}
+	if err := d.opening("open CQ"); err != nil {
+		return nil, err
+	}
+	defer d.opens.leave()
 	q := &CQ{dev: d, fd: d.fd, id: nextID.Add(1), maxDepth: c.MaxDepth}
 	if err := q.openEvents(c); err != nil {
 		return nil, err
@@ -90,9 +94,7 @@ func (d *Device) OpenCQ(c CQConfig) (*CQ, error) {
 	}
 	q.raw, q.src.stat = raw, &q.consumer.stat
 	q.consumer.use(raw.ring, raw.ring.cons.Load()) // 0: the kernel made it empty
-	if err := d.add(q.id, q); err != nil {
-		return nil, errors.Join(err, q.destroy())
-	}
+	d.add(q.id, q)
 	if d.gone.Load() { // after add: whoever sets it looks at who is there
 		q.ev.lose()
 	}
@@ -238,12 +240,11 @@ func (q *CQ) destroy() error {
 	// Sequentially consistent before the ring is replaced below; pairs with
 	// the last load in Poll.
 	q.stat.Store(consumerClosed)
+	defer q.dev.remove(q.id)
 	if err := q.ev.stop(); err != nil {
-		q.dev.remove(q.id)
 		return err
 	}
 	read, err := q.dev.dropCQ("close CQ", q.raw.handle)
-	q.dev.remove(q.id)
 	unacked, rerr := q.ev.release(uint64(read))
 	q.unacked = unacked
 	errs := []error{err, rerr, q.raw.cmd.Unmap()}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,7 @@ type Device struct {
 	closed bool
 	live   map[uint64]object // by id
 
+	opens     guard // shut by Close; inside is who opens an object
 	closeOnce sync.Once
 	closeErr  error
 	async     *asyncReader
@@ -95,18 +97,25 @@ func (d *Device) mapQueue(mi mmInfo) (mapping, error) {
 	return mapQueue(d.fd, mi)
 }
 
-// add registers an object that was just opened. It fails when the device was
-// closed meanwhile; the kernel then has released the object already.
-func (d *Device) add(id uint64, o object) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return fmt.Errorf("rxe: %w", hwcq.ErrClosed)
+// opening announces one who opens an object, op, until he calls d.opens.leave: Close
+// waits for him, and closes what he has added. So no object outlives the device's file,
+// whose number may be another's then.
+func (d *Device) opening(op string) error {
+	if d.opens.enter() {
+		return nil
 	}
-	d.live[id] = o
-	return nil
+	return fmt.Errorf("rxe: %s: device: %w", op, hwcq.ErrClosed)
 }
 
+// add registers an object that was just opened.
+func (d *Device) add(id uint64, o object) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.live[id] = o
+}
+
+// remove forgets an object that is closed, and uses nothing any more: Close of the device
+// does not wait for it.
 func (d *Device) remove(id uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -195,6 +204,8 @@ func (d *Device) Close() error {
 }
 
 func (d *Device) close() error {
+	for d.opens.shut(); !d.opens.wait(time.Minute); { // who opens is waited for however long it takes
+	}
 	var errs []error
 	for _, o := range d.objects() {
 		errs = append(errs, o.Close())

@@ -144,6 +144,10 @@ func (p *PD) register(op string, mem memory, access Access) (*MR, error) {
 		return nil, param.Invalid(op, "access", uint32(access), "a combination of LocalWrite, RemoteWrite and RemoteAtomic (only with LocalWrite), RemoteRead and BindMW")
 	}
 	op = "register memory"
+	if err := p.dev.opening(op); err != nil {
+		return nil, err
+	}
+	defer p.dev.opens.leave()
 	addr, length, err := mem.hold()
 	if err != nil {
 		return nil, err
@@ -155,15 +159,13 @@ func (p *PD) register(op string, mem memory, access Access) (*MR, error) {
 	}
 	var out [12]byte
 	err = p.dev.exec(op, cmdRegMR, encRegMR(addr, length, p.handle, access), out[:], nil)
-	if err == nil {
-		m.handle, m.lkey, m.rkey = le.Uint32(out[:]), le.Uint32(out[4:]), le.Uint32(out[8:])
-		err = p.dev.add(m.id, m)
-	}
 	if err != nil {
 		p.use.release()
 		mem.release()
 		return nil, err
 	}
+	m.handle, m.lkey, m.rkey = le.Uint32(out[:]), le.Uint32(out[4:]), le.Uint32(out[8:])
+	p.dev.add(m.id, m)
 	return m, nil
 }
 
@@ -212,8 +214,8 @@ func (m *MR) Close() error {
 		return err
 	}
 	m.closed = true
-	m.pd.dev.remove(m.id)
 	m.pd.use.release()
 	m.mem.release()
+	m.pd.dev.remove(m.id)
 	return nil
 }

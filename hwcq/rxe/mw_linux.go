@@ -46,6 +46,10 @@ const mwType2 = 2
 // OpenMW allocates a memory window, which opens nothing before it is bound.
 func (p *PD) OpenMW() (*MW, error) {
 	const op = "open MW"
+	if err := p.dev.opening(op); err != nil {
+		return nil, err
+	}
+	defer p.dev.opens.leave()
 	if err := p.use.acquire(op); err != nil {
 		return nil, err
 	}
@@ -57,10 +61,7 @@ func (p *PD) OpenMW() (*MW, error) {
 	}
 	m.handle = le.Uint32(out[:])
 	m.rkey.Store(le.Uint32(out[4:]))
-	if err := p.dev.add(m.id, m); err != nil {
-		p.use.release()
-		return nil, err
-	}
+	p.dev.add(m.id, m)
 	return m, nil
 }
 
@@ -111,10 +112,10 @@ func (m *MW) Close() error {
 		return err
 	}
 	m.closed = true
-	m.pd.dev.remove(m.id)
 	m.pd.use.release()
 	if m.on != nil {
 		m.on.use.release()
 	}
+	m.pd.dev.remove(m.id)
 	return nil
 }

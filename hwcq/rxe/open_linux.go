@@ -85,7 +85,7 @@ func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
 
 // newDevice makes a device of the file fd, which it closes if that fails.
 func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), watch *removal, kernel func([]byte) unix.Errno) (*Device, error) {
-	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}, removal: watch}
+	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}, opens: newGuard(), removal: watch}
 	page, err := mapAnon(4096)
 	if err != nil {
 		watch.stop()

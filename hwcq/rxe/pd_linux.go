@@ -19,14 +19,17 @@ type PD struct {
 
 // OpenPD allocates a protection domain.
 func (d *Device) OpenPD() (*PD, error) {
+	const op = "open PD"
+	if err := d.opening(op); err != nil {
+		return nil, err
+	}
+	defer d.opens.leave()
 	var out [4]byte
-	if err := d.exec("open PD", cmdAllocPD, words(resp), out[:], nil); err != nil {
+	if err := d.exec(op, cmdAllocPD, words(resp), out[:], nil); err != nil {
 		return nil, err
 	}
 	p := &PD{dev: d, id: nextID.Add(1), handle: le.Uint32(out[:])}
-	if err := d.add(p.id, p); err != nil {
-		return nil, err
-	}
+	d.add(p.id, p)
 	return p, nil
 }
 

@@ -3,7 +3,6 @@
 package rxe
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -53,6 +52,10 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 		bound{"RecvDepth", c.RecvDepth, "MaxQPWR", l.MaxQPWR}, bound{"MaxSGE", c.MaxSGE, "MaxSGE", l.MaxSGE}); err != nil {
 		return nil, err
 	}
+	if err := p.dev.opening(op); err != nil {
+		return nil, err
+	}
+	defer p.dev.opens.leave()
 	q := &QP{dev: p.dev, pd: p, cfg: c, id: nextID.Add(1), psn: RandomPSN()}
 	undo, err := q.acquire(op)
 	if err != nil {
@@ -66,10 +69,7 @@ func (p *PD) OpenQP(c QPConfig) (*QP, error) {
 	q.windows.born = nextID.Add(1)
 	q.send.pd, q.send.windows = p, &q.windows
 	q.state.Store(uint32(StateInit))
-	if err := p.dev.add(q.id, q); err != nil {
-		undo()
-		return nil, errors.Join(err, q.drop(p.dev, op))
-	}
+	p.dev.add(q.id, q)
 	return q, nil
 }
 
@@ -147,9 +147,9 @@ func (q *QP) Close() error {
 	}
 	q.isClosed = true
 	err := q.drop(q.dev, "close QP")
-	q.dev.remove(q.id)
 	for _, u := range q.uses() {
 		u.release()
 	}
+	q.dev.remove(q.id)
 	return err
 }

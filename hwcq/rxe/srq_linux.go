@@ -33,6 +33,10 @@ func (p *PD) OpenSRQ(c SRQConfig) (*SRQ, error) {
 		return nil, err
 	}
 	c.setDefaults()
+	if err := p.dev.opening(op); err != nil {
+		return nil, err
+	}
+	defer p.dev.opens.leave()
 	if err := p.dev.checkSRQ("rxe: OpenSRQ", c); err != nil {
 		return nil, err
 	}
@@ -48,14 +52,11 @@ func (p *PD) OpenSRQ(c SRQConfig) (*SRQ, error) {
 		return nil, err
 	}
 	s.handle, s.recv.maxSGE = le.Uint32(core[:]), c.MaxSGE
-	err := s.adopt(getMMInfo(driver[:]))
-	if err == nil {
-		err = p.dev.add(s.id, s)
-	}
-	if err != nil {
+	if err := s.adopt(getMMInfo(driver[:])); err != nil {
 		p.use.release()
 		return nil, errors.Join(fmt.Errorf("rxe: %s: %w", op, err), s.drop())
 	}
+	p.dev.add(s.id, s)
 	return s, nil
 }
 
@@ -209,8 +210,8 @@ func (s *SRQ) Close() error {
 	var errs error
 	err := s.use.close("close SRQ", func() error {
 		errs = s.drop()
-		s.pd.dev.remove(s.id)
 		s.pd.use.release()
+		s.pd.dev.remove(s.id)
 		return nil
 	})
 	return errors.Join(err, errs)
