@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/evdengine/evd/hwcq"
 )
@@ -61,6 +62,41 @@ func TestDeviceCloseBesideOpen(t *testing.T) {
 		require.Equal(t, fds, afterFDs)
 		require.Equal(t, maps, afterMaps)
 	}
+}
+
+// What the kernel does not destroy goes with the device's file, and nothing of it stays:
+// neither memory that is pinned, nor a queue that goes on with the file's number.
+func TestDeviceCloseIsForAll(t *testing.T) {
+	fds, maps := holdings(t)
+	d, k, err := openFake(t, func(cmd uint32, _, _ []byte) unix.Errno {
+		if destroys[cmd] != 0 && cmd != cmdDeallocPD {
+			return unix.EBUSY
+		}
+		return 0
+	})
+	require.NoError(t, err)
+	pd, err := d.OpenPD()
+	require.NoError(t, err)
+	cq, err := d.OpenCQ(CQConfig{Depth: 7, Wait: WaitPoll})
+	require.NoError(t, err)
+	qp, err := pd.OpenQP(QPConfig{SendCQ: cq, SendDepth: 7, RecvDepth: 7})
+	require.NoError(t, err)
+	mw, err := pd.OpenMW()
+	require.NoError(t, err)
+	require.NoError(t, mw.bindOn(&qp.windows))
+	mr, err := pd.RegBytes(make([]byte, 100), 0)
+	require.NoError(t, err)
+
+	require.ErrorIs(t, d.Close(), unix.EBUSY)
+	require.Empty(t, d.live)
+	require.True(t, mr.closed, "what is pinned for ever ends the process when it is garbage")
+	require.ErrorIs(t, qp.PostSend(&SendWR{Op: OpSend}), hwcq.ErrClosed)
+	_, err = cq.Arm(false)
+	require.ErrorIs(t, err, hwcq.ErrClosed)
+	require.NoError(t, unix.Close(k.asyncW))
+	afterFDs, afterMaps := holdings(t)
+	require.Equal(t, fds, afterFDs)
+	require.Equal(t, maps, afterMaps)
 }
 
 // A QP that is half closed is waited for: what it uses can be closed then.

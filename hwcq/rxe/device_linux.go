@@ -214,8 +214,11 @@ func (d *Device) close() error {
 	d.removal.stop()
 
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.closed = true
+	d.mu.Unlock()
+	for _, o := range d.objects() { // what the kernel has refused to destroy: it will with the file
+		errs = append(errs, o.Close())
+	}
 	errs = append(errs, unix.Close(d.fd), d.ctl.Unmap())
 	return errors.Join(errs...)
 }
