@@ -33,12 +33,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interv
 const retryAccept = 100 * time.Millisecond
 
 // dest is what the peer is told.
-func dest(c *Conn) (rxe.Dest, error) {
-	if g := c.cfg.Path.SGID; !g.GID.IsZero() {
-		return c.qp.DestAt(g), nil
-	}
-	return c.qp.Dest()
-}
+func dest(c *Conn) (rxe.Dest, error) { return c.qp.DestFor(c.cfg.Path) }
 
 // Dial connects to addr, "host:port"; see [Manager].
 func (m *Exchange) Dial(addr string, cfg Config) (*Conn, error) {

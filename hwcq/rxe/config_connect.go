@@ -10,8 +10,9 @@ import (
 // ConnectConfig is for [QP.Connect]. The zero value is what ibv_rc_pingpong
 // uses.
 type ConnectConfig struct {
-	// SGID is the local GID to send from. Zero: the device's default GID,
-	// which must then be the one announced to the peer.
+	// SGID is the local GID to send from, which must be the one announced to the
+	// peer ([QP.DestFor]): an entry of the table, or its Index alone. Zero: the
+	// device's default GID.
 	SGID GIDEntry
 
 	// TrafficClass is the DSCP and ECN bits of the IP header. (There is no hop

@@ -20,6 +20,7 @@ type fakeKernel struct {
 	t      testing.TB
 	fd     int
 	mangle func(cmd uint32, core, driver []byte) unix.Errno
+	gids   []GIDEntry // the table; empty: one entry of zeros
 
 	mu     sync.Mutex
 	next   uint32
@@ -62,7 +63,13 @@ func (k *fakeKernel) ioctl(page []byte) unix.Errno {
 		id, length, data := le.Uint16(a), int(le.Uint16(a[2:])), le.Uint64(a[8:])
 		at := func() []byte { return page[data-base:][:length] }
 		if le.Uint16(page[4:]) == methodGIDs {
-			if id == 3 {
+			switch id {
+			case 2: // elsewhere
+				table := unsafe.Slice((*byte)(unsafe.Add(nil, data)), length)
+				for i, g := range k.gids {
+					copy(table[i*gidEntSize:], append(g.GID[:], words(nil, uint32(g.Index), uint32(g.Port), uint32(g.Type), uint32(g.IfIndex))...))
+				}
+			case 3:
 				core = at()
 			}
 			continue
@@ -82,7 +89,7 @@ func (k *fakeKernel) ioctl(page []byte) unix.Errno {
 	}
 	if le.Uint16(page[4:]) == methodGIDs {
 		cmd = fakeGIDs
-		le.PutUint64(core, 1)
+		le.PutUint64(core, uint64(max(1, len(k.gids))))
 	} else if e := k.answer(cmd, in, core, driver); e != 0 {
 		return e
 	}

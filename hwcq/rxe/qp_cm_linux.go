@@ -57,6 +57,3 @@ func (q *QP) ApplyCM(a *CMAttr) error {
 
 // Device is the device the QP belongs to.
 func (q *QP) Device() *Device { return q.dev }
-
-// DestAt is [QP.Dest] with a GID of the caller's choice.
-func (q *QP) DestAt(g GIDEntry) Dest { return Dest{QPN: q.qpn, PSN: q.psn, GID: g.GID} }

@@ -120,8 +120,12 @@ func (q *QP) Transport() Transport { return q.cfg.Type }
 
 // Dest is what the peer must know to connect to this QP, with the device's
 // default GID. Reset changes its PSN.
-func (q *QP) Dest() (Dest, error) {
-	g, err := q.dev.DefaultGID()
+func (q *QP) Dest() (Dest, error) { return q.DestFor(ConnectConfig{}) }
+
+// DestFor is Dest for a QP that is going to Connect with c: with the GID it will send
+// from, because it receives only what is sent there.
+func (q *QP) DestFor(c ConnectConfig) (Dest, error) {
+	g, err := q.dev.sgid(c.SGID)
 	if err != nil {
 		return Dest{}, err
 	}

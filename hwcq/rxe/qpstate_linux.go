@@ -190,16 +190,13 @@ func (q *QP) toRTS(op string, c ConnectConfig) error {
 
 // ConnectPair connects two QPs of this host to each other.
 func ConnectPair(a, b *QP, c ConnectConfig) error {
-	da, err := a.Dest()
+	da, err := a.DestFor(c)
 	if err != nil {
 		return err
 	}
-	db, err := b.Dest()
+	db, err := b.DestFor(c)
 	if err != nil {
 		return err
-	}
-	if !c.SGID.GID.IsZero() {
-		da.GID, db.GID = c.SGID.GID, c.SGID.GID
 	}
 	if err := a.Connect(db, c); err != nil {
 		return err

@@ -119,7 +119,7 @@ func (q *QP) PostRecv(wr *RecvWR) error                         { return errPlat
 func (q *QP) PostRecvs(wrs []RecvWR) (int, error)               { return 0, errPlatform }
 func (q *QP) Close() error                                      { return nil }
 func (q *QP) ApplyCM(a *CMAttr) error                           { return errPlatform }
-func (q *QP) DestAt(g GIDEntry) Dest                            { return Dest{} }
+func (q *QP) DestFor(c ConnectConfig) (Dest, error)             { return Dest{}, errPlatform }
 func (q *QP) Device() *Device                                   { return nil }
 func (q *CQ) Poll(dst []hwcq.WC) int                            { return 0 }
 func (q *CQ) Pending() bool                                     { return false }
