@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -215,6 +216,30 @@ func TestNonsenseAsyncEvents(t *testing.T) {
 	require.Eventually(t, func() bool { return cq.Overruns() == 1 }, patience, 1e6)
 	require.NoError(t, d.Close())
 	k.gone()
+}
+
+// A ring that cannot be followed after a Resize is told to one who sleeps, too.
+func TestResizeWakesWaiter(t *testing.T) {
+	for _, how := range fakeMethods {
+		d, k, err := openFake(t, func(cmd uint32, _, driver []byte) unix.Errno {
+			if cmd == cmdResizeCQ {
+				le.PutUint32(driver[8:], 0)
+			}
+			return 0
+		})
+		require.NoError(t, err)
+		cq, err := d.OpenCQ(CQConfig{Depth: 7, MaxDepth: 31, Wait: how})
+		require.NoError(t, err)
+		told := make(chan error)
+		go func() { _, err := cq.Events().Wait(); told <- err }()
+		require.Eventually(t, func() bool { return cq.src.reader.Load() == readerWait }, patience, time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // he sleeps by now
+		require.ErrorIs(t, cq.Resize(31), ErrCorrupt)
+		require.ErrorIs(t, <-told, ErrCorrupt)
+		require.ErrorIs(t, cq.Resize(31), ErrCorrupt)
+		require.NoError(t, d.Close())
+		k.gone()
+	}
 }
 
 // FuzzAnswers changes any bytes of any answers. Nothing faults, an error is one

@@ -106,6 +106,7 @@ func (q *CQ) replace(op string, depth int) error {
 	}
 	if err != nil {
 		q.spoil()
+		q.ev.spoil()
 		return fmt.Errorf("rxe: %s: %w", op, err)
 	}
 	q.consumer.use(r, r.cons.Load())
