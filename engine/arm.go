@@ -133,7 +133,7 @@ type link struct {
 	poll  *poller // nil: a port's
 	port  *port   // nil: a CQ that was given
 
-	failed  atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms
+	failed  atom.Uint32 // the alarm that ended the CQ, plus 1. Writers: poller, who arms, the device (hear)
 	kept    atom.Bool   // with EVD.fKept: completions were left on purpose. Writers: noteKept, who finds it empty. Reader: watchdog
 	told    atom.Bool   // its device tells of overruns by itself. Writer: listen. Reader: watchdog
 	unarmed atom.Bool   // an arm failed, and ARM has not fallen yet. Writer: the one who set ARM

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/param"
 )
 
@@ -41,6 +42,9 @@ func (d *Device) explain(cmd uint32, err error) error {
 		case errors.Is(err, unix.EFAULT):
 			return fmt.Errorf("%w: the memory is not mapped, or not writable and access has LocalWrite", err)
 		}
+	}
+	if cmd == cmdDeregMR && errors.Is(err, unix.EINVAL) { // rxe_dereg_mr in rxe_verbs.c, 6.1: rxe_mr.c
+		return fmt.Errorf("%w: a memory window is bound to it: %w", hwcq.ErrBusy, err)
 	}
 	name, limit := d.objectLimit(cmd)
 	switch {

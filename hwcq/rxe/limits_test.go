@@ -71,16 +71,20 @@ func TestExhaustionIsNamed(t *testing.T) {
 		{cmdRegMR, unix.ENOMEM, "RLIMIT_MEMLOCK"},
 		{cmdRegMR, unix.EFAULT, "not writable"},
 		{cmdCreateChannel, unix.EMFILE, "RLIMIT_NOFILE"},
+		{cmdDeregMR, unix.EINVAL, "busy: a memory window is bound"},
 	} {
 		d, k, err := openFake(t, nil)
 		require.NoError(t, err)
 		k.mangle = func(cmd uint32, core, _ []byte) unix.Errno {
-			if cmd != c.cmd {
+			switch {
+			case cmd != c.cmd:
 				return 0
-			}
-			if cmd == cmdCreateChannel {
+			case cmd == cmdDeregMR: // once: Close of the device tries again
+				c.cmd = cmdGetContext
+				k.live[cmdRegMR]++
+			case cmd == cmdCreateChannel:
 				_ = unix.Close(int(le.Uint32(core)))
-			} else {
+			default:
 				k.live[cmd]--
 			}
 			return c.e

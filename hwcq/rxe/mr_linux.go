@@ -203,7 +203,8 @@ func (m *MR) Piece(off, length int) (SGE, error) {
 func (m *MR) closeRank() int { return rankMR }
 
 // Close deregisters the memory, after which the device touches it no more.
-// Requests that still use it fail. It is idempotent.
+// Requests that still use it fail. While a memory window is bound to it the error
+// matches [hwcq.ErrBusy] and the MR stays open. It is idempotent.
 func (m *MR) Close() error {
 	m.closeMu.Lock()
 	defer m.closeMu.Unlock()

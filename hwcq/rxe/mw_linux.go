@@ -14,7 +14,9 @@ import (
 // MW is a memory window, of type 2: a part of an MR that a peer may reach by
 // an rkey of its own, from the OpBindMW request that opens it until it is
 // invalidated, by OpLocalInv or by the peer's OpSendInv. It serves the QP it
-// was first bound on; after it was invalidated it can be bound there again.
+// was first bound on; after it was invalidated it can be bound there again. Not so
+// after a bind that failed or was flushed: the post has moved on to an rkey that the
+// kernel does not know. Open another window then.
 //
 // Concurrency: all methods from any goroutine; binds of one MW must not be
 // posted from two goroutines at once.
