@@ -164,15 +164,17 @@ func (c *Channel) join(id uint64) (*tap, error) {
 }
 
 // leave waits until the reader has handed over the events of a CQ that the kernel does not
-// have any more, and takes its place away. It returns how many there were.
-func (c *Channel) leave(t *tap, read uint64) (got uint64) {
+// have any more, and takes its place away. It returns how many he has not.
+func (c *Channel) leave(t *tap, read uint32) (unread int32) {
 	c.mu.Lock()
-	for t.got < read && c.over == nil {
+	// He has one in his hand at most: what is more does not come. (The kernel counts in
+	// 32 bits, and a CQ may live longer.)
+	for read-t.got == 1 && c.over == nil {
 		c.moved.Wait()
 	}
+	unread = int32(read - t.got)
 	delete(c.taps, t.id)
-	got = t.got
 	c.mu.Unlock()
 	c.use.release()
-	return got
+	return unread
 }

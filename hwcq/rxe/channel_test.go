@@ -48,7 +48,7 @@ func (c *fakeShared) tap(t testing.TB, id uint64) *tap {
 }
 
 // close is what CQ.Close does, with read events counted by the kernel.
-func (t *tap) close(read uint64) (unread int64) {
+func (t *tap) close(read uint32) (unread int32) {
 	_ = t.stop()
 	unread, _ = t.release(read)
 	return unread
@@ -84,10 +84,13 @@ func TestChannelRoutes(t *testing.T) {
 func TestChannelCloseWaitsForEvents(t *testing.T) {
 	c := newFakeShared(t)
 	a := c.tap(t, 10)
-	closed := make(chan int64)
-	go func() { closed <- a.close(2) }()
+	c.mu.Lock()
+	a.got = 1<<32 - 2 // of 2^32
+	c.mu.Unlock()
 	c.event(10)
-	require.Eventually(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return a.got == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return a.got == 1<<32-1 }, patience, time.Millisecond)
+	closed := make(chan int32)
+	go func() { closed <- a.close(0) }()
 	select {
 	case <-closed:
 		t.Fatal("an event is still on its way")
@@ -97,6 +100,14 @@ func TestChannelCloseWaitsForEvents(t *testing.T) {
 	require.Zero(t, <-closed)
 	c.event(10)
 	require.Eventually(t, func() bool { return c.Stray() == 1 }, patience, time.Millisecond)
+}
+
+// A count that cannot be is not waited for.
+func TestChannelCloseOfNonsense(t *testing.T) {
+	c := newFakeShared(t)
+	for _, read := range []uint32{2, 100, 1 << 31, 1<<32 - 1} {
+		require.Equal(t, int32(read), c.tap(t, 10).close(read))
+	}
 }
 
 // CQs come and go beside events of others, with waiters, wakes and TryWait in full swing:
@@ -218,7 +229,7 @@ func TestChannelDoesNotAllocate(t *testing.T) {
 	c := newFakeShared(t)
 	a := c.tap(t, 7)
 	msg := le.AppendUint64(nil, 7)
-	events := uint64(0)
+	events := uint32(0)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		_, _ = a.TryWait()
 		_, _ = unix.Write(c.kernel, msg)

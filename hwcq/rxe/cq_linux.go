@@ -46,7 +46,7 @@ type CQ struct {
 	overruns atomic.Uint64
 	async    atomic.Pointer[func(hwcq.AsyncEvent)] // Writer: NotifyAsync. Readers: the device's goroutines
 	maxDepth int                                   // of Resize
-	unacked  int64                                 // set by Close: events the kernel counted and we did not
+	unacked  int32                                 // set by Close: events the kernel counted and we did not
 }
 
 // events is where the events of a CQ come from: a source or a tap.
@@ -59,8 +59,8 @@ type events interface {
 	spoil()      // the CQ turned out to be corrupt: likewise
 	stop() error // turns newcomers away, and has the waiter leave
 	// release gives back what it has, after stop. read is how many events the kernel
-	// says were read, unread how many of them never came out of here.
-	release(read uint64) (unread int64, err error)
+	// says were read, modulo 2^32, unread how many of them never came out of here.
+	release(read uint32) (unread int32, err error)
 }
 
 // OpenCQ creates a completion queue.
@@ -245,7 +245,7 @@ func (q *CQ) destroy() error {
 		return err
 	}
 	read, err := q.dev.dropCQ("close CQ", q.raw.handle)
-	unacked, rerr := q.ev.release(uint64(read))
+	unacked, rerr := q.ev.release(read)
 	q.unacked = unacked
 	errs := []error{err, rerr, q.raw.cmd.Unmap()}
 	if err := q.raw.ringMap.Blank(); err != nil {

@@ -357,8 +357,8 @@ func (s *source) stop() error {
 func (s *source) channel() int { return s.fd }
 
 // release closes the fds. read is how many events the kernel has counted as read.
-func (s *source) release(read uint64) (unread int64, err error) {
-	return int64(read) - int64(s.got.Load()), s.closeAll()
+func (s *source) release(read uint32) (unread int32, err error) {
+	return int32(read - uint32(s.got.Load())), s.closeAll()
 }
 
 func (s *source) closeAll() error {

@@ -27,7 +27,7 @@ type tap struct {
 	tok    chan struct{} // cap 1
 	note   atomic.Pointer[func()]
 
-	got uint64 // owner: Channel.mu; events of the kernel
+	got uint32 // owner: Channel.mu; events of the kernel
 }
 
 // Wait implements [hwcq.EventSource]: events come before a Wake, a closed CQ before both,
@@ -146,6 +146,6 @@ func (t *tap) stop() error {
 	return nil
 }
 
-func (t *tap) release(read uint64) (unread int64, err error) {
-	return int64(read) - int64(t.ch.leave(t, read)), nil
+func (t *tap) release(read uint32) (unread int32, err error) {
+	return t.ch.leave(t, read), nil
 }
