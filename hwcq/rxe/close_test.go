@@ -13,7 +13,7 @@ import (
 // A device that was closed took its objects along: what is left of them can
 // still be closed, and gives back what it holds.
 func TestCloseAfterTheDevice(t *testing.T) {
-	d := &Device{closed: true}
+	d := &Device{control: control{closed: true}}
 	pd := &PD{dev: d}
 	buf, err := OpenBuffer(1)
 	require.NoError(t, err)

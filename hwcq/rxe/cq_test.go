@@ -22,7 +22,7 @@ func newFakeCQ(t testing.TB, slots uint32) (*CQ, *fakeRing, *fakeChannel) {
 	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = unix.Close(null) })
-	dev := &Device{closed: true}
+	dev := &Device{control: control{closed: true}}
 	page, err := dev.newHotBlock()
 	require.NoError(t, err)
 

@@ -4,6 +4,7 @@ package rxe
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,5 +124,37 @@ func TestDeviceCloseBesideQPClose(t *testing.T) {
 	pd.use.mu.Unlock()
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
+	k.gone()
+}
+
+// A command that takes long, because a neighbour does not answer, holds up no other; but
+// Close of the device, which needs its file, waits.
+func TestCommandsRunBeside(t *testing.T) {
+	d, k, err := openFake(t, nil)
+	require.NoError(t, err)
+	var inside atomic.Bool
+	end, kernel := make(chan struct{}), d.kernel
+	d.kernel = func(page []byte) unix.Errno {
+		if inside.CompareAndSwap(false, true) {
+			<-end
+		}
+		return kernel(page)
+	}
+	done := make(chan error)
+	go func() { _, err := d.QueryPort(); done <- err }()
+	require.Eventually(t, inside.Load, patience, time.Millisecond)
+	pd, err := d.OpenPD()
+	require.NoError(t, err)
+	d.dispatch(asyncDesc{kind: AsyncQPFatal, element: pd.id})
+	closed := make(chan error)
+	go func() { closed <- d.Close() }()
+	select {
+	case <-closed:
+		t.Fatal("its file was closed under a command")
+	case <-time.After(20 * time.Millisecond):
+	}
+	end <- struct{}{}
+	require.NoError(t, <-done)
+	require.NoError(t, <-closed)
 	k.gone()
 }

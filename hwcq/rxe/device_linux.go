@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/evdengine/evd/hwcq"
 )
 
@@ -22,17 +20,16 @@ import (
 // Concurrency: all methods may be called from any goroutine.
 // Ownership: whoever opened it closes it; Close closes what is left on it.
 type Device struct {
+	control
+
 	info    DeviceInfo
 	onAsync func(AsyncEvent)
 	vectors int
 	limits  DeviceAttr
 	byIoctl atomic.Bool // hot commands go by ioctl: see hotBlock
 
-	mu     sync.Mutex // control commands, one at a time, and the fields below
-	fd     int
-	ctl    ioctlBuf
-	closed bool
-	live   map[uint64]object // by id
+	mu   sync.Mutex
+	live map[uint64]object // owner: mu; by id
 
 	opens     guard // shut by Close; inside is who opens an object
 	closeOnce sync.Once
@@ -76,25 +73,18 @@ func (d *Device) Info() DeviceInfo { return d.info }
 
 // exec runs one control command; op is for the error.
 func (d *Device) exec(op string, cmd uint32, in, core, driver []byte) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
-	}
-	if err := d.ctl.invoke(d.fd, cmd, in, core, driver); err != nil {
-		return opError(op, d.explain(cmd, err))
-	}
-	return nil
+	return d.command(op, func(b ioctlBuf) error {
+		if err := b.invoke(d.fd, cmd, in, core, driver); err != nil {
+			return opError(op, d.explain(cmd, err))
+		}
+		return nil
+	})
 }
 
 // mapQueue maps a queue the device has just made.
-func (d *Device) mapQueue(mi mmInfo) (mapping, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return mapping{}, hwcq.ErrClosed
-	}
-	return mapQueue(d.fd, mi)
+func (d *Device) mapQueue(mi mmInfo) (m mapping, err error) {
+	err = d.with("map queue", func() (err error) { m, err = mapQueue(d.fd, mi); return err })
+	return m, err
 }
 
 // opening announces one who opens an object, op, until he calls d.opens.leave: Close
@@ -161,22 +151,22 @@ func (d *Device) GIDs() ([]GIDEntry, error) {
 	}
 	defer m.Unmap()
 
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
-	}
-	count := d.ctl.Bytes()[ioOutOff:][:8]
-	clear(count)
-	d.ctl.begin(methodGIDs)
-	d.ctl.attr(0, 8, gidEntSize) // entry size
-	d.ctl.attr(1, 4, 0)          // flags
-	d.ctl.attr(2, uint16(n*gidEntSize), m.Addr())
-	d.ctl.attr(3, 8, d.ctl.Addr()+ioOutOff)
-	if err := d.ctl.run(d.fd); err != nil {
-		return nil, opError(op, err)
-	}
-	return decGIDs(m.Bytes()[:n*gidEntSize], le.Uint64(count))
+	var gids []GIDEntry
+	err = d.command(op, func(b ioctlBuf) error {
+		count := b.Bytes()[ioOutOff:][:8]
+		clear(count)
+		b.begin(methodGIDs)
+		b.attr(0, 8, gidEntSize) // entry size
+		b.attr(1, 4, 0)          // flags
+		b.attr(2, uint16(n*gidEntSize), m.Addr())
+		b.attr(3, 8, b.Addr()+ioOutOff)
+		if err := b.run(d.fd); err != nil {
+			return opError(op, err)
+		}
+		gids, err = decGIDs(m.Bytes()[:n*gidEntSize], le.Uint64(count))
+		return err
+	})
+	return gids, err
 }
 
 // DefaultGID returns the first RoCE v2 GID that is an IPv4 address: the one
@@ -213,14 +203,11 @@ func (d *Device) close() error {
 	d.async.stop()
 	d.removal.stop()
 
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
+	d.control.shut()
 	for _, o := range d.objects() { // what the kernel has refused to destroy: it will with the file
 		errs = append(errs, o.Close())
 	}
-	errs = append(errs, unix.Close(d.fd), d.ctl.Unmap())
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.release()...)...)
 }
 
 // objects lists the live objects in closing order.

@@ -85,16 +85,13 @@ func open(info DeviceInfo, onAsync func(AsyncEvent)) (*Device, error) {
 
 // newDevice makes a device of the file fd, which it closes if that fails.
 func newDevice(fd int, info DeviceInfo, onAsync func(AsyncEvent), watch *removal, kernel func([]byte) unix.Errno) (*Device, error) {
-	d := &Device{info: info, onAsync: onAsync, fd: fd, live: map[uint64]object{}, opens: newGuard(), removal: watch}
-	page, err := mapAnon(4096)
-	if err != nil {
-		watch.stop()
-		return nil, errors.Join(opError("open", err), unix.Close(fd))
+	d := &Device{
+		control: control{fd: fd, kernel: kernel},
+		info:    info, onAsync: onAsync, live: map[uint64]object{}, opens: newGuard(), removal: watch,
 	}
-	d.ctl = ioctlBuf{page, kernel}
 	if err := d.getContext(); err != nil {
 		watch.stop()
-		return nil, errors.Join(err, d.ctl.Unmap(), unix.Close(fd))
+		return nil, errors.Join(err, errors.Join(d.release()...))
 	}
 	go watch.run(d)
 	return d, nil

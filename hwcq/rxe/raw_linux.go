@@ -87,22 +87,21 @@ func (d *Device) mapRing(mi mmInfo, elem uintptr) (mapping, ring, error) {
 
 // modifySRQ changes an SRQ. The kernel writes where the new queue can be
 // mapped to an address that the command carries as driver input.
-func (d *Device) modifySRQ(op string, handle, mask, depth, limit uint32) (mmInfo, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return mmInfo{}, fmt.Errorf("rxe: %s: %w", op, hwcq.ErrClosed)
-	}
-	mi := d.ctl.Bytes()[ioDrvOff:][:mmInfoSize]
-	clear(mi)
-	d.ctl.begin(methodInvoke)
-	d.ctl.attr(attrWriteCmd, 8, cmdModifySRQ)
-	d.ctl.in(attrCoreIn, words(nil, handle, mask, depth, limit))
-	d.ctl.attr(attrDriverIn, 8, d.ctl.Addr()+ioDrvOff)
-	if err := d.ctl.run(d.fd); err != nil {
-		return mmInfo{}, opError(op, err)
-	}
-	return getMMInfo(mi), nil
+func (d *Device) modifySRQ(op string, handle, mask, depth, limit uint32) (mi mmInfo, err error) {
+	err = d.command(op, func(b ioctlBuf) error {
+		answer := b.Bytes()[ioDrvOff:][:mmInfoSize]
+		clear(answer)
+		b.begin(methodInvoke)
+		b.attr(attrWriteCmd, 8, cmdModifySRQ)
+		b.in(attrCoreIn, words(nil, handle, mask, depth, limit))
+		b.attr(attrDriverIn, 8, b.Addr()+ioDrvOff)
+		if err := b.run(d.fd); err != nil {
+			return opError(op, err)
+		}
+		mi = getMMInfo(answer)
+		return nil
+	})
+	return mi, err
 }
 
 // rawQP is a queue pair of the kernel with its mapped queues and its

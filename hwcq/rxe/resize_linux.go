@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/mapped"
 	"github.com/evdengine/evd/internal/param"
 )
@@ -41,19 +40,15 @@ func (d *Device) mapCQRing(made cqCreated, maxDepth int) (mapping, ring, error) 
 }
 
 // overlayRing maps a CQ's ring at the beginning of m, and checks it.
-func (d *Device) overlayRing(m mapping, mi mmInfo) (ring, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return ring{}, hwcq.ErrClosed
-	}
+func (d *Device) overlayRing(m mapping, mi mmInfo) (r ring, err error) {
 	if err := mi.check(); err != nil {
 		return ring{}, err
 	}
 	if uintptr(mi.size) > m.Size {
 		return ring{}, fmt.Errorf("%w: a ring of %d bytes, at most %d expected", ErrCorrupt, mi.size, m.Size)
 	}
-	if err := m.Overlay(d.fd, int64(mi.offset), uintptr(mi.size)); err != nil {
+	err = d.with("map queue", func() error { return m.Overlay(d.fd, int64(mi.offset), uintptr(mi.size)) })
+	if err != nil {
 		return ring{}, err
 	}
 	return newRing(m.Base, uintptr(mi.size), wcSize)
