@@ -36,7 +36,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.SetOutput(stderr)
 	list := f.String("parts", "event,spin,bw,dapl,poll", "what to measure, comma-separated")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds, in which everybody has a turn; 0: each part's own, 30 of spin and 6 to 12 of the others; fewer than 6 make no interval")
-	f.IntVar(&o.count, "count", 1000, "round trips in a turn")
+	f.IntVar(&o.count, "count", 5000, "round trips in a turn: so many that the first, for which the programs are read from the host, do not count")
 	f.StringVar(&o.dev, "dev", "rxe0", "the soft-RoCE device")
 	f.StringVar(&o.dir, "dir", "bin", "folder with evdbench, evdbench-verbs and rxe-rivals/poll; what is not there is left out, but evdbench")
 	f.DurationVar(&turnLimit, "limit", turnLimit, "how long a turn may take before its programs are killed; much more in a guest that counts instructions, where time leaps while the host's files are waited for")

@@ -87,7 +87,7 @@ func contests(o options) (all []*contest, skipped []string, err error) {
 
 // bandwidth is many messages in flight. There is no goal but not to be slower.
 func (p *programs) bandwidth(verbs string, withVerbs bool, bytes int) *contest {
-	count := 10 * p.count
+	count := 2 * p.count
 	name := fmt.Sprintf("bw-%d", bytes)
 	c := &contest{
 		name: name, unit: "messages/s",
