@@ -38,6 +38,9 @@ func (p *PD) OpenAH(c AHConfig) (*AH, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sameKind("rxe: OpenAH", "Remote", c.Remote, sgid); err != nil {
+		return nil, err
+	}
 	path := pathAttr{remote: c.Remote, sgid: uint8(sgid.Index), tclass: c.TrafficClass, flow: c.FlowLabel}
 	if err := p.use.acquire(op); err != nil {
 		return nil, err

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/param"
 )
 
@@ -34,6 +36,31 @@ func TestDestFor(t *testing.T) {
 	for _, g := range []GIDEntry{{Index: 3}, {Index: 1, GID: other.GID}} {
 		_, err = qp.DestFor(ConnectConfig{SGID: g})
 		require.ErrorIs(t, err, param.ErrInvalid)
+	}
+
+	// The two ends of a connection are of one kind.
+	err = qp.Connect(Dest{GID: v6.GID}, ConnectConfig{SGID: other})
+	require.ErrorIs(t, err, param.ErrInvalid)
+	require.ErrorContains(t, err, "remote.GID = fe80::1: must be of the kind, IPv4 or IPv6, of the local GID ::ffff:10.0.0.2")
+	_, err = pd.OpenAH(AHConfig{Remote: v4.GID, SGID: v6})
+	require.ErrorIs(t, err, param.ErrInvalid)
+	require.ErrorContains(t, err, "Remote = ")
+
+	// What the way fails with is said, and is not the device's removal.
+	for e, want := range map[unix.Errno]string{
+		unix.ETIMEDOUT: "does not answer", unix.ENETUNREACH: "no route", unix.EHOSTUNREACH: "no route", unix.ENODEV: "no route",
+	} {
+		k.mangle = func(cmd uint32, _, _ []byte) unix.Errno {
+			if cmd == cmdModifyQP {
+				return e
+			}
+			return 0
+		}
+		err = qp.Connect(Dest{GID: v4.GID}, ConnectConfig{})
+		require.ErrorIs(t, err, e)
+		require.NotErrorIs(t, err, hwcq.ErrRemoved)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, StateInit, qp.State())
 	}
 	require.NoError(t, d.Close())
 	k.gone()

@@ -46,6 +46,14 @@ func (d *Device) explain(cmd uint32, err error) error {
 	if cmd == cmdDeregMR && errors.Is(err, unix.EINVAL) { // rxe_dereg_mr in rxe_verbs.c, 6.1: rxe_mr.c
 		return fmt.Errorf("%w: a memory window is bound to it: %w", hwcq.ErrBusy, err)
 	}
+	if cmd == cmdModifyQP || cmd == cmdCreateAH { // what the way to the peer fails with
+		switch {
+		case errors.Is(err, unix.ETIMEDOUT):
+			return fmt.Errorf("%w: the peer's address, or the router's, does not answer (ARP, neighbour discovery)", err)
+		case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENODEV):
+			return fmt.Errorf("%w: there is no route to the peer's address from the local one, or its interface is down", err)
+		}
+	}
 	name, limit := d.objectLimit(cmd)
 	switch {
 	case name == "":

@@ -147,7 +147,7 @@ func opError(op string, err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("rxe: %s: %w: still used by another object: %w", op, hwcq.ErrBusy, err)
-	case errors.Is(err, unix.EIO), errors.Is(err, unix.ENODEV):
+	case errors.Is(err, unix.EIO):
 		return fmt.Errorf("rxe: %s: %w: %w", op, hwcq.ErrRemoved, err)
 	case errors.Is(err, unix.EMFILE):
 		err = tooManyFiles(err)

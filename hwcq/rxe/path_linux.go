@@ -59,6 +59,15 @@ func (d *Device) sgid(g GIDEntry) (GIDEntry, error) {
 	})
 }
 
+// sameKind refuses a peer's GID that the kernel finds no way to: it is IPv4 and the local
+// one is not, or the other way round (linux core/addr.c: rdma_resolve_ip).
+func sameKind(op, name string, remote GID, local GIDEntry) error {
+	if remote.IsIPv4() == local.GID.IsIPv4() || remote.Addr().IsMulticast() {
+		return nil
+	}
+	return param.Invalid(op, name, remote, "of the kind, IPv4 or IPv6, of the local GID "+local.GID.String()+" (SGID)")
+}
+
 // GIDByIndex returns the entry at index i of the GID table.
 func (d *Device) GIDByIndex(i int) (GIDEntry, error) {
 	return d.pickGID("rxe: GIDByIndex", "i", i, func(g GIDEntry) bool { return g.Index == i })

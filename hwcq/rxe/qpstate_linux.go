@@ -149,6 +149,9 @@ func (q *QP) prepare(op string, remote *Dest, c ConnectConfig, from State) (unlo
 	if connected {
 		err = q.dev.checkPath(&c)
 	}
+	if err == nil && connected && remote != nil {
+		err = sameKind("rxe: Connect", "remote.GID", remote.GID, c.SGID)
+	}
 	if err != nil {
 		unlock()
 		return nil, c, err
