@@ -33,13 +33,6 @@ func newFakeRing(t testing.TB, slots uint32, log2 uint8, index uint32) *fakeRing
 	return &fakeRing{m: m, r: r}
 }
 
-// consumer is a CQ over the ring, of which nothing but Poll and pending works.
-func (f *fakeRing) consumer(next uint32) *CQ {
-	q := &CQ{consumer: consumer{ring: f.r, next: next}}
-	q.depth.Store(f.r.mask)
-	return q
-}
-
 // complete does what rxe_cq_post does; false: the queue is full.
 func (f *fakeRing) complete(wc hwcq.WC) bool {
 	prod := f.r.prod.Load()
