@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // AH is an address handle: where UD requests go. One serves any number of
@@ -21,7 +22,7 @@ type AH struct {
 	num    uint32 // what requests name it by
 
 	closeMu sync.Mutex
-	closed  bool
+	closed  atomic.Bool // Writer: Close, under closeMu. Readers: posts
 }
 
 // OpenAH makes an address handle.
@@ -68,17 +69,17 @@ func (a *AH) drop() error {
 func (a *AH) closeRank() int { return rankMR }
 
 // Close frees the handle. Requests that still name it fail, and put their QP
-// in error. It is idempotent.
+// in error; later ones are refused. It is idempotent.
 func (a *AH) Close() error {
 	a.closeMu.Lock()
 	defer a.closeMu.Unlock()
-	if a.closed {
+	if a.closed.Load() {
 		return nil
 	}
 	if err := a.drop(); err != nil {
 		return err
 	}
-	a.closed = true
+	a.closed.Store(true)
 	a.pd.use.release()
 	a.pd.dev.remove(a.id)
 	return nil

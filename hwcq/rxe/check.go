@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/internal/param"
 )
 
@@ -88,6 +89,8 @@ func (p *producer) checkDatagram(op string, wr *SendWR, n uint32) error {
 		return param.Invalid(op, "AH", "nil", "an address handle on this UD QP")
 	case wr.AH.pd != p.pd:
 		return param.Invalid(op, "AH", "an address handle of another PD", "one of the QP's PD")
+	case wr.AH.closed.Load():
+		return fmt.Errorf("%s: AH: %w", op, hwcq.ErrClosed)
 	case wr.RemoteQPN > 0xffffff:
 		return param.Invalid(op, "RemoteQPN", fmt.Sprintf("%#x", wr.RemoteQPN), "24 bits")
 	case n > p.maxMsg:

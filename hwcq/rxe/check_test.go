@@ -171,6 +171,21 @@ func TestOpsRefuse(t *testing.T) {
 	}
 }
 
+// One that was closed may be another's by its number.
+func TestClosedAHIsRefused(t *testing.T) {
+	ah := &AH{pd: &PD{}, num: 7}
+	send := SendWR{Op: OpSend, AH: ah}
+	p, f := newTypedProducer(t, UD, send)
+	n, err := p.postSends([]SendWR{send}, 64)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	ah.closed.Store(true)
+	n, err = p.postSends([]SendWR{send}, 64)
+	require.ErrorIs(t, err, hwcq.ErrClosed)
+	require.Zero(t, n)
+	require.EqualValues(t, 1, f.r.prod.Load())
+}
+
 // A window belongs to the QP it was first bound on, and holds it.
 func TestWindowHoldsItsQP(t *testing.T) {
 	a, b := windows{born: 5}, windows{born: 5}
