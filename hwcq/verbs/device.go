@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -240,6 +241,26 @@ func (d *Device) DefaultGID() (rxe.GIDEntry, error) {
 			d.port, d.info.Name, hwcq.ErrUnavailable)
 	}
 	return slices.MaxFunc(gids, func(a, b rxe.GIDEntry) int { return cmp.Compare(worth(a), worth(b)) }), nil
+}
+
+// sgid is the entry of the table that want names by its index and GID, or by its
+// index alone, or the default GID if want is zero.
+func (d *Device) sgid(want rxe.GIDEntry) (rxe.GIDEntry, error) {
+	if want.GID.IsZero() && want.Index == 0 {
+		return d.DefaultGID()
+	}
+	gids, err := d.GIDs()
+	if err != nil {
+		return rxe.GIDEntry{}, err
+	}
+	names := make([]string, len(gids))
+	for i, g := range gids {
+		if g.Index == want.Index && (want.GID.IsZero() || g.GID == want.GID) {
+			return g, nil
+		}
+		names[i] = fmt.Sprintf("%d: %s %s", g.Index, g.GID, g.Type)
+	}
+	return rxe.GIDEntry{}, param.Invalid("verbs: Connect", "SGID.Index", want.Index, "one of "+strings.Join(names, ", "))
 }
 
 // Close closes what is still open on the device, users first, and then the

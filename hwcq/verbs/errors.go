@@ -32,7 +32,7 @@ func opError(op string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EBUSY):
 		return fmt.Errorf("verbs: %s: %w: still used by another object: %w", op, hwcq.ErrBusy, err)
-	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENODEV):
+	case errors.Is(err, syscall.EIO): // not ENODEV: that is also a peer without a way to it
 		return fmt.Errorf("verbs: %s: %w: the device is gone: %w", op, hwcq.ErrRemoved, err)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("verbs: %s: credentials changed after Open: %w", op, err)

@@ -61,9 +61,9 @@ func (q *QP) path(remote rxe.Dest, c rxe.ConnectConfig) (p path, err error) {
 	// A device without reads has no room for one.
 	c.MaxRDAtomic = min(c.MaxRDAtomic, attr.MaxQPInitRDAtomic)
 	c.MaxDestRDAtomic = max(0, min(c.MaxDestRDAtomic, attr.MaxQPRDAtomic))
-	p = path{local: q.psn, remote: remote, global: !remote.GID.IsZero(), port: q.dev.port, sgid: c.SGID.Index, c: c}
-	if p.global && c.SGID.GID.IsZero() {
-		g, err := q.dev.DefaultGID()
+	p = path{local: q.psn, remote: remote, global: !remote.GID.IsZero(), port: q.dev.port, c: c}
+	if p.global {
+		g, err := q.dev.sgid(c.SGID)
 		if err != nil {
 			return p, err
 		}

@@ -170,7 +170,11 @@ func (q *QP) MaxInline() int { return q.cfg.Inline }
 
 // Dest is what the peer must know to connect to this QP: with the device's
 // default GID on Ethernet, with the port's LID on InfiniBand.
-func (q *QP) Dest() (rxe.Dest, error) {
+func (q *QP) Dest() (rxe.Dest, error) { return q.DestFor(rxe.ConnectConfig{}) }
+
+// DestFor is Dest for a QP that is going to Connect with c: with the GID it will send
+// from, because it receives only what is sent there.
+func (q *QP) DestFor(c rxe.ConnectConfig) (rxe.Dest, error) {
 	port, lid, err := q.dev.queryPort()
 	if err != nil {
 		return rxe.Dest{}, err
@@ -179,7 +183,7 @@ func (q *QP) Dest() (rxe.Dest, error) {
 	if port.LinkLayer == linkInfiniBand {
 		return d, nil
 	}
-	g, err := q.dev.DefaultGID()
+	g, err := q.dev.sgid(c.SGID)
 	d.GID = g.GID
 	return d, err
 }
@@ -216,11 +220,11 @@ const anyState rxe.State = 0xff
 
 // ConnectPair connects two QPs of this host to each other.
 func ConnectPair(a, b *QP, c rxe.ConnectConfig) error {
-	da, err := a.Dest()
+	da, err := a.DestFor(c)
 	if err != nil {
 		return err
 	}
-	db, err := b.Dest()
+	db, err := b.DestFor(c)
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,7 @@ func (q *QP) Num() uint32                                          { return 0 }
 func (q *QP) SendDepth() int                                       { return 0 }
 func (q *QP) RecvDepth() int                                       { return 0 }
 func (q *QP) MaxInline() int                                       { return 0 }
+func (q *QP) DestFor(c rxe.ConnectConfig) (rxe.Dest, error)        { return rxe.Dest{}, errBuild }
 func (q *QP) Dest() (rxe.Dest, error)                              { return rxe.Dest{}, errBuild }
 func (q *QP) Connect(remote rxe.Dest, c rxe.ConnectConfig) error   { return errBuild }
 func (q *QP) SetError() error                                      { return errBuild }

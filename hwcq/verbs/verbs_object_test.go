@@ -102,6 +102,16 @@ func TestVerbsBadInput(t *testing.T) {
 	requireBad(t, e.qp.Connect(rxe.Dest{}, rxe.ConnectConfig{}), "verbs: Connect: remote.GID")
 	self, err := e.qp.Dest()
 	require.NoError(t, err)
+	requireBad(t, e.qp.Connect(self, rxe.ConnectConfig{SGID: rxe.GIDEntry{Index: 200}}), "verbs: Connect: SGID.Index = 200: must be one of ", self.GID.String())
+	_, err = e.qp.DestFor(rxe.ConnectConfig{SGID: rxe.GIDEntry{Index: 200}})
+	requireBad(t, err, "SGID.Index = 200")
+	gids, err := e.dev.GIDs()
+	require.NoError(t, err)
+	for _, g := range gids { // that by index 0 alone is the default
+		got, err := e.qp.DestFor(rxe.ConnectConfig{SGID: g})
+		require.NoError(t, err)
+		require.Equal(t, g.GID, got.GID)
+	}
 	requireBad(t, e.qp.Connect(self, rxe.ConnectConfig{MTU: 100, Retries: 8}), "verbs: Connect: MTU = 100", "verbs: Connect: Retries = 8")
 	requireBad(t, e.qp.Connect(self, rxe.ConnectConfig{MTU: 4096, MaxRDAtomic: 255}), "MaxRDAtomic = 255: must be at most")
 	require.NoError(t, e.qp.Connect(self, rxe.ConnectConfig{}))
