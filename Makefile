@@ -69,13 +69,13 @@ rxe: rxe-programs ## boot a guest and compare with ibv_rc_pingpong on soft-RoCE,
 
 .PHONY: rxe-icount
 rxe-icount: rxe-programs ## the same, event-driven only, in instructions: host load does not enter
-	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- $(RXE) -parts event -limit 24h -rounds $(ROUNDS)
+	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 10m -icount -- $(RXE) -parts event -limit 1h -rounds $(ROUNDS)
 
 .PHONY: rxe-rivals
 rxe-rivals: rxe-programs bin/evdbench-verbs ## soft-RoCE beside C's ping-pong, perftest, uDAPL and ibv_poll_cq, in two guests; RIVALS=flags, ICOUNT= or PLAIN= for one of them; one line per goal; bin/rxe-rivals/*.json
 	@status=0; \
 	for guest in "icount $(ICOUNT)" "plain $(PLAIN)"; do \
-		set -- $$guest; [ -n "$$2" ] || continue; icount= limit=10m; [ $$1 = plain ] || { icount=-icount; limit=24h; }; \
+		set -- $$guest; [ -n "$$2" ] || continue; icount= limit=10m; [ $$1 = plain ] || { icount=-icount; limit=1h; }; \
 		echo "== $$2, $$1"; \
 		bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE),$(RDMA_RIVALS) -timeout 30m -share bin/rxe-rivals $$icount -- \
 			$(RXE) -parts $$2 -limit $$limit -json $$1.json $(RIVALS) || status=1; \
