@@ -130,6 +130,15 @@ func TestDeviceTellsOfQP(t *testing.T) {
 	}
 	cq.tell(hwcq.AsyncEvent{Kind: hwcq.AsyncQP, QPNum: 9999}) // nobody's endpoint
 	require.EqualValues(t, 9999, nextAsync(t, e).QPNum)
+
+	// Where nobody else tells of it, the device's word is enough.
+	ep, err := e.NewEndpoint(EndpointConfig{QPNum: 9999, Recv: d, Connect: conn})
+	require.NoError(t, err)
+	require.True(t, ep.Established())
+	cq.tell(hwcq.AsyncEvent{Kind: hwcq.AsyncQP, QPNum: 9999})
+	require.False(t, ep.Connected())
+	require.False(t, ep.Broken(), "it is already")
+	require.NoError(t, ep.Close())
 }
 
 // Of a shared CQ all who have joined are told, and of a queue pair who has its number.
