@@ -17,6 +17,27 @@ import (
 const (
 	Lat = "lat" // latency, one event in flight
 	BW  = "bw"  // throughput, many events in flight
+
+	// WakeUp is the cost of sleeping: from the event of an armed CQ to the upcall.
+	WakeUp = "wake"
+	// Jitter is the host's own floor: the gaps in which a spinning goroutine does not run.
+	Jitter = "jitter"
+)
+
+// Engines.
+const (
+	EngineEVD      = "evd"
+	EngineSpinlock = "spinlock-flag"
+	EngineMutex    = "mutex"
+	EngineChannel  = "channel"
+)
+
+// Policies.
+const (
+	PolicySingle = "single" // one upcall at a time
+	PolicyMany   = "many"   // several at once
+	PolicyDrain  = "drain"  // each upcall disables, dequeues until nothing is left, and enables, as iSER does
+	PolicyNotify = "notify" // an upcall only notifies; a goroutine dequeues
 )
 
 // Completion queues.
@@ -65,6 +86,38 @@ type Config struct {
 	// Spin is how long an adaptive poller polls before it sleeps, up to 1 s.
 	// 0: what a wake-up costs here.
 	Spin time.Duration `json:"spin_ns"`
+
+	// Rate makes the loop open: requests are made at so many a second, whether the ones
+	// before have completed or not. 0: closed, a completion makes the next request.
+	Rate    float64       `json:"rate_per_second"`
+	Arrival string        `json:"arrival"`    // const, poisson or burst:N; "": poisson
+	MaxLag  time.Duration `json:"max_lag_ns"` // a generator that is later makes the run invalid; 0: 10 ms
+
+	// Interval is the length of the parts of Report.Series; 0: a second.
+	Interval time.Duration `json:"interval_ns"`
+
+	// Percentiles are those of the summaries; nil: 50, 90, 99, 99.9 and 99.99.
+	Percentiles []float64 `json:"percentiles"`
+
+	// Stages splits the latency into its parts, at the cost of more readings of the clock.
+	Stages bool `json:"stages"`
+
+	// Engine is EngineEVD (default), or what one would write without it: EngineSpinlock,
+	// EngineMutex, EngineChannel. Of the mock CQ.
+	Engine string `json:"engine"`
+
+	// Policy is what upcalls are enabled with: PolicySingle (default), PolicyMany,
+	// PolicyDrain or PolicyNotify.
+	Policy string `json:"policy"`
+	EVDs   int    `json:"evds"` // (BW) EVDs, each with its own CQs; 0: 1
+	CQs    int    `json:"cqs"`  // (BW) CQs of each EVD; 0: 1
+
+	// Handler is what an upcall does with an event beside counting it: noop (default) or
+	// work:T.
+	Handler string `json:"handler"`
+
+	// Faults is a script of the mock CQ's faults, see mock.ParseFaults.
+	Faults string `json:"faults"`
 
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`

@@ -1,19 +1,14 @@
 package bench
 
 import (
-	"encoding/json"
-	"io"
 	"time"
 
 	"github.com/evdengine/evd/engine"
 )
 
-// Schema is the version of the JSON form of a Report.
-const Schema = 1
-
-// Report is all that a run says about itself.
+// Report is all that a run says about itself. Package bench/result stores one
+// or more of them, with what is needed to repeat them.
 type Report struct {
-	Schema   int    `json:"schema"`
 	Measures string `json:"measures"` // what a latency, or an event, is
 	Config   Config `json:"config"`   // complete: defaults filled in
 	Env      Env    `json:"env"`
@@ -37,7 +32,83 @@ type Report struct {
 	Connection *Connection `json:"connection,omitempty"`
 	Peer       *PeerResult `json:"peer,omitempty"`
 
+	// Load is what an open-loop generator offered and how far behind it was; nil: the
+	// loop was closed.
+	Load *Load `json:"load,omitempty"`
+
+	// Stages split a latency into its parts; nil: not asked for.
+	Stages *Stages `json:"stages,omitempty"`
+
+	// Wake is what sleeping and waking cost in the run.
+	Wake *Wake `json:"wake,omitempty"`
+
+	// Series is the run interval by interval, warm-up excluded.
+	Series []Interval `json:"series,omitempty"`
+
+	// Histograms are the whole populations behind the summaries, by the same names:
+	// "service", "response", "stage/queue", ..
+	Histograms map[string]*Hist `json:"histograms,omitempty"`
+
 	Warnings []string `json:"warnings"`
+
+	// Invalid says why the figures must not be used: the generator lagged, an event
+	// was lost. Empty: they may.
+	Invalid []string `json:"invalid"`
+}
+
+// OK tells whether the run is valid: nothing was violated, and the figures may
+// be used.
+func (r *Report) OK() bool { return r.Conservation.OK() && len(r.Invalid) == 0 }
+
+// Load is what the generator of an open-loop run did.
+type Load struct {
+	Offered  float64 `json:"offered_per_second"` // as planned
+	Achieved float64 `json:"achieved_per_second"`
+	LagMax   int64   `json:"lag_max_ns"` // how late a request was made, at worst
+	LagP99   int64   `json:"lag_p99_ns"`
+	Dropped  uint64  `json:"dropped"` // requests never made, since they were too late
+}
+
+// Stages are the parts of a latency, in the order in which they come.
+type Stages struct {
+	Parts []Stage `json:"parts"`
+	// Sum is the sum of the means of the parts, to be held against Whole, the mean of
+	// the latency that they are parts of.
+	Sum   float64 `json:"sum_ns"`
+	Whole float64 `json:"whole_ns"`
+}
+
+// Stage is one part of a latency.
+type Stage struct {
+	Name string  `json:"name"` // post, queue, arm, wake, poll, dispatch
+	Time Summary `json:"time"`
+}
+
+// Wake is the economy of sleeping.
+type Wake struct {
+	Wakeups       uint64        `json:"wakeups"`
+	PerCompletion float64       `json:"wakeups_per_completion"`
+	Spins         uint64        `json:"spins"` // empty polls while spinning; 0: not counted
+	CPUPerMillion float64       `json:"cpu_seconds_per_million"`
+	Cost          time.Duration `json:"wake_cost_ns"`        // of one wake-up here
+	Recommended   time.Duration `json:"recommended_spin_ns"` // break-even of spinning and sleeping
+}
+
+// Interval is a stretch of the measured part of a run.
+type Interval struct {
+	End        int64   `json:"end_ns"` // since the measurement began
+	Operations uint64  `json:"operations"`
+	Rate       float64 `json:"per_second"`
+	Offered    float64 `json:"offered_per_second,omitempty"`
+	LagMax     int64   `json:"lag_max_ns,omitempty"`
+	P50        int64   `json:"p50_ns,omitempty"` // of the service time
+	P99        int64   `json:"p99_ns,omitempty"`
+	P999       int64   `json:"p999_ns,omitempty"`
+	Max        int64   `json:"max_ns,omitempty"`
+	RespP99    int64   `json:"resp_p99_ns,omitempty"`
+	RespMax    int64   `json:"resp_max_ns,omitempty"`
+	CPU        float64 `json:"cpu_percent,omitempty"`
+	Wakeups    uint64  `json:"wakeups,omitempty"`
 }
 
 // Connection is what became of the connection between two nodes. A connection
@@ -55,11 +126,15 @@ type Connection struct {
 
 // Results are the measurements, warm-up excluded.
 type Results struct {
-	Operations uint64   `json:"operations"` // round trips, messages or events
-	Elapsed    int64    `json:"elapsed_ns"`
-	Rate       float64  `json:"per_second"`
-	PerOp      float64  `json:"ns_per_operation"`
-	Latency    *Summary `json:"latency,omitempty"`
+	Operations uint64  `json:"operations"` // round trips, messages or events
+	Elapsed    int64   `json:"elapsed_ns"`
+	Rate       float64 `json:"per_second"`
+	PerOp      float64 `json:"ns_per_operation"`
+
+	// Latency is the service time: from when a request was made. Response is
+	// from when it was to be made, and is given where the loop is open.
+	Latency  *Summary `json:"latency,omitempty"`
+	Response *Summary `json:"response,omitempty"`
 
 	// Of the whole run, warm-up included.
 	EventsPerUpcall float64 `json:"events_per_upcall"`
@@ -77,11 +152,4 @@ type CQCounts struct {
 	Completions uint64 `json:"completions"`
 	Overruns    uint64 `json:"overruns"` // completions the CQ dropped
 	Stalls      uint64 `json:"stalls"`   // mock: times the device found the CQ full
-}
-
-// JSON writes the report as one indented JSON document.
-func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
 }

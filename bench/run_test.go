@@ -21,7 +21,7 @@ var testClock = sync.OnceValue(NewClock)
 func runTest(t *testing.T, cfg Config, w workload) *Report {
 	t.Helper()
 	require.NoError(t, cfg.Validate())
-	r, err := run(t.Context(), cfg.WithDefaults(), w, testClock())
+	r, err := run(t.Context(), cfg.WithDefaults(), w, testClock(), Watch{})
 	require.NoError(t, err)
 	return r
 }
@@ -139,7 +139,7 @@ func TestInterrupt(t *testing.T) {
 			w := workloadFor(cfg)
 			cfg = cfg.WithDefaults()
 			time.AfterFunc(30*time.Millisecond, cancel)
-			r, err := run(ctx, cfg, w, testClock())
+			r, err := run(ctx, cfg, w, testClock(), Watch{})
 			require.NoError(t, err)
 			assert.True(t, r.Interrupted)
 			assert.Empty(t, r.Conservation.Violations, "what was in flight came home")

@@ -97,7 +97,7 @@ func TestRXEPeers(t *testing.T) {
 		reports := make(chan *Report, 1)
 		go func() {
 			defer close(reports)
-			r, err := run(t.Context(), server.WithDefaults(), workloadFor(server), testClock())
+			r, err := run(t.Context(), server.WithDefaults(), workloadFor(server), testClock(), Watch{})
 			if err != nil {
 				t.Error(err)
 				return

@@ -133,5 +133,5 @@ func serveOne(ctx context.Context, cfg ServeConfig, conn net.Conn, clk *Clock) (
 		return nil, err
 	}
 	n.peer = addr
-	return run(ctx, c.WithDefaults(), n, clk)
+	return run(ctx, c.WithDefaults(), n, clk, Watch{})
 }

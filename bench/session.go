@@ -16,7 +16,8 @@ import (
 // events, and the clockwork.
 type session struct {
 	ctx   context.Context // of the run; for open
-	cfg   Config          // defaults filled in
+	watch Watch
+	cfg   Config // defaults filled in
 	clk   *Clock
 	eng   *engine.Engine
 	evd   *engine.EVD
@@ -63,11 +64,16 @@ type workload interface {
 //
 // When ctx is cancelled the run ends early, and the report says so.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
+	return RunWatched(ctx, cfg, Watch{})
+}
+
+// RunWatched is Run, and tells w how the run goes.
+func RunWatched(ctx context.Context, cfg Config, w Watch) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
-	return run(ctx, cfg, workloadFor(cfg), NewClock())
+	return run(ctx, cfg, workloadFor(cfg), NewClock(), w)
 }
 
 func workloadFor(cfg Config) workload {
@@ -87,8 +93,8 @@ func workloadFor(cfg Config) workload {
 	return &mockPingPong{}
 }
 
-func run(ctx context.Context, cfg Config, w workload, clk *Clock) (_ *Report, err error) {
-	s := &session{ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{})}
+func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (_ *Report, err error) {
+	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{})}
 	s.eng, err = engine.New(engine.Config{SpinBudget: cfg.Spin})
 	if err != nil {
 		return nil, err
@@ -127,7 +133,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock) (_ *Report, er
 	s.posters.Wait()
 
 	r := &Report{
-		Schema: Schema, Config: cfg, Interrupted: s.interrupted, Warnings: []string{},
+		Config: cfg, Interrupted: s.interrupted, Warnings: []string{}, Invalid: []string{},
 		Env: Environment(clk), Engine: s.evd.Stats(),
 	}
 	if st, err := s.evd.CQStats(0); err == nil && st.Mode == engine.ModeAdaptive {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evdengine/evd/bench"
+	"github.com/evdengine/evd/bench/result"
 )
 
 // evdbench runs the command.
@@ -191,13 +192,17 @@ func TestBWJSON(t *testing.T) {
 	status, stdout, stderr := evdbench(t.Context(), "bw", "--count", "3k", "--warmup", "0", "--posters", "2", "--mode", "adaptive",
 		"--spin", "5us", "--service", "const:0s", "--seed", "3", "-o", "json", "-q")
 	require.Zero(t, status, stderr)
-	var r bench.Report
+	var f result.File
 	d := json.NewDecoder(strings.NewReader(stdout))
 	d.DisallowUnknownFields()
-	require.NoError(t, d.Decode(&r))
+	require.NoError(t, d.Decode(&f))
 	_, err := d.Token()
 	assert.ErrorIs(t, err, io.EOF, "one document")
-	assert.Equal(t, 1, r.Schema)
+	assert.Equal(t, result.Schema, f.Schema)
+	assert.Equal(t, "bw", f.Command)
+	assert.Equal(t, "3", f.Settings["seed"])
+	require.Len(t, f.Reps, 1)
+	r := f.Reps[0]
 	assert.Equal(t, bench.BW, r.Config.Workload)
 	assert.EqualValues(t, 3000, r.Config.Count)
 	assert.EqualValues(t, 3000, r.Results.Operations)
@@ -216,8 +221,10 @@ func TestFlagsReachTheConfig(t *testing.T) {
 		" --warmup 0s --depth 111 --capacity 222 --batch 11 --budget 33 --spin 44us --outstanding 55 --posters 1 --flip 66 --seed 77"+
 		" --service const:0s --stall 88s")...)
 	require.Zero(t, status, stderr)
-	var r bench.Report
-	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	var f result.File
+	require.NoError(t, json.Unmarshal([]byte(stdout), &f))
+	require.Len(t, f.Reps, 1)
+	r := f.Reps[0]
 	assert.Equal(t, bench.Config{
 		Workload: bench.BW, CQ: bench.CQMock, Mode: "adaptive", Dispatch: "queued", Count: 2000, Duration: time.Hour,
 		Warmup: bench.Span{Off: true}, Depth: 111, Capacity: 222, Batch: 11, Budget: 33, Spin: 44 * time.Microsecond,
@@ -266,7 +273,7 @@ func TestInterrupted(t *testing.T) {
 // what is missing.
 func TestViolation(t *testing.T) {
 	status, stdout, stderr := evdbench(t.Context(), "lat", "--service", "const:1h", "--stall", "100ms", "--mode", "event")
-	assert.Equal(t, exitViolation, status)
+	assert.Equal(t, exitInvalid, status)
 	assert.Contains(t, stderr, "conservation violated: no event came for 100ms")
 	assert.Contains(t, stdout, "VIOLATED")
 	assert.Contains(t, stdout, "violation     work requests: missing 1")

@@ -7,10 +7,14 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/evdengine/evd/bench"
+	"github.com/evdengine/evd/bench/render"
+	"github.com/evdengine/evd/bench/result"
 )
 
 // maxProcs bounds --gomaxprocs: the runtime takes memory for each.
@@ -23,6 +27,8 @@ type options struct {
 	gomaxprocs int
 	pingpong   bool
 	quiet      bool
+	reps       int // repetitions; 0: 1
+	watch      bench.Watch
 	profiles   profiles
 }
 
@@ -99,7 +105,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
-	words(&o.output, "output", "o", "form of the result", "text", "json")
+	words(&o.output, "output", "o", "form of the result", render.Formats()...)
 	f.Var(count{&c.Count, 1}, "count", "end after so many round trips or events; with --duration what comes first")
 	f.Var(positive{&c.Duration, ""}, "duration", "end after this time (default 2s without --count)")
 	f.Var(span{&c.Warmup}, "warmup", "what is not measured at first: a time or a number of operations (default 100ms)")
@@ -114,6 +120,10 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(text{&c.Dev, "device"}, "dev", "rxe, verbs: its name (default the first device)")
 	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe, verbs: bytes a message (default 64)")
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
+	o.loadFlags(f)
+	o.scenarioFlags(f)
+	o.outputFlags(f)
+	o.hostFlags(f)
 	o.profiles.flags(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
@@ -146,28 +156,62 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if err := o.profiles.start(); err != nil {
 		return failed(err)
 	}
-	r, err := bench.Run(cmd.Context(), o.cfg)
+	file, err := o.measure(cmd)
 	if perr := o.profiles.stop(); err == nil && perr != nil {
 		err = perr
 	}
-	if r == nil {
+	if len(file.Reps) == 0 {
 		return failed(err)
 	}
-	write := r.Text
-	if o.output == "json" {
-		write = r.JSON
-	}
-	if werr := write(cmd.OutOrStdout()); err == nil {
+	if werr := render.Write(cmd.OutOrStdout(), o.output, file); err == nil {
 		err = werr
 	}
+	return verdict(file, err)
+}
+
+// measure runs the repetitions. What was measured is returned beside an error too.
+func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
+	file := &result.File{
+		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
+		Settings: settings(cmd.Flags()), Warnings: []string{},
+	}
+	for range max(o.reps, 1) {
+		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
+		if r != nil {
+			file.Reps = append(file.Reps, r)
+		}
+		if err != nil || r.Interrupted || !r.OK() {
+			return file, err
+		}
+	}
+	return file, nil
+}
+
+// settings are the flags that were given.
+func settings(f *pflag.FlagSet) map[string]string {
+	m := map[string]string{}
+	f.Visit(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })
+	return m
+}
+
+// verdict is the exit status of a measurement that took place; err is what else
+// went wrong.
+func verdict(file *result.File, err error) error {
+	for _, r := range file.Reps {
+		switch {
+		case !r.Conservation.OK():
+			return &statusError{exitInvalid, fmt.Errorf("conservation violated: %s", r.Conservation.Violations[0])}
+		case len(r.Invalid) > 0:
+			return &statusError{exitInvalid, fmt.Errorf("the run is invalid: %s", r.Invalid[0])}
+		}
+	}
+	last := file.Reps[len(file.Reps)-1]
 	switch {
-	case !r.Conservation.OK():
-		return &statusError{exitViolation, fmt.Errorf("conservation violated: %s", r.Conservation.Violations[0])}
 	case err != nil:
 		return failed(err)
-	case r.Connection != nil && r.Connection.Lost != "":
-		return &statusError{exitPeerLost, fmt.Errorf("the peer was lost: %s", r.Connection.Lost)}
-	case r.Interrupted:
+	case last.Connection != nil && last.Connection.Lost != "":
+		return &statusError{exitPeerLost, fmt.Errorf("the peer was lost: %s", last.Connection.Lost)}
+	case last.Interrupted:
 		return &statusError{exitInterrupted, errSilent}
 	}
 	return nil

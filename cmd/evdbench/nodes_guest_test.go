@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evdengine/evd/bench"
+	"github.com/evdengine/evd/bench/result"
 	"github.com/evdengine/evd/internal/vm"
 )
 
@@ -144,11 +144,13 @@ func client(t *testing.T, addr, what string, args ...string) *process {
 	return start(t, args...)
 }
 
-func (p *process) report() (r bench.Report) {
+func (p *process) report() bench.Report {
 	p.t.Helper()
 	out, _ := p.said()
-	require.NoError(p.t, json.Unmarshal([]byte(out), &r))
-	return r
+	f, err := result.Read(strings.NewReader(out))
+	require.NoError(p.t, err)
+	require.Len(p.t, f.Reps, 1)
+	return *f.Reps[0]
 }
 
 // complete checks the report of a run that went to its end.

@@ -47,7 +47,16 @@ came back all the same), 130 interrupted (with a partial report).`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.AddCommand(newLat(), newBW(), newRXE(), newServe(), newCQs(), newVersion())
+	for _, make := range []func() *cobra.Command{
+		newLat, newBW, newWake, newSweep, newJitter,
+		newCompare, newReport, newPlot, newProfile,
+		newDoctor, newCQs, newCheck, newRXE, newServe, newNodes,
+		newExplain, newMan, newVersion,
+	} {
+		if cmd := make(); cmd != nil {
+			root.AddCommand(cmd)
+		}
+	}
 	strict(root)
 	return root
 }

@@ -101,7 +101,7 @@ func (s *served) verdict() error {
 	fmt.Fprintf(s.log, "evdbench: served %d clients; %d lost, %d violations; %d refused\n", s.okay+s.broken+s.notOK, s.broken, s.notOK, s.others)
 	switch {
 	case s.violation != nil:
-		return &statusError{exitViolation, s.violation}
+		return &statusError{exitInvalid, s.violation}
 	case s.lost != nil:
 		return &statusError{exitPeerLost, s.lost}
 	case s.interrupted:

@@ -18,7 +18,7 @@ const (
 	exitFailed      = 1 // a file cannot be written, ..
 	exitUsage       = 2
 	exitUnavailable = 3
-	exitViolation   = 4
+	exitInvalid     = 4 // an event was lost, doubled or out of order; or the figures must not be used
 	exitPeerLost    = 5
 	exitInterrupted = 130
 )
