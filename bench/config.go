@@ -122,7 +122,8 @@ type Config struct {
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
-	// Outstanding (BW) is how many requests are in flight; 0: 64.
+	// Outstanding is how many requests are in flight (BW; 0: 64), or may be at most in an
+	// open loop (Lat; 0: 65536, rxe and verbs as many as Depth holds).
 	Outstanding int `json:"outstanding"`
 
 	// Posters (BW) is how many goroutines post software events to the EVD
@@ -216,6 +217,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.loadDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
@@ -276,6 +278,7 @@ func (c Config) Validate() error {
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
 	v.workload(c, d)
+	v.load(c, d)
 	v.cq(c, d)
 	v.server(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
@@ -348,7 +351,7 @@ func (v *validator) workload(c, d Config) {
 		v.none("peer-listen", c.PeerListen, c.PeerListen != "", "with bw: it is for lat")
 		return
 	}
-	v.none("outstanding", c.Outstanding, c.Outstanding != 0, "with lat: one is in flight")
+	v.none("outstanding", c.Outstanding, c.Outstanding != 0 && !c.open(), "with lat, unless rate is given: one is in flight")
 	v.none("posters", c.Posters, c.Posters != 0, "with lat")
 	v.none("flip", c.Flip, c.Flip != 0, "with lat")
 }
@@ -366,7 +369,7 @@ func (v *validator) cq(c, d Config) {
 		return
 	}
 	why := "with cq " + d.CQ + ": it is for mock"
-	v.none("seed", c.Seed, c.Seed != 0, why)
+	v.none("seed", c.Seed, c.Seed != 0 && !c.open(), why)
 	v.none("service", c.Service, c.Service != "", why)
 	v.num("size", d.Size, 1, maxSize)
 	if need := 2 * d.Outstanding; d.Workload == BW && d.Outstanding >= 1 && need > d.Depth {
