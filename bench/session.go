@@ -91,6 +91,8 @@ func workloadFor(cfg Config) workload {
 		return &throughput{dev: &mockDevice{}}
 	case onRXE:
 		return &rxeLat{}
+	case cfg.open():
+		return &mockOpen{}
 	case cfg.OneWay:
 		return &mockOneWay{}
 	}
@@ -151,6 +153,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	beside.rest()
 	w.report(r)
 	beside.report(r)
+	s.cost(r)
 	if res.Elapsed > 0 {
 		res.Rate = float64(res.Operations) / (float64(res.Elapsed) / 1e9)
 	}
