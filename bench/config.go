@@ -45,15 +45,18 @@ const (
 	CQMock  = "mock"
 	CQRXE   = "rxe"   // soft-RoCE in pure Go
 	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
+
+	CQEventFD = "eventfd" // an eventfd (WakeUp)
+	CQURing   = "uring"   // io_uring (WakeUp)
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
 // names are those of evdbench's flags.
 type Config struct {
-	// Workload is Lat (default) or BW.
+	// Workload is Lat (default), BW or WakeUp.
 	Workload string `json:"workload"`
 
-	// CQ is CQMock (default), CQRXE or CQVerbs.
+	// CQ is CQMock (default), CQRXE or CQVerbs; with WakeUp also CQEventFD or CQURing.
 	CQ string `json:"cq"`
 
 	// Mode is how the CQ is waited for: "adaptive" (default), "event", "spin".
@@ -132,6 +135,9 @@ type Config struct {
 	// Flip (BW), if not 0, has every nth upcall disable upcalls; the consumer
 	// then dequeues until the EVD is empty, and enables them again.
 	Flip uint64 `json:"flip"`
+
+	// Rest (WakeUp) is how long the poller sleeps before an event, 20 us to 1 s; 0: 200 us.
+	Rest time.Duration `json:"rest_ns"`
 
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
@@ -216,6 +222,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.wakeDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
@@ -254,8 +261,8 @@ func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 func (c Config) Validate() error {
 	v := validator{}
 	d := c.WithDefaults()
-	v.in("workload", d.Workload, Lat, BW)
-	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs)
+	v.in("workload", d.Workload, Lat, BW, WakeUp)
+	v.in("cq", d.CQ, CQNames(d.Workload)...)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
 	if c.Exclusive && d.Dispatch == "queued" {
@@ -340,6 +347,8 @@ func (v *validator) address(name, s string, needsHost bool, allowed string) {
 }
 
 func (v *validator) workload(c, d Config) {
+	v.wake(c, d)
+	v.stages(c, d)
 	if d.Workload == BW {
 		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
 		v.num("posters", d.Posters, 0, maxPosters)

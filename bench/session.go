@@ -81,6 +81,8 @@ func workloadFor(cfg Config) workload {
 	switch {
 	case cfg.Server != "":
 		return &node{}
+	case cfg.Workload == WakeUp:
+		return &wakeUp{}
 	case cfg.Workload == BW && onRXE:
 		return &throughput{dev: &rxeDevice{}}
 	case cfg.Workload == BW:
@@ -152,6 +154,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if s.con.upcalls > 0 {
 		res.EventsPerUpcall = float64(s.con.delivered) / float64(s.con.upcalls)
 	}
+	r.Wake = economy(r, cpu)
 	res.CPU = 100 * float64(cpu) / float64(wall)
 	res.Mallocs, res.GCs = after.Mallocs-before.Mallocs, after.NumGC-before.NumGC
 	if r.CQ.Overruns > 0 {
