@@ -18,7 +18,7 @@ func CQNames(workload string) []string {
 func (c *Config) wakeDefaults() {
 	if c.Workload == WakeUp {
 		def(&c.Rest, defaultRest)
-		c.Stages = true // it is what the workload is for
+		c.Stages, c.Service = true, "" // the split is what the workload is for; there is no service
 	}
 }
 
@@ -34,6 +34,7 @@ func (v *validator) wake(c, d Config) {
 	if d.Rest > d.Stall/2 {
 		v.bad("rest", d.Rest, "at most half of stall, which is "+d.Stall.String())
 	}
+	v.none("seed", c.Seed, c.Seed != 0 && (d.CQ == CQEventFD || d.CQ == CQURing), "with cq "+d.CQ+": it is for mock")
 	v.none("service", c.Service, c.Service != "", "with wake: the event is what the time begins with")
 	v.none("oneway", c.OneWay, c.OneWay, "with wake: it is for lat")
 	v.none("peer", c.Peer, c.Peer != "", "with wake: it is for lat")

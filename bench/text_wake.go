@@ -31,9 +31,9 @@ func (t *texter) stages(st *Stages) {
 	tw.Flush()
 	before := ""
 	if apart {
-		before = " without what is before"
+		before = ", without what is before"
 	}
-	t.line("sum", "%s ns of a mean of %s ns: %.1f %%%s; %s ns of it are the split's readings of the clock",
+	t.line("sum", "%s ns of a mean of %s ns: %.1f %%%s; clock readings: %s ns",
 		mean(st.Sum), mean(st.Whole), 100*(1+st.off()), before, mean(st.Cost))
 	t.b.WriteByte('\n')
 }
