@@ -177,8 +177,10 @@ func TestSignificant(t *testing.T) {
 // Every workload says what sleeping cost.
 func TestEconomy(t *testing.T) {
 	for _, cfg := range []Config{
-		{Mode: "event", Count: 500}, {Mode: "event", Count: 500, OneWay: true},
-		{Workload: BW, Mode: "event", Count: 5000}, {Mode: "spin", Count: 500, Service: "const:20us"},
+		{Mode: "event", Count: 500},
+		{Mode: "event", Count: 500, OneWay: true},
+		{Workload: BW, Mode: "event", Count: 5000},
+		{Mode: "spin", Count: 500, Service: "const:20us"},
 	} {
 		r := runTest(t, cfg, workloadFor(cfg))
 		require.Empty(t, r.Conservation.Violations)
