@@ -88,6 +88,7 @@ func (b *throughput) start() error {
 // measure ends the warm-up.
 func (b *throughput) measure() {
 	b.s.phase.advance(measuring)
+	b.s.measured()
 	if d := b.s.cfg.Duration; d > 0 {
 		b.s.after(d, func() { b.s.phase.advance(stopping) })
 	}

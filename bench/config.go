@@ -45,9 +45,6 @@ const (
 	CQMock  = "mock"
 	CQRXE   = "rxe"   // soft-RoCE in pure Go
 	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
-
-	CQEventFD = "eventfd" // an eventfd (WakeUp)
-	CQURing   = "uring"   // io_uring (WakeUp)
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
@@ -125,7 +122,8 @@ type Config struct {
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
-	// Outstanding (BW) is how many requests are in flight; 0: 64.
+	// Outstanding is how many requests are in flight (BW; 0: 64), or may be at most in an
+	// open loop (Lat; 0: 65536, rxe and verbs as many as Depth holds).
 	Outstanding int `json:"outstanding"`
 
 	// Posters (BW) is how many goroutines post software events to the EVD
@@ -223,6 +221,7 @@ func (c Config) WithDefaults() Config {
 		def(&c.Outstanding, defaultOutstanding)
 	}
 	c.wakeDefaults()
+	c.loadDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
@@ -283,6 +282,7 @@ func (c Config) Validate() error {
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
 	v.workload(c, d)
+	v.load(c, d)
 	v.cq(c, d)
 	v.server(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
@@ -348,7 +348,6 @@ func (v *validator) address(name, s string, needsHost bool, allowed string) {
 
 func (v *validator) workload(c, d Config) {
 	v.wake(c, d)
-	v.stages(c, d)
 	if d.Workload == BW {
 		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
 		v.num("posters", d.Posters, 0, maxPosters)
@@ -357,7 +356,7 @@ func (v *validator) workload(c, d Config) {
 		v.none("peer-listen", c.PeerListen, c.PeerListen != "", "with bw: it is for lat")
 		return
 	}
-	v.none("outstanding", c.Outstanding, c.Outstanding != 0, "with lat: one is in flight")
+	v.none("outstanding", c.Outstanding, c.Outstanding != 0 && !c.open(), "with lat, unless rate is given: one is in flight")
 	v.none("posters", c.Posters, c.Posters != 0, "with lat")
 	v.none("flip", c.Flip, c.Flip != 0, "with lat")
 }
@@ -375,7 +374,7 @@ func (v *validator) cq(c, d Config) {
 		return
 	}
 	why := "with cq " + d.CQ + ": it is for mock"
-	v.none("seed", c.Seed, c.Seed != 0, why)
+	v.none("seed", c.Seed, c.Seed != 0 && !c.open(), why)
 	v.none("service", c.Service, c.Service != "", why)
 	v.num("size", d.Size, 1, maxSize)
 	if need := 2 * d.Outstanding; d.Workload == BW && d.Outstanding >= 1 && need > d.Depth {

@@ -2,6 +2,12 @@ package bench
 
 import "time"
 
+// Completion queues of WakeUp only.
+const (
+	CQEventFD = "eventfd"
+	CQURing   = "uring" // io_uring
+)
+
 const (
 	defaultRest = 200 * time.Microsecond
 	leastRest   = 20 * time.Microsecond // below it a poller may not be asleep yet
@@ -23,6 +29,7 @@ func (c *Config) wakeDefaults() {
 }
 
 func (v *validator) wake(c, d Config) {
+	v.stages(c, d)
 	if d.Workload != WakeUp {
 		v.none("rest", c.Rest, c.Rest != 0, "with "+d.Workload+": it is for wake")
 		return

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -74,14 +75,8 @@ func (h *Hist) Merge(other *Hist) {
 // Count returns how many times were recorded.
 func (h *Hist) Count() uint64 { return h.n }
 
-// percentiles are the ones reported, in units of 1/10000 of the samples that
-// lie above, so that the number of samples needed is exact.
-var percentiles = []struct {
-	p     float64
-	above uint64 // of 10000
-}{
-	{50, 5000}, {90, 1000}, {99, 100}, {99.9, 10}, {99.99, 1},
-}
+// DefaultPercentiles are those of a summary that asks for no others.
+var DefaultPercentiles = []float64{50, 90, 99, 99.9, 99.99}
 
 // samplesAbove is how many samples must lie above a percentile for it to be
 // printed: with fewer it is a matter of luck.
@@ -109,8 +104,12 @@ type Percentile struct {
 // Name is "p99.9".
 func (p Percentile) Name() string { return "p" + strconv.FormatFloat(p.P, 'f', -1, 64) }
 
-// Summary evaluates the histogram: some hundred microseconds.
-func (h *Hist) Summary() Summary {
+// Summary evaluates the histogram, with these percentiles (0 < p < 100; none:
+// DefaultPercentiles): some hundred microseconds.
+func (h *Hist) Summary(percentiles ...float64) Summary {
+	if len(percentiles) == 0 {
+		percentiles = DefaultPercentiles
+	}
 	s := Summary{Samples: h.n, Clamped: h.clamped}
 	if h.n > 0 {
 		s.Min, s.Max = h.min, h.max
@@ -118,13 +117,42 @@ func (h *Hist) Summary() Summary {
 		s.StdDev = h.h.StdDev()
 	}
 	for _, p := range percentiles {
-		q := Percentile{P: p.p, Needs: (samplesAbove*10000 + p.above - 1) / p.above}
+		q := Percentile{P: p, Needs: needs(p)}
 		if h.n >= q.Needs {
-			// A bucket's upper end can lie above the largest sample.
-			v := max(min(h.h.ValueAtPercentile(p.p), h.max), h.min)
+			v := h.quantile(p)
 			q.Nanos = &v
 		}
 		s.Percentiles = append(s.Percentiles, q)
 	}
 	return s
+}
+
+// quantile is the value at a percentile, of a histogram that is not empty.
+func (h *Hist) quantile(p float64) int64 {
+	// A bucket's upper end can lie above the largest sample.
+	return max(min(h.h.ValueAtPercentile(p), h.max), h.min)
+}
+
+// needs is how many samples there must be for samplesAbove of them to lie above
+// percentile p. It is exact: p is taken as the decimal fraction that it is written as,
+// since 100 - 99.9 is a little more than 0.1 in floating point.
+func needs(p float64) uint64 {
+	above, ok := new(big.Rat).SetString(strconv.FormatFloat(p, 'f', -1, 64))
+	if !ok || p >= 100 {
+		return math.MaxUint64 // not a number, or nothing can lie above it
+	}
+	above.Sub(big.NewRat(100, 1), above)
+	n := new(big.Rat).Quo(big.NewRat(100*samplesAbove, 1), above)
+	up := new(big.Int).Add(n.Num(), new(big.Int).Sub(n.Denom(), big.NewInt(1)))
+	if up.Quo(up, n.Denom()); !up.IsUint64() {
+		return math.MaxUint64
+	}
+	return up.Uint64()
+}
+
+// Reset empties the histogram.
+func (h *Hist) Reset() {
+	d := h.h
+	d.Reset()
+	*h = Hist{h: d, min: math.MaxInt64, max: math.MinInt64}
 }

@@ -14,7 +14,6 @@ type mockPingPong struct {
 	dev  mockDevice
 	book *Producer
 	pace *pace
-	hist *Hist
 	sent Ticks // when the request in flight was submitted
 
 	cq    *countedCQ
@@ -22,7 +21,7 @@ type mockPingPong struct {
 }
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
-	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.pace = s, s.pace()
 	if err := l.dev.open(s); err != nil {
 		return engine.EVDConfig{}, err
 	}
@@ -56,7 +55,7 @@ func (l *mockPingPong) upcall(u *engine.Upcall) {
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)
 	if record {
-		l.hist.Record(l.s.clk.Nanos(now - l.sent))
+		l.pace.rec.record(now, l.s.clk.Nanos(now-l.sent))
 		l.split.end()
 	}
 	l.s.con.done()
@@ -83,14 +82,14 @@ func (l *mockPingPong) close() error     { return l.dev.close() }
 
 func (l *mockPingPong) report(r *Report) {
 	r.Measures = "round trip: from just before a work request is submitted to the entry of the upcall for its completion; one in flight, the upcall submits the next"
-	reportLatency(r, l.pace, l.hist)
+	reportLatency(r, l.pace)
 	l.split.report(r)
 	l.dev.report(r)
 	l.cq.report(r)
 }
 
-func reportLatency(r *Report, p *pace, h *Hist) {
-	sum := h.Summary()
+func reportLatency(r *Report, p *pace) {
+	sum := p.rec.total.service.Summary(r.Config.Percentiles...)
 	r.Results.Latency = &sum
 	r.Results.Operations = p.n
 	r.Results.Elapsed = p.elapsed()

@@ -16,7 +16,6 @@ type mockOneWay struct {
 	dev  mockDevice
 	book *Producer // owner: the poster
 	pace *pace     // owner: the upcall
-	hist *Hist     // owner: the upcall
 
 	posted Ticks // when the event in flight was posted. Writer: poster. Reader: upcall
 	more   bool  // Writer: upcall. Reader: poster, after come
@@ -29,7 +28,7 @@ type mockOneWay struct {
 }
 
 func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
-	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.pace = s, s.pace()
 	if err := l.dev.open(s); err != nil {
 		return engine.EVDConfig{}, err
 	}
@@ -103,7 +102,7 @@ func (l *mockOneWay) upcall(u *engine.Upcall) {
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)
 	if record {
-		l.hist.Record(l.s.clk.Nanos(now - l.posted))
+		l.pace.rec.record(now, l.s.clk.Nanos(now-l.posted))
 	}
 	l.more, l.entered, l.record = more, now, record
 	l.s.con.done()
@@ -116,7 +115,7 @@ func (l *mockOneWay) close() error     { return l.dev.close() }
 
 func (l *mockOneWay) report(r *Report) {
 	r.Measures = "one way: from just before a goroutine posts a software event to the entry of the upcall with it; one in flight, beside an idle CQ"
-	reportLatency(r, l.pace, l.hist)
+	reportLatency(r, l.pace)
 	l.split.report(r)
 	l.dev.report(r)
 	l.cq.report(r)

@@ -20,7 +20,6 @@ type rxeLat struct {
 	s     *session
 	rig   *rxeRig
 	pace  *pace
-	hist  *Hist
 	sent  Ticks // when end 0 posted its last send
 	begun bool  // it has posted one
 	ended bool
@@ -34,7 +33,7 @@ type rxeLat struct {
 const rxeRecvs = 16
 
 func (l *rxeLat) open(s *session) (ec engine.EVDConfig, err error) {
-	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.pace = s, s.pace()
 	peer := s.cfg.withPeer()
 	ends := 2
 	if peer {
@@ -55,8 +54,9 @@ func (l *rxeLat) open(s *session) (ec engine.EVDConfig, err error) {
 		err = connectPair(l.rig.ends[0].qp, l.rig.ends[1].qp, rxe.ConnectConfig{})
 	}
 	s.produce(1)
-	// A peer that connected to us begins at once.
-	l.pace.begin(s.clk.Now())
+	if s.cfg.PeerListen != "" {
+		l.pace.begin(s.clk.Now()) // a peer that connected to us begins at once
+	}
 	ec = s.cfg.evd()
 	l.cq = &countedCQ{CQ: l.rig.c}
 	ec.CQs = []hwcq.CQ{l.cq}
@@ -182,7 +182,7 @@ func (l *rxeLat) round(now Ticks) error {
 		var record bool
 		record, more = l.pace.round(now)
 		if record {
-			l.hist.Record(l.s.clk.Nanos(now - l.sent))
+			l.pace.rec.record(now, l.s.clk.Nanos(now-l.sent))
 			l.split.end()
 		}
 	}
@@ -246,7 +246,7 @@ func (l *rxeLat) report(r *Report) {
 	default:
 		r.Measures = "round trip: from just before a send is posted on one QP to the entry of the upcall for the receive of the answer of another of this process; one in flight; each round is four events"
 	}
-	reportLatency(r, l.pace, l.hist)
+	reportLatency(r, l.pace)
 	l.split.report(r)
 	l.rig.report(r)
 	l.cq.report(r)

@@ -36,6 +36,9 @@ type Report struct {
 	// loop was closed.
 	Load *Load `json:"load,omitempty"`
 
+	// Recording is what measuring costs; nil: no latencies were recorded.
+	Recording *Recording `json:"recording,omitempty"`
+
 	// Stages split a latency into its parts; nil: not asked for.
 	Stages *Stages `json:"stages,omitempty"`
 
@@ -60,13 +63,22 @@ type Report struct {
 // be used.
 func (r *Report) OK() bool { return r.Conservation.OK() && len(r.Invalid) == 0 }
 
-// Load is what the generator of an open-loop run did.
+// Load is what the generator of an open-loop run did in the measured part. Offered is
+// what its schedule came to, so that Achieved is less only where the generator was late.
 type Load struct {
-	Offered  float64 `json:"offered_per_second"` // as planned
+	Offered  float64 `json:"offered_per_second"`
 	Achieved float64 `json:"achieved_per_second"`
 	LagMax   int64   `json:"lag_max_ns"` // how late a request was made, at worst
 	LagP99   int64   `json:"lag_p99_ns"`
-	Dropped  uint64  `json:"dropped"` // requests never made, since they were too late
+	Dropped  uint64  `json:"dropped"` // requests never made, since they were too late; about
+}
+
+// Recording is what measuring itself costs an operation, measured in this process after
+// the run.
+type Recording struct {
+	Clock    float64 `json:"clock_ns"`  // of one reading of the clock
+	Readings int     `json:"readings"`  // of the clock, an operation
+	Record   float64 `json:"record_ns"` // of recording the times, without the readings
 }
 
 // Stages are the parts of a latency, in the order in which they come.

@@ -24,6 +24,10 @@ type session struct {
 	con   *consumer
 	books []book
 	phase phaseWord
+	rec   *recorder     // of latencies; nil: the run has none. Writer: open
+	began chan struct{} // closed when the measurement begins, of runs without rec
+	begin sync.Once     // closes it
+	quiet func() bool   // nothing is in flight, and that is as it should be; nil: it never is. Writer: open
 
 	active atomic.Int32  // producers that have not ended
 	ended  chan struct{} // closed by the last of them
@@ -89,6 +93,8 @@ func workloadFor(cfg Config) workload {
 		return &throughput{dev: &mockDevice{}}
 	case onRXE:
 		return &rxeLat{}
+	case cfg.open():
+		return &mockOpen{}
 	case cfg.OneWay:
 		return &mockOneWay{}
 	}
@@ -96,7 +102,7 @@ func workloadFor(cfg Config) workload {
 }
 
 func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (_ *Report, err error) {
-	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{})}
+	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{}), began: make(chan struct{})}
 	s.eng, err = engine.New(engine.Config{SpinBudget: cfg.Spin})
 	if err != nil {
 		return nil, err
@@ -122,7 +128,9 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if err := w.start(); err != nil {
 		return nil, err // nothing runs yet
 	}
+	beside := s.watching()
 	s.await(ctx)
+	beside.stop()
 	s.stopTimers()
 	wall := time.Since(t0)
 	cpu = cpuTime() - cpu
@@ -144,7 +152,10 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	r.Conservation = balance(s.books, s.con, r.Engine)
 	r.Conservation.Violations = append(s.faults, r.Conservation.Violations...)
 	res := &r.Results
+	beside.rest()
 	w.report(r)
+	beside.report(r)
+	s.cost(r)
 	if res.Elapsed > 0 {
 		res.Rate = float64(res.Operations) / (float64(res.Elapsed) / 1e9)
 	}
@@ -174,6 +185,9 @@ func (s *session) book(name string, software bool) *Producer {
 // produce announces n producers, before they start; each calls producerEnded
 // once.
 func (s *session) produce(n int) { s.active.Add(int32(n)) }
+
+// measured says that the measurement begins, in a run without latencies.
+func (s *session) measured() { s.begin.Do(func() { close(s.began) }) }
 
 func (s *session) producerEnded() {
 	if s.active.Add(-1) == 0 {
@@ -224,7 +238,7 @@ func (s *session) await(ctx context.Context) {
 			s.interrupted = true
 			s.phase.advance(stopping)
 		case <-tick.C:
-			if n := s.con.seen.Load(); n != last {
+			if n := s.con.seen.Load(); n != last || s.quiet != nil && s.quiet() {
 				last, idle = n, 0
 			} else if idle++; idle > ticks {
 				s.stall("no event came")

@@ -42,7 +42,6 @@ type wakeUp struct {
 	cq    *countedCQ
 	probe *probe
 	pace  *pace // owner: the device's goroutine
-	hist  *Hist // owner: the device's goroutine
 	arms  *Hist // owner: the device's goroutine
 
 	parts [numParts]*Hist // owner: the device's goroutine
@@ -73,7 +72,7 @@ func newBell(cq string) bell {
 }
 
 func (l *wakeUp) open(s *session) (ec engine.EVDConfig, err error) {
-	l.s, l.hist, l.arms, l.pace = s, NewHist(), NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.arms, l.pace = s, NewHist(), s.pace()
 	l.alone, l.last = runtime.GOMAXPROCS(0) == 1, partDispatch
 	if s.cfg.Dispatch == "queued" {
 		l.last = partQueue
@@ -207,7 +206,7 @@ func (l *wakeUp) upcall(u *engine.Upcall) {
 
 // record takes a measured round apart. raised is when the event was.
 func (l *wakeUp) record(raised Ticks) {
-	l.hist.Record(l.s.clk.Nanos(l.entered - raised))
+	l.pace.rec.record(l.entered, l.s.clk.Nanos(l.entered-raised))
 	l.arms.Record(l.s.clk.Nanos(l.seen.armed - l.seen.arming))
 	l.part(partWake, l.seen.woke-raised)
 	l.part(partPoll, l.seen.taken-l.seen.woke)
@@ -227,8 +226,7 @@ func (l *wakeUp) close() error     { return l.bell.close() }
 func (l *wakeUp) report(r *Report) {
 	r.Measures = fmt.Sprintf("wake-up: from %s, on a CQ that is armed and whose poller has been asleep for %v, to the entry of the upcall",
 		l.bell.raises(), l.s.cfg.Rest)
-	reportLatency(r, l.pace, l.hist)
-	r.Results.Operations = l.hist.Count()
+	reportLatency(r, l.pace)
 	l.bell.report(r)
 	l.cq.report(r)
 	l.stages(r)
@@ -241,7 +239,7 @@ func (l *wakeUp) report(r *Report) {
 // stages reports the split. The arm comes before the event, and is no part of the
 // latency; but it is part of the price of a sleep.
 func (l *wakeUp) stages(r *Report) {
-	n := l.hist.Count()
+	n := l.arms.Count()
 	if n == 0 {
 		return
 	}

@@ -29,6 +29,7 @@ type options struct {
 	quiet      bool
 	reps       int // repetitions; 0: 1
 	watch      bench.Watch
+	live       live
 	profiles   profiles
 }
 
@@ -141,6 +142,8 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
+	o.watched(cmd)
+	defer o.live.end()
 	if !o.quiet {
 		o.announce(cmd)
 		said := make(chan struct{})
@@ -158,6 +161,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return failed(err)
 	}
 	file, err := o.measure(cmd)
+	o.live.end() // before the result
 	if perr := o.profiles.stop(); err == nil && perr != nil {
 		err = perr
 	}
@@ -176,7 +180,8 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
 		Settings: settings(cmd.Flags()), Warnings: []string{},
 	}
-	for range max(o.reps, 1) {
+	for i := range max(o.reps, 1) {
+		o.live.next(1+i, max(o.reps, 1))
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
 			file.Reps = append(file.Reps, r)
