@@ -66,13 +66,14 @@ func posterSpin(c Config) time.Duration {
 
 func (l *mockOneWay) start() error {
 	l.pace.begin(l.s.clk.Now())
-	l.s.posters.Go(l.post)
+	l.s.goProduce("poster", l.post)
 	return nil
 }
 
-func (l *mockOneWay) post() {
+func (l *mockOneWay) post(t *tag) {
 	defer l.s.producerEnded()
 	for n := uint64(1); ; n++ {
+		t.see(l.s.phase.load())
 		ev := engine.Event{WRID: l.book.Next()}
 		l.posted = l.s.clk.Now()
 		if err := l.s.evd.Post(ev); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,12 +111,14 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	defer func() {
 		err = errors.Join(err, s.eng.Close(), w.close())
 	}()
-	ec, err := w.open(s)
+	var ec engine.EVDConfig
+	// A simulated device's goroutine begins there, and gets the label.
+	pprof.Do(ctx, pprof.Labels("evd", "device"), func(context.Context) { ec, err = w.open(s) })
 	if err != nil {
 		return nil, err
 	}
 	ec.Leftovers = func(evs []engine.Event) { s.con.left(evs) }
-	s.con = &consumer{Checker: NewChecker(len(s.books))}
+	s.con = &consumer{Checker: NewChecker(len(s.books)), tags: upcallTags{ctx: ctx, phase: &s.phase, name: ec.Name}}
 	if ec.Streams&engine.Connection != 0 {
 		s.con.notices = map[engine.EventNumber]uint64{}
 	}

@@ -97,16 +97,17 @@ func (l *wakeUp) open(s *session) (ec engine.EVDConfig, err error) {
 }
 
 func (l *wakeUp) start() error {
-	l.s.posters.Go(l.run)
+	l.s.goProduce("device", l.run)
 	return nil
 }
 
 // run is the device's goroutine.
-func (l *wakeUp) run() {
+func (l *wakeUp) run(t *tag) {
 	defer l.s.producerEnded()
 	l.pace.begin(l.s.clk.Now())
 	rung, inVain := uint64(0), 0
 	for more := true; more; {
+		t.see(l.s.phase.load())
 		since, ok := l.rest()
 		if !ok {
 			return
