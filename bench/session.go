@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,8 @@ func workloadFor(cfg Config) workload {
 	switch {
 	case cfg.Server != "":
 		return &node{}
+	case cfg.Workload == WakeUp:
+		return &wakeUp{}
 	case cfg.Workload == BW && onRXE:
 		return &throughput{dev: &rxeDevice{}}
 	case cfg.Workload == BW:
@@ -108,12 +111,14 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	defer func() {
 		err = errors.Join(err, s.eng.Close(), w.close())
 	}()
-	ec, err := w.open(s)
+	var ec engine.EVDConfig
+	// A simulated device's goroutine begins there, and gets the label.
+	pprof.Do(ctx, pprof.Labels("evd", "device"), func(context.Context) { ec, err = w.open(s) })
 	if err != nil {
 		return nil, err
 	}
 	ec.Leftovers = func(evs []engine.Event) { s.con.left(evs) }
-	s.con = &consumer{Checker: NewChecker(len(s.books))}
+	s.con = &consumer{Checker: NewChecker(len(s.books)), tags: upcallTags{ctx: ctx, phase: &s.phase, name: ec.Name}}
 	if ec.Streams&engine.Connection != 0 {
 		s.con.notices = map[engine.EventNumber]uint64{}
 	}
@@ -163,6 +168,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if s.con.upcalls > 0 {
 		res.EventsPerUpcall = float64(s.con.delivered) / float64(s.con.upcalls)
 	}
+	r.Wake = economy(r, cpu)
 	res.CPU = 100 * float64(cpu) / float64(wall)
 	res.Mallocs, res.GCs = after.Mallocs-before.Mallocs, after.NumGC-before.NumGC
 	if r.CQ.Overruns > 0 {
