@@ -104,7 +104,7 @@ func FuzzArguments(f *testing.F) {
 		if err == nil {
 			return
 		}
-		status := explain(&errs, cmd.CommandPath(), err)
+		status := explain(&errs, cmd, err)
 		said := errs.String()
 		if status != exitUsage || !strings.Contains(said, "--help lists the flags") || !strings.Contains(said, "evdbench") {
 			t.Fatalf("%q: status %d: %s", args, status, said)

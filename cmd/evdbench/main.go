@@ -24,6 +24,9 @@ import (
 )
 
 func main() {
+	// Handled, a write to a closed pipe is an error, and the result is saved elsewhere.
+	// Programs that are started here do not inherit that, as they would if it were ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/render"
@@ -28,6 +26,9 @@ type options struct {
 	pingpong   bool
 	quiet      bool
 	reps       int // repetitions; 0: 1
+	out        outDir
+	tags       tags
+	config     config
 	watch      bench.Watch
 	profiles   profiles
 }
@@ -120,12 +121,13 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(text{&c.Dev, "device"}, "dev", "rxe, verbs: its name (default the first device)")
 	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe, verbs: bytes a message (default 64)")
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
-	o.loadFlags(f)
-	o.scenarioFlags(f)
-	o.outputFlags(f)
-	o.hostFlags(f)
-	o.profiles.flags(f)
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
+	grouped(f, groupLoad, func() { o.loadFlags(f) })
+	grouped(f, groupEngine, func() { o.scenarioFlags(f) })
+	grouped(f, groupMeasure, func() { o.measureFlags(f) })
+	grouped(f, groupOutput, func() { o.outputFlags(f) })
+	grouped(f, groupHost, func() { o.hostFlags(f) })
+	grouped(f, groupProfile, func() { o.profiles.flags(f) })
+	o.configFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
 	return cmd
 }
@@ -136,6 +138,12 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	}
 	if err := o.cfg.Validate(); err != nil {
 		return failed(err)
+	}
+	if o.config.dry {
+		return o.plan(cmd)
+	}
+	if err := o.out.prepare(); err != nil {
+		return err
 	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
@@ -163,7 +171,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if len(file.Reps) == 0 {
 		return failed(err)
 	}
-	if werr := render.Write(cmd.OutOrStdout(), o.output, file); err == nil {
+	if werr := o.deliver(cmd, file); err == nil {
 		err = werr
 	}
 	return verdict(file, err)
@@ -173,7 +181,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 	file := &result.File{
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
-		Settings: settings(cmd.Flags()), Warnings: []string{},
+		Settings: settings(cmd.Flags()), Tags: o.tags.m, Warnings: []string{},
 	}
 	for range max(o.reps, 1) {
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
@@ -185,13 +193,6 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		}
 	}
 	return file, nil
-}
-
-// settings are the flags that were given.
-func settings(f *pflag.FlagSet) map[string]string {
-	m := map[string]string{}
-	f.Visit(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })
-	return m
 }
 
 // verdict is the exit status of a measurement that took place; err is what else
@@ -231,13 +232,9 @@ func (o *options) processors() int {
 }
 
 func (o *options) announce(cmd *cobra.Command) {
-	c := o.cfg.WithDefaults()
-	var until []string
-	if c.Count > 0 {
-		until = append(until, fmt.Sprintf("%d operations", c.Count))
+	c, often := o.cfg.WithDefaults(), ""
+	if o.reps > 1 {
+		often = ", " + times(o.reps)
 	}
-	if c.Duration > 0 {
-		until = append(until, c.Duration.String())
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s for %s\n", c.Workload, c.CQ, strings.Join(until, " or "))
+	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s for %s%s\n", c.Workload, c.CQ, until(c), often)
 }
