@@ -138,7 +138,7 @@ func apply(cmd *cobra.Command, settings []setting) error {
 }
 
 // fromEnvironment reads the variables. One that stands for no flag of any
-// command is a mistake.
+// command is a mistake; an empty one is as good as none.
 func fromEnvironment(cmd *cobra.Command, environ []string) ([]setting, error) {
 	flags := everyFlag(cmd.Root())
 	byVar := map[string]string{}
@@ -149,7 +149,7 @@ func fromEnvironment(cmd *cobra.Command, environ []string) ([]setting, error) {
 	var errs []error
 	for _, kv := range environ {
 		key, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(key, envPrefix) {
+		if !strings.HasPrefix(key, envPrefix) || value == "" {
 			continue
 		}
 		name, ok := byVar[key]
