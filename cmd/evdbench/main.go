@@ -9,11 +9,9 @@
 //	evdbench bw --cq rxe --server 10.0.0.1:18516
 //
 // Every run ends with a conservation line: each event that was accepted came
-// out exactly once and in order, or the exit status is 4. The other statuses:
-// 0 ok, 1 another failure, 2 usage, 3 the completion queue or the server is
-// not available here, 5 the peer was lost in the run, 130 interrupted (with a
-// partial report). The result is on standard output, everything else on
-// standard error.
+// out exactly once and in order, or the run is invalid. The result is on
+// standard output, everything else on standard error. "evdbench --help" lists
+// the commands and the exit statuses, "evdbench explain" what is printed.
 package main
 
 import (

@@ -119,6 +119,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(seed{&c.Seed}, "seed", "mock: seed of everything random")
 	f.Var(text{&c.Service, "distribution"}, "service", "mock: how long the device works on a request: none, const:2us, uniform:1us,3us, exp:2us, lognormal:1us,0.3, script:1us,5us")
 	f.Var(text{&c.Dev, "device"}, "dev", "rxe, verbs: its name (default the first device)")
+	_ = cmd.RegisterFlagCompletionFunc("dev", devices)
 	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe, verbs: bytes a message (default 64)")
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
 	grouped(f, groupLoad, func() { o.loadFlags(f) })

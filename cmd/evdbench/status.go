@@ -42,9 +42,9 @@ var statuses = []struct {
 // statusText lists the exit statuses for a help text.
 func statusText() string {
 	var b strings.Builder
-	b.WriteString("Exit status:\n")
+	b.WriteString("Exit status:\n\n")
 	for _, s := range statuses {
-		fmt.Fprintf(&b, "  %3d  %s\n", s.status, strings.Join(wrap(s.means, helpWidth-7), "\n       "))
+		fmt.Fprintf(&b, "    %3d  %s\n", s.status, strings.Join(wrap(s.means, helpWidth-9), "\n         "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

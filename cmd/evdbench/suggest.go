@@ -12,7 +12,7 @@ import (
 
 // alike is a question to the user who meant one of known; "" if nothing is near.
 func alike(word string, known []string, prefix string) string {
-	best, least := "", max(2, len(word)/3)+1
+	best, least := "", max(1, len(word)/3)+1
 	for _, k := range known {
 		d := distance(strings.ToLower(word), strings.ToLower(k))
 		if strings.HasPrefix(k, word) && len(word) > 1 {
