@@ -52,6 +52,9 @@ With --server it plays with "evdbench serve" on another node, which is told all
 it has to know. Each message carries its number, and both sides check that each
 one comes once and in order. A server that dies is found when a packet was sent
 --retries times without an answer: exit status 5.`)
+	cmd.Example = `  evdbench lat --mode event --count 100k
+  evdbench lat --preset latency-spin --reps 5 --out runs/spin
+  evdbench lat --config runs/spin/run.json`
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
@@ -66,15 +69,17 @@ func newBW() *cobra.Command {
 	cmd := o.command("bw", "Measure throughput, many events in flight", `bw measures events a second with many in flight.
 
 Over mock --outstanding work requests are kept in flight on a simulated
-device; over rxe and verbs as many sends between two queue pairs of this process. With
---posters, goroutines post software events to the same EVD as fast as it takes
-them. With --count each producer makes its share of the events.
+device; over rxe and verbs as many sends between two queue pairs of this
+process. With --posters, goroutines post software events to the same EVD as fast
+as it takes them. With --count each producer makes its share of the events.
 
 With --server messages go to "evdbench serve" on another node, or come from it,
 or both (--direction); --count is that of each side. Each message carries its
 number, and both sides check that each one comes once and in order. A server
 that dies is found when a packet was sent --retries times without an answer:
 exit status 5.`)
+	cmd.Example = `  evdbench bw --preset throughput
+  evdbench bw --mode event --outstanding 256 --posters 2 -o json`
 	f := cmd.Flags()
 	f.Var(natural{v: &o.cfg.Outstanding, least: 1}, "outstanding", "requests in flight (default 64)")
 	f.Var(natural{v: &o.cfg.Posters, least: 0}, "posters", "goroutines that post software events beside the CQ (default 0)")

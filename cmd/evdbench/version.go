@@ -17,8 +17,8 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long: `version prints the version of evdbench, of Go, and the platform; with --json also
-the commit and the version of the result files that this evdbench reads.`,
+		Long: `version prints the version of evdbench, of Go, and the platform; with --json
+also the commit and the version of the result files that this evdbench reads.`,
 		Example: "  evdbench version --json",
 		Args:    cobra.NoArgs,
 	}
