@@ -16,6 +16,7 @@ type mockPingPong struct {
 	pace *pace
 	hist *Hist
 	sent Ticks // when the request in flight was submitted
+	slow seeded
 }
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
@@ -42,7 +43,7 @@ func (l *mockPingPong) start() error {
 }
 
 func (l *mockPingPong) upcall(u *engine.Upcall) {
-	now := l.s.clk.Now()
+	now := l.slow.latency(l.s.clk, l.sent, l.s.clk.Now())
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)
 	if record {

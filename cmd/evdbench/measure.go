@@ -30,6 +30,7 @@ type options struct {
 	reps       int // repetitions; 0: 1
 	watch      bench.Watch
 	profiles   profiles
+	inTurns    bool // measure when told to, for compare
 }
 
 func newLat() *cobra.Command {
@@ -124,6 +125,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	o.scenarioFlags(f)
 	o.outputFlags(f)
 	o.hostFlags(f)
+	o.turnFlags(cmd)
 	o.profiles.flags(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
@@ -139,6 +141,9 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	}
+	if o.inTurns {
+		return o.takeTurns(cmd)
 	}
 	if !o.quiet {
 		o.announce(cmd)
