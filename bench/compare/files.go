@@ -50,9 +50,14 @@ var ErrHosts = errors.New("they are of different hosts, and a difference would b
 // ErrWorkloads is matched by errors about results of different workloads.
 var ErrWorkloads = errors.New("they did not measure the same")
 
+// FilesConfidence is that of a comparison of files unless another is asked for: it is
+// looked at once only.
+const FilesConfidence = 0.95
+
 // Files compares the repetitions in result files. Those of different hosts are refused
 // unless force.
 func Files(a, b Named, o Options, force bool) (*Result, error) {
+	def(&o.Confidence, FilesConfidence)
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func Files(a, b Named, o Options, force bool) (*Result, error) {
 		if reps[i], err = s.reps(); err != nil {
 			return nil, err
 		}
-		if n := atLeast(o.Confidence); len(reps[i]) < n {
+		if n := LeastReps(o.Confidence); len(reps[i]) < n {
 			return nil, fmt.Errorf("%s: %d complete repetitions are too few: an interval of %g %% takes %d on each side (--reps %d, or several files)",
 				s.Name, len(reps[i]), 100*o.Confidence, n, n)
 		}
@@ -106,9 +111,9 @@ func Files(a, b Named, o Options, force bool) (*Result, error) {
 	return r, nil
 }
 
-// atLeast is how many repetitions there must be on each side for an interval of the
+// LeastReps is how many repetitions there must be on each side for an interval of the
 // median.
-func atLeast(confidence float64) int {
+func LeastReps(confidence float64) int {
 	v := []float64{}
 	for {
 		v = append(v, float64(len(v)))

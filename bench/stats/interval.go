@@ -69,15 +69,47 @@ func Shift(a, b []float64, confidence float64) Interval {
 		}
 	}
 	slices.Sort(d)
-	var cdf func(k int) float64
-	if n <= umath.MannWhitneyExactLimit && m <= umath.MannWhitneyExactLimit {
-		u := umath.UDist{N1: n, N2: m}
-		cdf = func(k int) float64 { return u.CDF(float64(k)) }
-	} else {
-		mean, sd := float64(n*m)/2, math.Sqrt(float64(n*m)*float64(n+m+1)/12)
-		cdf = normal(mean, sd)
+	return inverted(d, rankSumCDF(n, m), confidence)
+}
+
+// exactRankSum is up to how many values on each side the distribution of the statistic
+// is computed: milliseconds at that.
+const exactRankSum = 50
+
+// rankSumCDF is the distribution function of how many of the pairs of n and m values
+// have the second above the first.
+func rankSumCDF(n, m int) func(k int) float64 {
+	if max(n, m) > exactRankSum {
+		return normal(float64(n*m)/2, math.Sqrt(float64(n*m)*float64(n+m+1)/12))
 	}
-	return inverted(d, cdf, confidence)
+	// The largest value of all is one of the first n, and above all m others, or one
+	// of the m. p[i] is the distribution for i and j values.
+	p := make([][]float64, n+1)
+	for i := range p {
+		p[i] = []float64{1}
+	}
+	for j := 1; j <= m; j++ {
+		for i := 1; i <= n; i++ {
+			next, all := make([]float64, i*j+1), float64(i+j)
+			for u := range next {
+				if u >= j {
+					next[u] += float64(i) / all * p[i-1][u-j]
+				}
+				if u < len(p[i]) {
+					next[u] += float64(j) / all * p[i][u]
+				}
+			}
+			p[i] = next
+		}
+	}
+	return cumulative(p[n])
+}
+
+func cumulative(p []float64) func(k int) float64 {
+	for s := 1; s < len(p); s++ {
+		p[s] += p[s-1]
+	}
+	return func(k int) float64 { return p[min(k, len(p)-1)] }
 }
 
 func normal(mean, sd float64) func(k int) float64 {

@@ -43,11 +43,11 @@ const (
 // metric and no figure for it: a percentile of too few samples. Needs is then how
 // many samples it takes.
 type Metric struct {
-	Name   string  `json:"name"`
-	Unit   string  `json:"unit"`
-	Better Better  `json:"better"`
-	Value  float64 `json:"value"`
-	Needs  uint64  `json:"needs_samples,omitempty"`
+	Name   string
+	Unit   string
+	Better Better
+	Value  float64
+	Needs  uint64
 }
 
 // Known tells whether there is a figure.
@@ -62,8 +62,8 @@ func Metrics(r *bench.Report) []Metric {
 	var c collector
 	res := &r.Results
 	if res.Operations > 0 {
-		c.add("rate", PerSecond, res.Rate)
-		c.add("ns/op", Nanos, res.PerOp)
+		c.add("rate", res.Rate)
+		c.add("ns/op", res.PerOp)
 	}
 	c.summary("svc", res.Latency)
 	c.summary("resp", res.Response)
@@ -73,21 +73,21 @@ func Metrics(r *bench.Report) []Metric {
 		}
 	}
 	if res.CPU > 0 {
-		c.add("cpu", Percent, res.CPU)
+		c.add("cpu", res.CPU)
 	}
 	c.wake(r)
-	c.add("events/upcall", Number, res.EventsPerUpcall)
-	c.add("mallocs", Number, float64(res.Mallocs))
-	c.add("gcs", Number, float64(res.GCs))
+	c.add("events/upcall", res.EventsPerUpcall)
+	c.add("mallocs", float64(res.Mallocs))
+	c.add("gcs", float64(res.GCs))
 	if l := r.Load; l != nil {
-		c.add("offered", PerSecond, l.Offered)
-		c.add("achieved", PerSecond, l.Achieved)
-		c.add("lag.max", Nanos, float64(l.LagMax))
-		c.add("lag.p99", Nanos, float64(l.LagP99))
-		c.add("dropped", Number, float64(l.Dropped))
+		c.add("offered", l.Offered)
+		c.add("achieved", l.Achieved)
+		c.add("lag.max", float64(l.LagMax))
+		c.add("lag.p99", float64(l.LagP99))
+		c.add("dropped", float64(l.Dropped))
 	}
-	c.add("overruns", Number, float64(r.CQ.Overruns))
-	c.add("lost", Number, lost(&r.Conservation))
+	c.add("overruns", float64(r.CQ.Overruns))
+	c.add("lost", lost(&r.Conservation))
 	return c.all
 }
 
@@ -115,21 +115,66 @@ func Canonical(name string) string {
 // the names.
 func Check(name string) error {
 	name = Canonical(name)
-	if slices.Contains(single, name) {
-		return nil
+	var names []string
+	for _, s := range single {
+		if s.name == name {
+			return nil
+		}
+		names = append(names, s.name)
 	}
 	of, statistic, ok := strings.Cut(name, ".")
 	if ok && slices.Contains(populations, of) && isStatistic(statistic) {
 		return nil
 	}
 	return fmt.Errorf("must be a metric: %s, or of %s one of min, p50, p90, p99, .., max, mean, sd (such as resp.p99; p99 alone is svc.p99)",
-		strings.Join(single, ", "), strings.Join(populations, ", "))
+		strings.Join(names, ", "), strings.Join(populations, ", "))
 }
 
 // single are the metrics that are one figure.
-var single = []string{
-	"rate", "ns/op", "cpu", "wakeups/wc", "cpu-s/m", "wake-cost", "events/upcall", "mallocs", "gcs",
-	"offered", "achieved", "lag.max", "lag.p99", "dropped", "overruns", "lost",
+var single = []struct {
+	name, unit string
+	better     Better
+}{
+	{"rate", PerSecond, Higher},
+	{"ns/op", Nanos, Lower},
+	{"cpu", Percent, Lower},
+	{"wakeups/wc", Number, Lower},
+	{"cpu-s/m", Seconds, Lower},
+	{"wake-cost", Nanos, Lower},
+	{"events/upcall", Number, Neither},
+	{"mallocs", Number, Lower},
+	{"gcs", Number, Lower},
+	{"offered", PerSecond, Neither},
+	{"achieved", PerSecond, Higher},
+	{"lag.max", Nanos, Lower},
+	{"lag.p99", Nanos, Lower},
+	{"dropped", Number, Lower},
+	{"overruns", Number, Lower},
+	{"lost", Number, Lower},
+}
+
+// kind is the unit of a metric of that name, and in which direction it improves.
+// Those of populations are times.
+func kind(name string) (unit string, better Better) {
+	name = Canonical(name)
+	for _, s := range single {
+		if s.name == name {
+			return s.unit, s.better
+		}
+	}
+	return Nanos, Lower
+}
+
+// Unit is the unit of a metric of that name, see [Check].
+func Unit(name string) string {
+	unit, _ := kind(name)
+	return unit
+}
+
+// Direction is in which direction a metric of that name improves.
+func Direction(name string) Better {
+	_, better := kind(name)
+	return better
 }
 
 // populations are those of which there is a summary.
@@ -146,15 +191,16 @@ func isStatistic(s string) bool {
 
 type collector struct{ all []Metric }
 
-func (c *collector) add(name, unit string, v float64) {
-	c.all = append(c.all, Metric{Name: name, Unit: unit, Better: Direction(name), Value: v})
+func (c *collector) add(name string, v float64) {
+	unit, better := kind(name)
+	c.all = append(c.all, Metric{Name: name, Unit: unit, Better: better, Value: v})
 }
 
 func (c *collector) summary(of string, s *bench.Summary) {
 	if s == nil {
 		return
 	}
-	add := func(name string, v float64) { c.add(of+"."+name, Nanos, v) }
+	add := func(name string, v float64) { c.add(of+"."+name, v) }
 	if s.Samples == 0 {
 		return
 	}
@@ -174,13 +220,13 @@ func (c *collector) summary(of string, s *bench.Summary) {
 
 func (c *collector) wake(r *bench.Report) {
 	if w := r.Wake; w != nil {
-		c.add("wakeups/wc", Number, w.PerCompletion)
-		c.add("cpu-s/m", Seconds, w.CPUPerMillion)
-		c.add("wake-cost", Nanos, float64(w.Cost))
+		c.add("wakeups/wc", w.PerCompletion)
+		c.add("cpu-s/m", w.CPUPerMillion)
+		c.add("wake-cost", float64(w.Cost))
 		return
 	}
 	if n := r.Conservation.Delivered + r.Conservation.Dequeued; n > 0 {
-		c.add("wakeups/wc", Number, float64(r.Engine.Events)/float64(n))
+		c.add("wakeups/wc", float64(r.Engine.Events)/float64(n))
 	}
 }
 
@@ -191,15 +237,4 @@ func lost(c *bench.Conservation) float64 {
 		return 0
 	}
 	return float64(c.Accepted - out)
-}
-
-// Direction is in which direction a metric of that name improves.
-func Direction(name string) Better {
-	switch Canonical(name) {
-	case "rate", "achieved":
-		return Higher
-	case "offered", "events/upcall":
-		return Neither
-	}
-	return Lower
 }

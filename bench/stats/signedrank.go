@@ -92,8 +92,5 @@ func signedRankCDF(n int) func(k int) float64 {
 			}
 		}
 	}
-	for s := 1; s <= top; s++ {
-		p[s] += p[s-1]
-	}
-	return func(k int) float64 { return p[min(k, top)] }
+	return cumulative(p)
 }

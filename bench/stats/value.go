@@ -63,11 +63,10 @@ func Parse(s, unit string) (float64, error) {
 	number := s
 	switch unit {
 	case PerSecond:
-		number = strings.TrimSuffix(number, "/s")
+		number = strings.TrimSpace(strings.TrimSuffix(number, "/s"))
 	case Percent:
 		number = strings.TrimSuffix(number, "%")
 	}
-	number = strings.TrimSpace(number)
 	factor := 1.0
 	if unit == PerSecond || unit == Number {
 		for suffix, f := range map[string]float64{"k": 1e3, "M": 1e6, "G": 1e9} {
@@ -77,7 +76,7 @@ func Parse(s, unit string) (float64, error) {
 			}
 		}
 	}
-	v, err := strconv.ParseFloat(number, 64)
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0, bad
 	}

@@ -72,7 +72,7 @@ be read too), 4 inconclusive or an invalid run, 130 interrupted.`,
 	f.BoolVar(&c.engines, "engines", false, "compare the engine with what one would write without it: a spinlock and a flag, a mutex, a channel")
 	f.Var(text{&c.opts.Metric, "metric"}, "metric", "the metric that decides, such as rate, p50, resp.p99, cpu (default rate for bw, else p99)")
 	f.Var(share{&c.opts.Effect}, "effect", "the difference that matters (default 10% for percentiles above 95, max and sd; else 5%)")
-	f.Var(share{&c.opts.Confidence}, "confidence", "of the verdict (default 99%)")
+	f.Var(share{&c.opts.Confidence}, "confidence", "of the verdict (default 99%, of result files 95%)")
 	f.Var(natural{v: &c.opts.MaxReps, least: 1}, "max-reps", "blocks at most (default 60)")
 	f.Var(positive{&c.opts.MaxTime, ""}, "max-time", "begin no block after this time (default 10m)")
 	f.Var(natural{v: &c.opts.Rounds, least: 1}, "rounds", "turns of each process in a block (default 6)")

@@ -30,6 +30,7 @@ type options struct {
 	reps       int // repetitions; 0: 1
 	watch      bench.Watch
 	profiles   profiles
+	gates      gates
 	inTurns    bool // measure when told to, for compare
 }
 
@@ -125,6 +126,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	o.scenarioFlags(f)
 	o.outputFlags(f)
 	o.hostFlags(f)
+	o.gates.flags(cmd)
 	o.turnFlags(cmd)
 	o.profiles.flags(f)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
@@ -144,6 +146,9 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	}
 	if o.inTurns {
 		return o.takeTurns(cmd)
+	}
+	if err := o.gates.prepare(o.reps); err != nil {
+		return err
 	}
 	if !o.quiet {
 		o.announce(cmd)
@@ -171,7 +176,14 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if werr := render.Write(cmd.OutOrStdout(), o.output, file); err == nil {
 		err = werr
 	}
-	return verdict(file, err)
+	if err := verdict(file, err); err != nil {
+		return err
+	}
+	beside := cmd.ErrOrStderr()
+	if o.output == "text" {
+		beside = cmd.OutOrStdout()
+	}
+	return o.gates.check(file, beside)
 }
 
 // measure runs the repetitions. What was measured is returned beside an error too.
