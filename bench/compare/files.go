@@ -81,7 +81,7 @@ func Files(a, b Named, o Options, force bool) (*Result, error) {
 	r := &Result{
 		Schema: Schema, Start: a.Files[0].Start, Command: ra.Config.Workload,
 		Primary: stats.Canonical(o.Metric), Confidence: o.Confidence, Interval: o.Confidence,
-		Differences: differences(reps), Warnings: []string{},
+		Warnings: []string{},
 	}
 	if o.Metric == "" {
 		r.Primary = Primary(r.Command)
@@ -98,6 +98,7 @@ func Files(a, b Named, o Options, force bool) (*Result, error) {
 			Reps: len(reps[i]), Config: reps[i][0].Config, Env: reps[i][0].Env,
 		})
 	}
+	r.Differences = sideDifferences(r.Sides)
 	c := Comparison{Side: "B"}
 	for _, m := range common(reps) {
 		c.Judgements = append(c.Judgements, stats.Runs(m, values(reps[0], m.Name), values(reps[1], m.Name),
@@ -162,13 +163,14 @@ func hostDifferences(a, b *bench.Env) []string {
 	return out
 }
 
-// differences are those of the sides that are not the measurement's, from the first
-// repetition of each: kernel, Go, and every setting.
-func differences(reps [][]*bench.Report) []string {
-	a := reps[0][0]
+// sideDifferences are those of the sides that are not the measurement's: kernel, Go,
+// and every setting.
+func sideDifferences(sides []Side) []string {
 	out := []string{}
-	for _, rs := range reps[1:] {
-		b := rs[0]
+	a := &sides[0]
+	for i := range sides[1:] {
+		b := &sides[i+1]
+		var d []string
 		for _, x := range []struct{ name, a, b string }{
 			{"kernel", a.Env.Kernel, b.Env.Kernel},
 			{"go", a.Env.Go, b.Env.Go},
@@ -176,10 +178,16 @@ func differences(reps [][]*bench.Report) []string {
 			{"clock", string(a.Env.Clock.Source), string(b.Env.Clock.Source)},
 		} {
 			if x.a != x.b {
-				out = append(out, fmt.Sprintf("%s: %s -> %s", x.name, x.a, x.b))
+				d = append(d, fmt.Sprintf("%s: %s -> %s", x.name, x.a, x.b))
 			}
 		}
-		out = append(out, settings(a.Config, b.Config)...)
+		d = append(d, settings(a.Config, b.Config)...)
+		for _, text := range d {
+			if len(sides) > 2 {
+				text = b.Name + ": " + text
+			}
+			out = append(out, text)
+		}
 	}
 	return out
 }

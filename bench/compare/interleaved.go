@@ -261,6 +261,7 @@ func (d *duel) result(ended string) *Result {
 			Reps: len(d.blocks), Config: h.Config, Env: h.Env,
 		})
 	}
+	r.Differences = append(r.Differences, sideDifferences(r.Sides)...)
 	metrics := d.blocks[0].Metrics()
 	for arm := 1; arm < len(d.s.Arms); arm++ {
 		c := Comparison{Side: d.s.Arms[arm].Name}

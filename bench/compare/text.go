@@ -58,10 +58,10 @@ func (r *Result) head(b *strings.Builder) {
 func (r *Result) table(b *strings.Builder, c *Comparison, all bool) {
 	fmt.Fprintln(b)
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "metric\t%s\t%s\tdelta\t%.3g %% CI\tp\tverdict (floor)\n", r.Sides[0].Name, c.Side, 100*r.Interval)
+	fmt.Fprintf(tw, "metric\t%s\t%s\tdelta %%\t%.3g %% CI\tp\tverdict, floor\n", r.Sides[0].Name, c.Side, 100*r.Interval)
 	for _, j := range c.Judgements {
 		if all || j.Metric == r.Primary || slices.Contains(listed, j.Metric) || r.limited(j.Metric) {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%.3f\t%s\n", j.Metric, stats.Format(j.A, j.Unit), stats.Format(j.B, j.Unit),
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%.3f\t%s\n", j.Metric, stats.Short(j.A, j.Unit), stats.Short(j.B, j.Unit),
 				delta(&j), interval(&j), j.P, verdict(&j))
 		}
 	}
@@ -77,7 +77,7 @@ func delta(j *stats.Judgement) string {
 	if !j.Known() {
 		return "-"
 	}
-	return percent(j.Delta.Center) + " %"
+	return percent(j.Delta.Center)
 }
 
 func interval(j *stats.Judgement) string {
@@ -133,7 +133,7 @@ func Brief(js []stats.Judgement) string {
 	var parts []string
 	for i := range js {
 		j := &js[i]
-		parts = append(parts, fmt.Sprintf("%s %s %s floor %.1f %%: %s", j.Metric, delta(j), interval(j), 100*j.Floor, j.Verdict))
+		parts = append(parts, fmt.Sprintf("%s %s %% %s, floor %.1f %%: %s", j.Metric, delta(j), interval(j), 100*j.Floor, j.Verdict))
 	}
 	return strings.Join(parts, "; ")
 }

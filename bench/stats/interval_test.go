@@ -149,7 +149,7 @@ func TestSignedRankCDF(t *testing.T) {
 	for _, k := range []int{1700, 2000, 2525, 3000} {
 		assert.InDelta(t, exact(k), normal(k), 0.001)
 	}
-	assert.InDelta(t, 0.5, signedRankCDF(exactSignedRank + 1)(101*102/4), 0.01)
+	assert.InDelta(t, 0.5, signedRankCDF(exactSignedRank+1)(101*102/4), 0.01)
 }
 
 // Hollander and Wolfe's depression scores: V = 40 of 9 pairs.

@@ -76,7 +76,7 @@ func Metrics(r *bench.Report) []Metric {
 		c.add("cpu", res.CPU)
 	}
 	c.wake(r)
-	c.add("events/upcall", res.EventsPerUpcall)
+	c.add("ev/upcall", res.EventsPerUpcall)
 	c.add("mallocs", float64(res.Mallocs))
 	c.add("gcs", float64(res.GCs))
 	if l := r.Load; l != nil {
@@ -141,7 +141,7 @@ var single = []struct {
 	{"wakeups/wc", Number, Lower},
 	{"cpu-s/m", Seconds, Lower},
 	{"wake-cost", Nanos, Lower},
-	{"events/upcall", Number, Neither},
+	{"ev/upcall", Number, Neither},
 	{"mallocs", Number, Lower},
 	{"gcs", Number, Lower},
 	{"offered", PerSecond, Neither},

@@ -72,7 +72,7 @@ func TestMetrics(t *testing.T) {
 
 	// Of a run that has measured nothing there is no figure that could pass for one.
 	for _, m := range Metrics(&bench.Report{Results: bench.Results{Latency: &bench.Summary{}}}) {
-		assert.Contains(t, []string{"events/upcall", "mallocs", "gcs", "overruns", "lost"}, m.Name)
+		assert.Contains(t, []string{"ev/upcall", "mallocs", "gcs", "overruns", "lost"}, m.Name)
 	}
 }
 
@@ -120,11 +120,43 @@ func TestFormat(t *testing.T) {
 		unit string
 		want string
 	}{
-		{2104, Nanos, "2 104 ns"}, {1234567.8, PerSecond, "1 234 568/s"}, {61.25, Percent, "61.2 %"}, {61, Percent, "61 %"},
-		{0, Number, "0"}, {0.1234, Number, "0.123"}, {-1234, Number, "-1 234"}, {12.34, Number, "12.3"},
-		{123.4, Nanos, "123 ns"}, {1.5, Seconds, "1.5 s"}, {math.NaN(), Nanos, "n/a"},
+		{2104, Nanos, "2 104 ns"},
+		{1234567.8, PerSecond, "1 234 568/s"},
+		{61.25, Percent, "61.2 %"},
+		{61, Percent, "61 %"},
+		{0, Number, "0"},
+		{0.1234, Number, "0.123"},
+		{-1234, Number, "-1 234"},
+		{12.34, Number, "12.3"},
+		{123.4, Nanos, "123 ns"},
+		{1.5, Seconds, "1.5 s"},
+		{math.NaN(), Nanos, "n/a"},
 	} {
 		assert.Equal(t, x.want, Format(x.v, x.unit))
+	}
+}
+
+func TestShort(t *testing.T) {
+	for _, x := range []struct {
+		v    float64
+		unit string
+		want string
+	}{
+		{9999, Nanos, "9 999 ns"},
+		{10000, Nanos, "10.00 us"},
+		{104032, Nanos, "104.0 us"},
+		{999999, Nanos, "1.00 ms"},
+		{2.5e9, Nanos, "2.50 s"},
+		{44430709, PerSecond, "44.43M/s"},
+		{995652, PerSecond, "995.7k/s"},
+		{12345, Number, "12.35k"},
+		{123456, Percent, "123.5k %"},
+		{61, Percent, "61 %"},
+		{1e15, Number, "1 000 000 000 000 000"},
+		{math.NaN(), Nanos, "n/a"},
+		{-20000, Number, "-20.00k"},
+	} {
+		assert.Equal(t, x.want, Short(x.v, x.unit))
 	}
 }
 
@@ -133,17 +165,34 @@ func TestParse(t *testing.T) {
 		s, unit string
 		want    float64
 	}{
-		{"5us", Nanos, 5000}, {"5 us", Nanos, 5000}, {"5000", Nanos, 5000}, {"200k", PerSecond, 2e5}, {"1.5M/s", PerSecond, 1.5e6},
-		{"200 k/s", PerSecond, 2e5}, {"80%", Percent, 80}, {"80 %", Percent, 80}, {"80", Percent, 80}, {"10k", Number, 1e4},
-		{"1.5s", Seconds, 1.5}, {"2", Seconds, 2}, {"1G", Number, 1e9}, {" 7 ", Number, 7},
+		{"5us", Nanos, 5000},
+		{"5 us", Nanos, 5000},
+		{"5000", Nanos, 5000},
+		{"200k", PerSecond, 2e5},
+		{"1.5M/s", PerSecond, 1.5e6},
+		{"200 k/s", PerSecond, 2e5},
+		{"80%", Percent, 80},
+		{"80 %", Percent, 80},
+		{"80", Percent, 80},
+		{"10k", Number, 1e4},
+		{"1.5s", Seconds, 1.5},
+		{"2", Seconds, 2},
+		{"1G", Number, 1e9},
+		{" 7 ", Number, 7},
 	} {
 		v, err := Parse(x.s, x.unit)
 		assert.NoError(t, err, x.s)
 		assert.Equal(t, x.want, v, x.s)
 	}
 	for _, x := range [][3]string{
-		{"5%", Nanos, "a time such as 5us"}, {"", Nanos, "a time"}, {"5us", PerSecond, "a rate such as 200k/s"}, {"5us", Percent, "a percentage"},
-		{"NaN", Number, "a number"}, {"inf", Number, "a number"}, {"1kk", Number, "a number"}, {"k", PerSecond, "a rate"},
+		{"5%", Nanos, "a time such as 5us"},
+		{"", Nanos, "a time"},
+		{"5us", PerSecond, "a rate such as 200k/s"},
+		{"5us", Percent, "a percentage"},
+		{"NaN", Number, "a number"},
+		{"inf", Number, "a number"},
+		{"1kk", Number, "a number"},
+		{"k", PerSecond, "a rate"},
 	} {
 		_, err := Parse(x[0], x[1])
 		assert.ErrorContains(t, err, x[2], x[0])
@@ -156,8 +205,12 @@ func TestCondition(t *testing.T) {
 		yes, no  float64
 		op, name string
 	}{
-		{"p99>5us", 5001, 5000, ">", "svc.p99"}, {"p99 >= 5us", 5000, 4999, ">=", "svc.p99"}, {"rate<200k/s", 1e5, 2e5, "<", "rate"},
-		{"resp.p99.9<=1ms", 1e6, 1e6 + 1, "<=", "resp.p99.9"}, {"lost!=0", 1, 0, "!=", "lost"}, {"gcs==0", 0, 1, "==", "gcs"},
+		{"p99>5us", 5001, 5000, ">", "svc.p99"},
+		{"p99 >= 5us", 5000, 4999, ">=", "svc.p99"},
+		{"rate<200k/s", 1e5, 2e5, "<", "rate"},
+		{"resp.p99.9<=1ms", 1e6, 1e6 + 1, "<=", "resp.p99.9"},
+		{"lost!=0", 1, 0, "!=", "lost"},
+		{"gcs==0", 0, 1, "==", "gcs"},
 		{"cpu>80%", 81, 80, ">", "cpu"},
 	} {
 		c, err := ParseCondition(x.text)

@@ -31,6 +31,35 @@ func Format(v float64, unit string) string {
 	return s + " " + unit
 }
 
+// Short is Format in nine characters or fewer, for columns: "44.43M/s", "104.0 us".
+func Short(v float64, unit string) string {
+	abs := math.Abs(v)
+	if math.IsNaN(v) || abs < 1e4 || abs >= 1e13 {
+		return Format(v, unit)
+	}
+	scale, names := 1e3, []string{"k", "M", "G", "T"}
+	if unit == Nanos {
+		names = []string{" us", " ms", " s", " ks"}
+	}
+	i := 0
+	for abs >= 0.99995*scale*1e3 && i+1 < len(names) {
+		scale *= 1e3
+		i++
+	}
+	digits := 2
+	if abs >= 99.995*scale {
+		digits = 1
+	}
+	s := strconv.FormatFloat(v/scale, 'f', digits, 64) + names[i]
+	switch unit {
+	case PerSecond:
+		return s + unit
+	case Nanos, Number:
+		return s
+	}
+	return s + " " + unit
+}
+
 // group writes 1234567 as 1 234 567.
 func group(s string) string {
 	sign := ""
