@@ -19,10 +19,11 @@ func (o *options) turnFlags(cmd *cobra.Command) {
 	_ = cmd.Flags().MarkHidden(turnsFlag)
 }
 
-// takeTurns is a run in a comparison.
+// takeTurns is a run in a comparison, which says how long and how often. What a file or
+// the environment says of that is for runs by themselves.
 func (o *options) takeTurns(cmd *cobra.Command) error {
 	for _, name := range []string{"duration", "count", "warmup", "reps", "output", "out"} {
-		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && len(f.Annotations[fromKey]) == 0 {
 			return fmt.Errorf("--%s = %s: must be left out in a comparison, whose own flags say how long and how often", name, f.Value)
 		}
 	}
