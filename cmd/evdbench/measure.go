@@ -32,6 +32,8 @@ type options struct {
 	watch      bench.Watch
 	live       live
 	profiles   profiles
+	gates      gates
+	inTurns    bool // measure when told to, for compare
 }
 
 func newLat() *cobra.Command {
@@ -133,6 +135,8 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	grouped(f, groupEngine, func() { o.scenarioFlags(f) })
 	grouped(f, groupMeasure, func() { o.measureFlags(f) })
 	grouped(f, groupOutput, func() { o.outputFlags(f) })
+	grouped(f, groupGate, func() { o.gates.flags(cmd) })
+	o.turnFlags(cmd)
 	grouped(f, groupHost, func() { o.hostFlags(f) })
 	grouped(f, groupProfile, func() { o.profiles.flags(f) })
 	o.configFlags(cmd)
@@ -155,6 +159,12 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	}
+	if o.inTurns {
+		return o.takeTurns(cmd)
+	}
+	if err := o.gates.prepare(o.reps); err != nil {
+		return err
 	}
 	o.watched(cmd)
 	defer o.live.end()
@@ -185,7 +195,14 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if werr := o.deliver(cmd, file); err == nil {
 		err = werr
 	}
-	return verdict(file, err)
+	if err := verdict(file, err); err != nil {
+		return err
+	}
+	beside := cmd.ErrOrStderr()
+	if o.output == "text" {
+		beside = cmd.OutOrStdout()
+	}
+	return o.gates.check(file, beside)
 }
 
 // measure runs the repetitions. What was measured is returned beside an error too.
