@@ -18,11 +18,12 @@ const (
 	Timeline    = "timeline"    // interval by interval
 	Histogram   = "histogram"   // how many took how long
 	CDF         = "cdf"         // the share that took no longer
+	Repetitions = "repetitions" // the figures of each
 	Sweep       = "sweep"       // one figure over a setting that was varied
 )
 
 // Kinds lists the kinds that New makes, the default first.
-func Kinds() []string { return []string{Percentiles, Timeline, Histogram, CDF, Sweep} }
+func Kinds() []string { return []string{Percentiles, Timeline, Histogram, CDF, Repetitions, Sweep} }
 
 // Scale is how an axis is divided.
 type Scale int
@@ -112,8 +113,16 @@ func New(kind string, o Options, files ...*result.File) (*Chart, error) {
 		return distributed(o, files, histogram)
 	case Timeline:
 		return timeline(files)
+	case Repetitions:
+		return repetitions(files)
 	case Sweep:
 		return sweep(o, files)
 	}
 	return nil, param.Invalid("chart: New", "kind", fmt.Sprintf("%q", kind), "one of "+strings.Join(Kinds(), ", "))
+}
+
+// Follows tells whether series i is the maximum of the one before it, and has its
+// colour.
+func (c *Chart) Follows(i int) bool {
+	return i > 0 && c.Series[i].Name == c.Series[i-1].Name+" max"
 }

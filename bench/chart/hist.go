@@ -133,7 +133,7 @@ var nanos = Axis{Label: "time", Scale: Log, Unit: Nanos}
 func percentiles(series []Series, hists []*bench.Hist) *Chart {
 	c := &Chart{
 		Kind: Percentiles, Title: "Latency by percentile",
-		X: Axis{Label: "percentile", Scale: Nines}, Y: nanos,
+		X: Axis{Label: "percentile (dot: the maximum)", Scale: Nines}, Y: nanos,
 	}
 	const perDecade = 24
 	for i, h := range hists {

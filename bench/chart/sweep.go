@@ -49,6 +49,8 @@ func sweep(o Options, files []*result.File) (*Chart, error) {
 		c.Y = Axis{Label: m.Label, Scale: Log, Unit: Nanos}
 	case strings.HasSuffix(m.Name, "per_second"):
 		c.Y.Unit = PerSec
+	case m.Name == "cpu_percent":
+		c.Y.Label = "cpu (% of one)"
 	}
 	var cells []*result.File
 	for _, f := range files {
@@ -66,7 +68,7 @@ func sweep(o Options, files []*result.File) (*Chart, error) {
 	} else if !slices.Contains(varied, o.Over) {
 		return nil, param.Invalid("chart: New", "over", fmt.Sprintf("%q", o.Over), "a setting that varies: "+strings.Join(varied, ", "))
 	}
-	c.Title = m.Label + " over " + o.Over
+	c.Title = strings.ToUpper(m.Label[:1]) + m.Label[1:] + " over " + o.Over
 	c.X = places(o.Over, cells)
 	for _, f := range files {
 		c.Series = append(c.Series, curves(c.X, f, m, o, varied, len(files) > 1)...)

@@ -79,7 +79,7 @@ func drawing(c *chart.Chart) (*plot.Plot, error) {
 	p.Legend.Left = c.Kind == chart.Percentiles || c.Kind == chart.CDF
 	style(p)
 	x, y := c.Range()
-	if c.Kind == chart.Timeline || c.Kind == chart.Sweep {
+	if c.Kind == chart.Timeline || c.Kind == chart.Sweep || c.Kind == chart.Repetitions {
 		// These have no corner that is free of curves: room for the legend.
 		y[1] = c.Y.Value(1/(1-0.045*float64(len(c.Series))), y)
 	}
@@ -101,10 +101,14 @@ func drawing(c *chart.Chart) (*plot.Plot, error) {
 				return nil, fmt.Errorf("plot: %s: %w", s.Name, err)
 			}
 			// A maximum has the colour of its curve.
-			if !follows(c, i) {
+			own := !c.Follows(i)
+			if own {
 				colour++
 			}
 			dots.Color, dots.Shape, dots.Radius = palette[colour%len(palette)], draw.CircleGlyph{}, vg.Points(3)
+			if own {
+				p.Legend.Add(s.Name, dots)
+			}
 			p.Add(dots)
 			continue
 		}
@@ -130,11 +134,6 @@ func drawing(c *chart.Chart) (*plot.Plot, error) {
 		}
 	}
 	return p, nil
-}
-
-// follows tells whether series i is the maximum of the one before it.
-func follows(c *chart.Chart, i int) bool {
-	return i > 0 && c.Series[i].Name == c.Series[i-1].Name+" max"
 }
 
 // style replaces the serifs, and gives the text room.

@@ -41,8 +41,8 @@ func terminal(c *chart.Chart, columns int) string {
 	var chars []asciigraph.CharSet
 	var legend []string
 	var remarks []string
-	for _, s := range c.Series {
-		if s.Style == chart.Dots {
+	for i, s := range c.Series {
+		if c.Follows(i) {
 			for _, p := range s.Points {
 				remarks = append(remarks, fmt.Sprintf("%s %s", s.Name, c.Y.Format(p.Y)))
 			}

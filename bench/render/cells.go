@@ -56,7 +56,7 @@ func sweepTable(f *result.File) [][]string {
 func figure(m result.Metric, v float64) string {
 	switch {
 	case m.Time():
-		return nanos(v)
+		return span(v)
 	case m.Name == "per_second" || m.Name == "offered_per_second":
 		return count(v) + "/s"
 	case m.Name == "cpu_percent":

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/evdengine/evd/bench/chart"
 )
 
 // group writes 1234567 as 1 234 567.
@@ -45,6 +47,11 @@ func nanos(ns float64) string {
 	}
 	return d.Round(step).String()
 }
+
+// span writes a time as for a sentence: 2.31 µs.
+func span(ns float64) string { return axisNanos.Format(ns) }
+
+var axisNanos = chart.Axis{Unit: chart.Nanos}
 
 // count writes a number with three digits and a unit: 1.23M.
 func count(f float64) string {
