@@ -18,7 +18,7 @@ type mockPingPong struct {
 
 	cq    *countedCQ
 	split *split // nil: not asked for
-	slow seeded
+	slow  seeded
 }
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
