@@ -16,6 +16,7 @@ type Env struct {
 	CPUs       int      `json:"cpus"`
 	GOMAXPROCS int      `json:"gomaxprocs"`
 	Clock      ClockEnv `json:"clock"`
+	Floor      *Floor   `json:"floor,omitempty"` // of the host's jitter, before the run; nil: not measured
 }
 
 // ClockEnv describes the clock of a run.

@@ -175,9 +175,11 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
 		Settings: settings(cmd.Flags()), Warnings: []string{},
 	}
+	floor := o.floor(cmd.Context())
 	for range max(o.reps, 1) {
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
+			r.SetFloor(floor)
 			file.Reps = append(file.Reps, r)
 		}
 		if err != nil || r.Interrupted || !r.OK() {
