@@ -21,7 +21,7 @@ func TestGCSettings(t *testing.T) {
 	assert.Zero(t, limit)
 }
 
-func TestEnvironment(t *testing.T) {
+func TestEnvironmentOfThisHost(t *testing.T) {
 	clk := MonotonicClock()
 	e := Environment(clk)
 	assert.Equal(t, e.Host, Environment(clk).Host, "the same host")
