@@ -77,7 +77,7 @@ func (b *throughput) start() error {
 		b.s.after(c.Warmup.Time, b.measure)
 	}
 	for _, p := range b.posters {
-		b.s.posters.Go(p.run)
+		b.s.posters.Go(b.s.pinned(p.run))
 	}
 	if c.Flip > 0 {
 		b.s.posters.Go(newFlipper(b).run)

@@ -133,6 +133,9 @@ type Config struct {
 	// then dequeues until the EVD is empty, and enables them again.
 	Flip uint64 `json:"flip"`
 
+	// Pin says on which CPUs the parts of the run are, see ParsePin; "": anywhere.
+	Pin string `json:"pin"`
+
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
 	Service string `json:"service"` // how long the device works on a request, see ParseDist; "": none
@@ -232,7 +235,7 @@ func (c Config) evd() engine.EVDConfig {
 	return engine.EVDConfig{
 		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
 		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
-		Exclusive: c.Exclusive,
+		Exclusive: c.Exclusive, CPU: c.pollerCPU(),
 	}
 }
 
@@ -275,6 +278,7 @@ func (c Config) Validate() error {
 	}
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	v.pin(c)
 	v.workload(c, d)
 	v.cq(c, d)
 	v.server(c, d)

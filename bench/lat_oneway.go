@@ -54,7 +54,7 @@ func posterSpin(c Config) time.Duration {
 
 func (l *mockOneWay) start() error {
 	l.pace.begin(l.s.clk.Now())
-	l.s.posters.Go(l.post)
+	l.s.posters.Go(l.s.pinned(l.post))
 	return nil
 }
 

@@ -95,6 +95,7 @@ func (c *Config) load() string {
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")
+	put("pin", c.Pin, c.Pin != "")
 	put("server", c.Server, c.Server != "")
 	put("direction", c.Direction, c.Direction != "")
 	return b.String()

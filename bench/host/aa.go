@@ -12,7 +12,7 @@ import (
 
 // AA is what identical runs differ by: a difference below it says nothing.
 type AA struct {
-	Runs   int     `json:"runs"` // of each workload
+	Runs   int      `json:"runs"` // of each workload
 	Spread []Spread `json:"spread"`
 }
 

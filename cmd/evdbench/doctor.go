@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,9 +14,6 @@ import (
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/host"
 )
-
-// errHost marks errors about the host that no other CQ would mend.
-var errHost = errors.New("this host")
 
 // doctorPause is the time between two looks at what else runs.
 const doctorPause = 300 * time.Millisecond

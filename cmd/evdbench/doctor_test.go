@@ -86,15 +86,6 @@ func TestJitterCommand(t *testing.T) {
 	}
 }
 
-func TestCPULists(t *testing.T) {
-	for s, want := range map[string][]int{"2": {2}, "0-3,6": {0, 1, 2, 3, 6}, "6,0-1": {6, 0, 1}} {
-		cpus, ok := parseCPUs(s)
-		assert.True(t, ok)
-		assert.Equal(t, want, cpus)
-		assert.Equal(t, s, cpuRanges(cpus))
-	}
-}
-
 // The floor is measured before lat, and stands in its result.
 func TestFloorOfARun(t *testing.T) {
 	status, stdout, stderr := evdbench(t.Context(), "lat", "--count", "100", "-q")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +11,7 @@ import (
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
+	"github.com/evdengine/evd/internal/hostinfo"
 )
 
 // floor measures the host's jitter before a run whose result is a latency. 55 ms.
@@ -88,9 +87,6 @@ func jitterTime(c bench.JitterConfig) time.Duration {
 	return time.Duration(parts) * d
 }
 
-// maxCPU bounds the numbers of CPUs: Linux has 8192 at most.
-const maxCPU = 8191
-
 // cpuList is a list of CPUs as Linux writes it: 0-3,6.
 type cpuList struct{ v *[]int }
 
@@ -98,57 +94,15 @@ func (c cpuList) String() string {
 	if c.v == nil {
 		return ""
 	}
-	return cpuRanges(*c.v)
+	return hostinfo.Ranges(*c.v)
 }
 func (c cpuList) Type() string { return "cpus" }
 
 func (c cpuList) Set(s string) error {
-	cpus, ok := parseCPUs(s)
+	cpus, ok := bench.ParseCPUs(s)
 	if !ok {
 		return errors.New("must be a list of CPUs, each once, such as 2 or 0-3,6")
 	}
 	*c.v = cpus
 	return nil
-}
-
-// parseCPUs reads a list, in its order. Each CPU may be in it once.
-func parseCPUs(s string) (cpus []int, ok bool) {
-	seen := map[int]bool{}
-	for part := range strings.SplitSeq(s, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, err := strconv.ParseUint(first, 10, 16)
-		b := a
-		if err == nil && isRange {
-			b, err = strconv.ParseUint(last, 10, 16)
-		}
-		if err != nil || b < a || b > maxCPU {
-			return nil, false
-		}
-		for n := int(a); n <= int(b); n++ {
-			if seen[n] {
-				return nil, false
-			}
-			seen[n] = true
-			cpus = append(cpus, n)
-		}
-	}
-	return cpus, true
-}
-
-// cpuRanges is the reverse of parseCPUs.
-func cpuRanges(cpus []int) string {
-	var parts []string
-	for i := 0; i < len(cpus); {
-		j := i
-		for j+1 < len(cpus) && cpus[j+1] == cpus[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(cpus[i])
-		if j > i {
-			part += "-" + strconv.Itoa(cpus[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
+	"github.com/evdengine/evd/bench/tune"
 )
 
 // maxProcs bounds --gomaxprocs: the runtime takes memory for each.
@@ -30,6 +31,7 @@ type options struct {
 	reps       int // repetitions; 0: 1
 	watch      bench.Watch
 	profiles   profiles
+	host       tune.Settings
 }
 
 func newLat() *cobra.Command {
@@ -140,6 +142,11 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
+	restore, err := o.tuneHost()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	if !o.quiet {
 		o.announce(cmd)
 		said := make(chan struct{})
