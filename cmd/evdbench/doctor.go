@@ -140,13 +140,17 @@ const lineWidth = 80
 // wrap writes head and text in lines of at most lineWidth, those after the first
 // indented.
 func wrap(b *strings.Builder, head, text string, indent int) {
-	line := head
-	for word := range strings.FieldsSeq(text) {
-		if n := len([]rune(line)); n+1+len([]rune(word)) > lineWidth && n > indent {
+	line, gap := head, " "
+	if head == "" {
+		gap = ""
+	}
+	for word := range strings.SplitSeq(text, " ") {
+		if n := len([]rune(line)); n+len(gap)+len([]rune(word)) > lineWidth && n > indent {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line = strings.Repeat(" ", indent-1)
+			line, gap = strings.Repeat(" ", indent), ""
 		}
-		line += " " + word
+		line += gap + word
+		gap = " "
 	}
 	b.WriteString(line + "\n")
 }
