@@ -45,6 +45,7 @@ const (
 	CQMock  = "mock"
 	CQRXE   = "rxe"   // soft-RoCE in pure Go
 	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
+	CQTCP   = "tcp"   // between two nodes only: TCP, completed by goroutines into a mock CQ
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
@@ -244,8 +245,8 @@ var dispatches = map[string]engine.Dispatch{
 	"auto": engine.DispatchAuto, "inline": engine.DispatchInline, "queued": engine.DispatchQueued,
 }
 
-// rdma tells whether the CQ is that of an RDMA device.
-func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs }
+// rdma tells whether the CQ is that of an RDMA device, or of what stands for one.
+func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs || c.CQ == CQTCP }
 
 func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 
@@ -255,7 +256,7 @@ func (c Config) Validate() error {
 	v := validator{}
 	d := c.WithDefaults()
 	v.in("workload", d.Workload, Lat, BW)
-	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs)
+	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs, CQTCP)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
 	if c.Exclusive && d.Dispatch == "queued" {
