@@ -49,5 +49,5 @@ func Text(w io.Writer, f *result.File) error {
 			return err
 		}
 	}
-	return nil
+	return nodes(w, f)
 }
