@@ -25,8 +25,8 @@ type node struct {
 
 	ready    func(context.Context) error // client: awaits the beginning; nil: now
 	patience time.Duration               // server: for the beginning; 0: the stall limit, a minute at most
-	link    link
-	ep      *engine.Endpoint // owner: start, then flush
+	link     link
+	ep       *engine.Endpoint // owner: start, then flush
 
 	inbox chan message  // what the control events are about
 	read  chan struct{} // closed when the reader has ended

@@ -20,15 +20,17 @@ func (m *measurement) merge() (*bench.Report, []result.Node, error) {
 		Connection: &bench.Connection{}, Histograms: map[string]*bench.Hist{},
 	}}
 	w.r.Conservation.Producers, w.r.Conservation.Violations = []bench.ProducerBalance{}, []string{}
-	var nodes []result.Node
-	for rank, sides := range m.parts {
-		n := result.Node{Rank: rank, Host: g.all[rank].Host, Role: role(g.flows, rank)}
+	nodes := make([]result.Node, len(m.parts))
+	for rank := range nodes { // before what the others say of it
+		n := &nodes[rank]
+		*n = result.Node{Rank: rank, Host: g.all[rank].Host, Role: role(g.flows, rank)}
 		if err := g.lost[rank]; err != nil && !m.has[rank] {
-			n.Lost = err.Error()
-			w.lose("rank %d on %s was lost: %v", rank, n.Host, err)
+			n.Lost = fmt.Sprintf("rank %d on %s has died, or cannot be reached: %v", rank, n.Host, err)
+			w.lose("%s", n.Lost)
 		}
-		w.add(&n, sides, g.flows)
-		nodes = append(nodes, n)
+	}
+	for rank, sides := range m.parts {
+		w.add(&nodes[rank], sides, g.flows)
 	}
 	if w.first == nil {
 		return nil, nil, fmt.Errorf("ranks: no rank has measured anything: %s", w.r.Connection.Lost)
@@ -68,8 +70,8 @@ func (w *whole) add(n *result.Node, sides []side, flows []flow) {
 		n.Flows++
 		name := fmt.Sprintf("rank %d, flow %v", n.Rank, flows[s.Flow])
 		if s.Report == nil {
-			n.Lost = s.Error
-			w.lose("%s: %s", name, s.Error)
+			n.Lost = fmt.Sprintf("%s: %s", name, s.Error)
+			w.lose("%s", n.Lost)
 			continue
 		}
 		r := s.Report
@@ -122,8 +124,8 @@ func (w *whole) sum(n *result.Node, name string, r *bench.Report) {
 		w.violate(n, "%s: %s", name, v)
 	}
 	if lost := r.Connection.Lost; lost != "" {
-		n.Lost = lost
-		w.lose("%s: %s", name, lost)
+		n.Lost = fmt.Sprintf("%s: %s", name, lost)
+		w.lose("%s", n.Lost)
 	}
 	for _, x := range []struct{ to, from *[]string }{{&w.r.Warnings, &r.Warnings}, {&w.r.Invalid, &r.Invalid}} {
 		for _, s := range *x.from {

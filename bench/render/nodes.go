@@ -50,7 +50,7 @@ func nodeTable(b *strings.Builder, all []result.Node) {
 	tw.Flush()
 	for _, n := range all {
 		if n.Lost != "" {
-			fmt.Fprintf(b, "%-12s  rank %d: %s\n", "lost", n.Rank, n.Lost)
+			fmt.Fprintf(b, "%-12s  %s\n", "lost", n.Lost)
 		}
 	}
 	if ratio, ok := result.Fairness(all); ok {

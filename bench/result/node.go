@@ -27,11 +27,11 @@ type Node struct {
 }
 
 // Fairness is the least rate of a client among the nodes over the greatest, 0..1: 1
-// where all get the same. ok is false with fewer than two clients.
+// where all get the same. ok is false with fewer than two clients that have told.
 func Fairness(nodes []Node) (ratio float64, ok bool) {
 	least, most, n := 0.0, 0.0, 0
 	for _, x := range nodes {
-		if x.Role == "server" {
+		if x.Role == "server" || x.Flows == 0 {
 			continue
 		}
 		if n++; n == 1 || x.Rate < least {

@@ -58,9 +58,10 @@ Rank 0 is found by itself under Open MPI, MPICH and Slurm; where it is not,
 --rendezvous or --rendezvous-file tell where it is. All ranks must be given the
 same flags.
 
-The exit status is rank 0's, and the others' is 0 once rank 0 has heard of them:
-5 if a rank died, with what the others have measured. mpirun ends all ranks when
-one dies, with a second for the report; --enable-recovery makes it wait.`)
+Rank 0's exit status counts, that of the others is 0 once rank 0 has heard of
+them. If a rank dies, the others end and rank 0 reports what they have measured:
+status 5. mpirun gives them a second for that, and then says itself, in its own
+status, how that rank died.`)
 	f := cmd.Flags()
 	workloads := []string{bench.Lat, bench.BW}
 	patterns := ranks.Patterns()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/evdengine/evd/bench/ranks"
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/hwcq"
 )
@@ -71,7 +72,9 @@ func explain(w io.Writer, command string, err error) int {
 	case exitUsage:
 		fmt.Fprintf(w, "%s --help lists the flags\n", command)
 	case exitUnavailable:
-		fmt.Fprintln(w, hint)
+		if missing := new(ranks.MissingError); !errors.As(err, &missing) { // it says what to do itself
+			fmt.Fprintln(w, hint)
+		}
 	}
 	return status
 }
