@@ -17,6 +17,8 @@ const (
 	// hastyTime is all there is when this rank itself was interrupted: mpirun kills its
 	// ranks a second after it has asked them to end.
 	hastyTime = 700 * time.Millisecond
+	// causeTime is how long a better reason than a connection that ended is waited for.
+	causeTime = 500 * time.Millisecond
 )
 
 // tell sends to all others, but to those that are lost.
@@ -66,6 +68,7 @@ type measurement struct {
 	parts   [][]side
 	has     []bool
 	late    *time.Timer
+	cause   error // the first that kept it from beginning
 
 	begun, stopped, interrupted bool
 }
@@ -85,7 +88,10 @@ func (m *measurement) run(ctx context.Context) error {
 		case <-done:
 			done = nil
 			if err := m.p.failure(); err != nil && !m.begun {
-				return fmt.Errorf("rank 0: %w", err)
+				if err := m.fail(fmt.Errorf("rank 0 on %s: %w", m.g.all[0].Host, err)); err != nil {
+					return err
+				}
+				continue
 			}
 			m.take(0, m.p.sides)
 		case <-interrupt:
@@ -96,6 +102,9 @@ func (m *measurement) run(ctx context.Context) error {
 			m.stop()
 			m.late.Reset(hastyTime)
 		case <-m.late.C:
+			if m.cause != nil {
+				return m.cause
+			}
 			if !m.begun {
 				return m.unready()
 			}
@@ -130,7 +139,20 @@ func (m *measurement) hear(a arrival) error {
 		m.interrupted = true
 		m.stop()
 	case a.m.Kind == msgError:
-		return &refusal{fmt.Sprintf("rank %d on %s: %s", a.rank, m.g.all[a.rank].Host, a.m.Error), a.m.Class}
+		return m.fail(&refusal{fmt.Sprintf("rank %d on %s: %s", a.rank, m.g.all[a.rank].Host, a.m.Error), a.m.Class})
+	}
+	return nil
+}
+
+// fail is for what keeps the run from beginning. What one rank says may follow from
+// what another has not said yet: an error that says what is missing is waited for.
+func (m *measurement) fail(err error) error {
+	if classOf(err) != "" {
+		return err
+	}
+	if m.cause == nil {
+		m.cause = err
+		m.late.Reset(causeTime)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ type part struct {
 
 	mu    sync.Mutex
 	sides []side // guarded by mu until done
-	err   error  // guarded by mu: the first that kept a flow from taking place
+	err   error  // guarded by mu: what kept a flow from taking place
 }
 
 func (p *part) failure() error {
@@ -106,7 +106,7 @@ func (g *Group) start(ctx context.Context) *part {
 			}
 			p.mu.Lock()
 			p.sides = append(p.sides, s)
-			if err != nil && p.err == nil {
+			if err != nil && (p.err == nil || classOf(p.err) == "" && classOf(err) != "") {
 				p.err = fmt.Errorf("flow %v: %w", f, err)
 			}
 			p.mu.Unlock()
