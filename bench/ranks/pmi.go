@@ -79,7 +79,8 @@ func (m *pmiMeeting) open() error {
 	if f == nil {
 		return fmt.Errorf("PMI_FD = %d: no open file", m.fd)
 	}
-	conn, err := net.FileConn(f) // a copy
+	conn, err := net.FileConn(f) // with a copy of it
+	_ = f.Close()
 	if err != nil {
 		return fmt.Errorf("PMI_FD = %d: %w", m.fd, err)
 	}

@@ -321,7 +321,7 @@ func TestRankFails(t *testing.T) {
 		return c
 	})
 	require.ErrorContains(t, all[0].err, "rank ")
-	require.True(t, errors.Is(all[0].err, hwcq.ErrUnavailable) || errors.Is(all[0].err, hwcq.ErrNotSupported), "%v", all[0].err)
+	require.True(t, errors.Is(all[0].err, hwcq.ErrUnavailable) || errors.Is(all[0].err, hwcq.ErrNotSupported), "%v; %v", all[0].err, all[1].err)
 	require.ErrorIs(t, all[1].err, ErrTold)
 }
 
