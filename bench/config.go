@@ -119,6 +119,9 @@ type Config struct {
 	// Faults is a script of the mock CQ's faults, see mock.ParseFaults.
 	Faults string `json:"faults"`
 
+	// ErrorRate is the probability that a completion of the mock CQ is an error, 0..1.
+	ErrorRate float64 `json:"error_rate"`
+
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
@@ -216,6 +219,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.scenarioDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
@@ -278,6 +282,7 @@ func (c Config) Validate() error {
 	v.workload(c, d)
 	v.cq(c, d)
 	v.server(c, d)
+	v.scenario(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
 		v.bad("spin", c.Spin, "left out unless mode is adaptive, and mode is "+d.Mode)
 	}

@@ -20,10 +20,15 @@ func (c *countedCQ) Poll(dst []hwcq.WC) int {
 	return n
 }
 
-// report is for when the EVD is closed.
-func (c *countedCQ) report(r *Report) {
-	r.CQ.Polls, r.CQ.EmptyPolls, r.CQ.Completions = c.polls, c.empty, c.completions
-	if c.completions != r.Engine.Polled {
-		r.Conservation.violate("engine counter Polled is %d, the CQ gave %d", r.Engine.Polled, c.completions)
+// reportPolls adds up what all CQs of a run counted. For when the EVDs are closed.
+func reportPolls(r *Report, cqs []*countedCQ) {
+	r.CQ.Completions = 0
+	for _, c := range cqs {
+		r.CQ.Polls += c.polls
+		r.CQ.EmptyPolls += c.empty
+		r.CQ.Completions += c.completions
+	}
+	if r.CQ.Completions != r.Engine.Polled {
+		r.Conservation.violate("engine counter Polled is %d, the CQ gave %d", r.Engine.Polled, r.CQ.Completions)
 	}
 }

@@ -20,7 +20,7 @@ type mockPingPong struct {
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
 	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
-	if err := l.dev.open(s); err != nil {
+	if err := l.dev.open(s, s.units[0]); err != nil {
 		return engine.EVDConfig{}, err
 	}
 	l.book = s.book("work requests", false)
@@ -28,6 +28,7 @@ func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
 	ec := s.cfg.evd()
 	ec.CQs = []hwcq.CQ{l.dev.c}
 	ec.Upcall = l.upcall
+	s.units[0].sink = l.came
 	return ec, nil
 }
 
@@ -41,9 +42,12 @@ func (l *mockPingPong) start() error {
 	return l.dev.qp.Submit(wr)
 }
 
-func (l *mockPingPong) upcall(u *engine.Upcall) {
+func (l *mockPingPong) upcall(u *engine.Upcall) { l.came(byUpcall, u.Events()) }
+
+// came is told of the completion, however it came out.
+func (l *mockPingPong) came(how origin, evs []engine.Event) {
 	now := l.s.clk.Now()
-	l.s.con.upcall(u.Events())
+	l.s.con.take(how, evs)
 	record, more := l.pace.round(now)
 	if record {
 		l.hist.Record(l.s.clk.Nanos(now - l.sent))
@@ -71,7 +75,9 @@ func (l *mockPingPong) close() error     { return l.dev.close() }
 func (l *mockPingPong) report(r *Report) {
 	r.Measures = "round trip: from just before a work request is submitted to the entry of the upcall for its completion; one in flight, the upcall submits the next"
 	reportLatency(r, l.pace, l.hist)
+	r.Measures += l.s.scn.measures(l.s.cfg)
 	l.dev.report(r)
+	l.s.reportFaults(r)
 }
 
 func reportLatency(r *Report, p *pace, h *Hist) {

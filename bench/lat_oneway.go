@@ -18,14 +18,15 @@ type mockOneWay struct {
 	pace *pace     // owner: the upcall
 	hist *Hist     // owner: the upcall
 
-	posted Ticks // when the event in flight was posted. Writer: poster. Reader: upcall
+	ev     engine.Event // owner: the poster
+	posted Ticks        // when the event in flight was posted. Writer: poster. Reader: upcall
 	more   bool  // Writer: upcall. Reader: poster, after come
 	back   turnstile
 }
 
 func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
 	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
-	if err := l.dev.open(s); err != nil {
+	if err := l.dev.open(s, s.units[0]); err != nil {
 		return engine.EVDConfig{}, err
 	}
 	l.back = turnstile{wake: make(chan struct{}, 1), gone: s.gone, clk: s.clk, spin: s.clk.Ticks(posterSpin(s.cfg))}
@@ -35,6 +36,7 @@ func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
 	ec.Streams = engine.Software | engine.DTO
 	ec.CQs = []hwcq.CQ{l.dev.c}
 	ec.Upcall = l.upcall
+	s.units[0].sink = l.came
 	return ec, nil
 }
 
@@ -60,10 +62,11 @@ func (l *mockOneWay) start() error {
 
 func (l *mockOneWay) post() {
 	defer l.s.producerEnded()
+	u := l.s.units[0]
 	for n := uint64(1); ; n++ {
-		ev := engine.Event{WRID: l.book.Next()}
+		l.ev.WRID = l.book.Next()
 		l.posted = l.s.clk.Now()
-		if err := l.s.evd.Post(ev); err != nil {
+		if err := u.post(&l.ev); err != nil {
 			l.book.Offered(1, 0)
 			l.s.fault("Post: %v", err)
 			return
@@ -75,16 +78,19 @@ func (l *mockOneWay) post() {
 	}
 }
 
-func (l *mockOneWay) upcall(u *engine.Upcall) {
+func (l *mockOneWay) upcall(u *engine.Upcall) { l.came(byUpcall, u.Events()) }
+
+// came is told of the event, however it came out.
+func (l *mockOneWay) came(how origin, evs []engine.Event) {
 	now := l.s.clk.Now()
-	l.s.con.upcall(u.Events())
+	l.s.con.take(how, evs)
 	record, more := l.pace.round(now)
 	if record {
 		l.hist.Record(l.s.clk.Nanos(now - l.posted))
 	}
 	l.more = more
 	l.s.con.done()
-	l.back.pass(l.s.con.delivered)
+	l.back.pass(l.s.con.delivered + l.s.con.dequeued)
 }
 
 func (l *mockOneWay) expected() uint64 { return l.s.accepted() }
@@ -94,6 +100,7 @@ func (l *mockOneWay) close() error     { return l.dev.close() }
 func (l *mockOneWay) report(r *Report) {
 	r.Measures = "one way: from just before a goroutine posts a software event to the entry of the upcall with it; one in flight, beside an idle CQ"
 	reportLatency(r, l.pace, l.hist)
+	r.Measures += l.s.scn.measures(l.s.cfg)
 	l.dev.report(r)
 }
 

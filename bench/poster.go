@@ -13,13 +13,14 @@ import (
 // them.
 type poster struct {
 	b     *throughput
+	u     *unit // that it posts to
 	book  *Producer
 	share share
+	ev    engine.Event // the next one
 }
 
-func newPoster(b *throughput, i int) *poster {
-	book := b.s.book(fmt.Sprintf("poster %d", i), true)
-	return &poster{b: b, book: book}
+func newPoster(b *throughput, u *unit, i int) *poster {
+	return &poster{b: b, u: u, book: u.book(fmt.Sprintf("poster %d", i), true)}
 }
 
 func (p *poster) run() {
@@ -27,7 +28,8 @@ func (p *poster) run() {
 	p.share = p.b.share(p.book)
 	full := 0
 	for p.share.left(1) > 0 {
-		err := p.b.s.evd.Post(engine.Event{WRID: p.book.Next()})
+		p.ev.WRID = p.book.Next()
+		err := p.u.post(&p.ev)
 		if err == nil {
 			p.book.Offered(1, 1)
 			full = 0
@@ -87,7 +89,7 @@ func (f *flipper) take() error {
 		n, err := evd.Dequeue(f.buf)
 		if n > 0 {
 			f.b.s.con.dequeue(f.buf[:n])
-			f.b.consume(f.buf[:n])
+			f.b.lanes[0].consume(f.buf[:n])
 			continue
 		}
 		if err != nil && !errors.Is(err, engine.ErrBusy) {
