@@ -192,16 +192,12 @@ type poller struct {
 func (p *poller) run() {
 	look := p.look // once: a method value is allocated
 	for {
-		for p.came > 0 || p.look() {
-			p.hand()
-		}
-		if p.stop.Load() {
+		if p.came == 0 && !p.look() && !p.wait.spins(look) && !p.sleep() {
 			return
 		}
-		if p.wait.spins(look) {
-			continue
-		}
-		if !p.sleep() {
+		if p.came > 0 {
+			p.hand()
+		} else if p.stop.Load() {
 			return
 		}
 	}

@@ -20,7 +20,7 @@ type mockOneWay struct {
 
 	ev     engine.Event // owner: the poster
 	posted Ticks        // when the event in flight was posted. Writer: poster. Reader: upcall
-	more   bool  // Writer: upcall. Reader: poster, after come
+	more   bool         // Writer: upcall. Reader: poster, after come
 	back   turnstile
 }
 

@@ -41,7 +41,7 @@ func (m *mockDevice) open(s *session, u *unit) (err error) {
 		QPNum: uint32(1 + m.number), Service: service, Seed: seed, Depth: max(s.cfg.Outstanding, 1), Fill: m.fill,
 		Overrun: s.scn.lossy(), // otherwise the device would offer again what the script drops
 	})
-	s.scn.cqs = append(s.scn.cqs, m.c)
+	s.scn.devs = append(s.scn.devs, m)
 	return err
 }
 

@@ -14,7 +14,7 @@ type scenario struct {
 	turns  int // of the handler's work for each event; 0: noop
 	other  bool
 	faults mock.Faults
-	cqs    []*mock.CQ // that have them
+	devs   []*mockDevice // that have them
 }
 
 // newScenario reads a valid configuration, and calibrates what it needs.

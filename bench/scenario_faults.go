@@ -50,8 +50,8 @@ func (s *session) reportFaults(r *Report) {
 		return
 	}
 	var st mock.Stats
-	for _, cq := range s.scn.cqs {
-		one := cq.Stats()
+	for _, d := range s.scn.devs {
+		one := d.c.Stats()
 		st.EventsLost += one.EventsLost
 		st.EventsDuplicated += one.EventsDuplicated
 		st.EventsDelayed += one.EventsDelayed

@@ -261,7 +261,15 @@ func (s *session) drain(w workload) {
 		s.fault("flush: %v", err)
 		return
 	}
-	s.settle(s.accepted)
+	s.settle(func() uint64 { return s.accepted() - s.lost() })
+}
+
+// lost is how many of the accepted events a script has had the devices drop.
+func (s *session) lost() (n uint64) {
+	for _, d := range s.scn.devs {
+		n += d.lost()
+	}
+	return n
 }
 
 // accepted is how many events have been accepted from all producers, which

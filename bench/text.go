@@ -21,6 +21,7 @@ func (r *Report) Text(w io.Writer) error {
 	t.engine(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
+	t.faults(r.Faults)
 	for _, s := range r.Warnings {
 		t.line("warning", "%s", s)
 	}
@@ -81,7 +82,7 @@ func (c *Config) load() string {
 	put("peer-listen", c.PeerListen, c.PeerListen != "")
 	put("server", c.Server, c.Server != "")
 	put("direction", c.Direction, c.Direction != "")
-	return b.String()
+	return b.String() + c.scenarioText()
 }
 
 func (c *Config) limits() string {
@@ -218,7 +219,7 @@ func (t *texter) conservation(c *Conservation) {
 	}
 	t.line("conservation", "attempted %s = accepted %s + rejected %s; accepted = delivered %s + dequeued %s + left over %s%s: %s",
 		groupU(c.Attempted), groupU(c.Accepted), groupU(c.Rejected),
-		groupU(c.Delivered), groupU(c.Dequeued), groupU(c.LeftOver), flushed, verdict)
+		groupU(c.Delivered), groupU(c.Dequeued), groupU(c.LeftOver), c.lost()+flushed, verdict)
 	for _, v := range c.Violations {
 		t.line("violation", "%s", v)
 	}

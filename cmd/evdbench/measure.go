@@ -122,6 +122,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
 	o.loadFlags(f)
 	o.scenarioFlags(f)
+	completeScenario(cmd)
 	o.outputFlags(f)
 	o.hostFlags(f)
 	o.profiles.flags(f)
