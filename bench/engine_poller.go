@@ -50,7 +50,7 @@ func newSubstitute(u *unit, ec engine.EVDConfig) (*substitute, error) {
 	x := &substitute{u: u}
 	patience := patienceOf(*cfg)
 	room := 1 << bits.Len(uint(cfg.Capacity-1))
-	x.to = newDispatcher(cfg.Engine, room, cfg.Batch, waitFor{patience, u.s.clk}, x.upcall)
+	x.to = newDispatcher(cfg.Engine, room, cfg.Batch, waitFor{delivererPatience(*cfg), u.s.clk}, x.upcall)
 	for i, cq := range ec.CQs {
 		p := &poller{
 			x: x, cq: cq, index: uint16(i), wait: waitFor{patience, u.s.clk},
@@ -139,6 +139,16 @@ func patienceOf(c Config) time.Duration {
 		return c.Spin
 	}
 	return engine.WakeCost()
+}
+
+// delivererPatience is that of a goroutine to which others hand over. It sleeps: Go's
+// scheduler hands over faster than two that spin make room for each other, and in mode
+// spin, where it may spin, it does so only where the poller and the device leave a CPU.
+func delivererPatience(c Config) time.Duration {
+	if c.Mode == "spin" && runtime.GOMAXPROCS(0) > 2 {
+		return forEver
+	}
+	return 0
 }
 
 // waitFor is how a goroutine waits: it looks for some time, and then it is to sleep.
