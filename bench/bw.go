@@ -41,6 +41,8 @@ type throughput struct {
 	quota   uint64 // events of each producer after the warm-up; 0: no limit
 	posters []*poster
 
+	slow seeded // owner: whoever consumes
+
 	turn chan struct{} // an upcall has disabled upcalls: the flipper's turn
 }
 
@@ -92,14 +94,14 @@ func (b *throughput) start() error {
 		b.s.after(c.Warmup.Time, b.measure)
 	}
 	for _, p := range b.posters {
-		b.s.posters.Go(p.run)
+		b.s.goProduce(p.name, p.run)
 	}
 	if c.Flip > 0 {
-		b.s.posters.Go(newFlipper(b).run)
+		b.s.goProduce("flipper", newFlipper(b).run)
 	}
 	if b.s.scn.lossy() {
 		for _, ln := range b.lanes {
-			b.s.posters.Go(ln.nurse)
+			b.s.goProduce("nurse", ln.nurse)
 		}
 	}
 	return nil
@@ -108,6 +110,7 @@ func (b *throughput) start() error {
 // measure ends the warm-up.
 func (b *throughput) measure() {
 	b.s.phase.advance(measuring)
+	b.s.measured()
 	if d := b.s.cfg.Duration; d > 0 {
 		b.s.after(d, func() { b.s.phase.advance(stopping) })
 	}
@@ -159,7 +162,7 @@ func (b *throughput) report(r *Report) {
 		cqs = append(cqs, ln.cqs...)
 	}
 	r.Results.Elapsed = b.s.clk.Nanos(to - from)
-	reportPolls(r, cqs)
+	reportPolls(r, cqs...)
 	b.s.reportFaults(r)
 }
 
@@ -205,6 +208,7 @@ func (s *session) after(d time.Duration, fn func()) {
 // Owner: the producer.
 type share struct {
 	phase *phaseWord
+	tag   *tag // of a goroutine of its own; nil: it has none
 	book  *Producer
 	quota uint64 // after the warm-up; 0: no limit
 	warm  bool   // the warm-up is over
@@ -218,6 +222,7 @@ func (b *throughput) share(book *Producer) share {
 // left returns how many of n events the producer may still make.
 func (s *share) left(n int) int {
 	ph := s.phase.load()
+	s.tag.see(ph)
 	if ph == stopping {
 		return 0
 	}

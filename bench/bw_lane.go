@@ -54,6 +54,7 @@ func (ln *lane) config() engine.EVDConfig {
 
 func (ln *lane) upcall(u *engine.Upcall) {
 	evs := u.Events()
+	ln.b.slow.upcall(ln.b.s.clk)
 	ln.con.upcall(evs)
 	ln.consume(evs)
 	b := ln.b
@@ -107,7 +108,7 @@ func (ln *lane) completed(evs []engine.Event) error {
 
 // nurse looks after devices that drop completions: when all that was in flight is gone,
 // no upcall comes that would make more.
-func (ln *lane) nurse() {
+func (ln *lane) nurse(*tag) {
 	t := time.NewTicker(time.Millisecond)
 	defer t.Stop()
 	for {

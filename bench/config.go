@@ -45,15 +45,16 @@ const (
 	CQMock  = "mock"
 	CQRXE   = "rxe"   // soft-RoCE in pure Go
 	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
+	CQTCP   = "tcp"   // between two nodes only: TCP, completed by goroutines into a mock CQ
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
 // names are those of evdbench's flags.
 type Config struct {
-	// Workload is Lat (default) or BW.
+	// Workload is Lat (default), BW or WakeUp.
 	Workload string `json:"workload"`
 
-	// CQ is CQMock (default), CQRXE or CQVerbs.
+	// CQ is CQMock (default), CQRXE or CQVerbs; with WakeUp also CQEventFD or CQURing.
 	CQ string `json:"cq"`
 
 	// Mode is how the CQ is waited for: "adaptive" (default), "event", "spin".
@@ -125,7 +126,8 @@ type Config struct {
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
-	// Outstanding (BW) is how many requests are in flight; 0: 64.
+	// Outstanding is how many requests are in flight (BW; 0: 64), or may be at most in an
+	// open loop (Lat; 0: 65536, rxe and verbs as many as Depth holds).
 	Outstanding int `json:"outstanding"`
 
 	// Posters (BW) is how many goroutines post software events to the EVD
@@ -135,6 +137,12 @@ type Config struct {
 	// Flip (BW), if not 0, has every nth upcall disable upcalls; the consumer
 	// then dequeues until the EVD is empty, and enables them again.
 	Flip uint64 `json:"flip"`
+
+	// Rest (WakeUp) is how long the poller sleeps before an event, 20 us to 1 s; 0: 200 us.
+	Rest time.Duration `json:"rest_ns"`
+
+	// Pin says on which CPUs the parts of the run are, see ParsePin; "": anywhere.
+	Pin string `json:"pin"`
 
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
@@ -220,6 +228,8 @@ func (c Config) WithDefaults() Config {
 		def(&c.Outstanding, defaultOutstanding)
 	}
 	c.scenarioDefaults()
+	c.wakeDefaults()
+	c.loadDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
@@ -236,7 +246,7 @@ func (c Config) evd() engine.EVDConfig {
 	return engine.EVDConfig{
 		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
 		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
-		Exclusive: c.Exclusive,
+		Exclusive: c.Exclusive, CPU: c.pollerCPU(),
 	}
 }
 
@@ -248,8 +258,8 @@ var dispatches = map[string]engine.Dispatch{
 	"auto": engine.DispatchAuto, "inline": engine.DispatchInline, "queued": engine.DispatchQueued,
 }
 
-// rdma tells whether the CQ is that of an RDMA device.
-func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs }
+// rdma tells whether the CQ is that of an RDMA device, or of what stands for one.
+func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs || c.CQ == CQTCP }
 
 func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 
@@ -258,8 +268,8 @@ func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 func (c Config) Validate() error {
 	v := validator{}
 	d := c.WithDefaults()
-	v.in("workload", d.Workload, Lat, BW)
-	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs)
+	v.in("workload", d.Workload, Lat, BW, WakeUp)
+	v.in("cq", d.CQ, CQNames(d.Workload)...)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
 	if c.Exclusive && d.Dispatch == "queued" {
@@ -279,7 +289,9 @@ func (c Config) Validate() error {
 	}
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	v.pin(c)
 	v.workload(c, d)
+	v.load(c, d)
 	v.cq(c, d)
 	v.server(c, d)
 	v.scenario(c, d)
@@ -345,6 +357,7 @@ func (v *validator) address(name, s string, needsHost bool, allowed string) {
 }
 
 func (v *validator) workload(c, d Config) {
+	v.wake(c, d)
 	if d.Workload == BW {
 		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
 		v.num("posters", d.Posters, 0, maxPosters)
@@ -353,7 +366,7 @@ func (v *validator) workload(c, d Config) {
 		v.none("peer-listen", c.PeerListen, c.PeerListen != "", "with bw: it is for lat")
 		return
 	}
-	v.none("outstanding", c.Outstanding, c.Outstanding != 0, "with lat: one is in flight")
+	v.none("outstanding", c.Outstanding, c.Outstanding != 0 && !c.open(), "with lat, unless rate is given: one is in flight")
 	v.none("posters", c.Posters, c.Posters != 0, "with lat")
 	v.none("flip", c.Flip, c.Flip != 0, "with lat")
 }
@@ -371,7 +384,7 @@ func (v *validator) cq(c, d Config) {
 		return
 	}
 	why := "with cq " + d.CQ + ": it is for mock"
-	v.none("seed", c.Seed, c.Seed != 0, why)
+	v.none("seed", c.Seed, c.Seed != 0 && !c.open(), why)
 	v.none("service", c.Service, c.Service != "", why)
 	v.num("size", d.Size, 1, maxSize)
 	if need := 2 * d.Outstanding; d.Workload == BW && d.Outstanding >= 1 && need > d.Depth {

@@ -166,10 +166,10 @@ func TestConservationFinds(t *testing.T) {
 // What the CQ itself counted is held against the engine's count.
 func TestConservationComparesWithTheCQ(t *testing.T) {
 	r := &Report{Engine: engine.Stats{Polled: 7}}
-	reportPolls(r, []*countedCQ{{polls: 2, completions: 3}, {polls: 3, empty: 1, completions: 4}})
+	reportPolls(r, &countedCQ{polls: 2, completions: 3}, &countedCQ{polls: 3, empty: 1, completions: 4})
 	assert.True(t, r.Conservation.OK())
 	assert.Equal(t, CQCounts{Polls: 5, EmptyPolls: 1, Completions: 7}, r.CQ)
-	reportPolls(r, []*countedCQ{{completions: 8}})
+	(&countedCQ{completions: 8}).report(r)
 	assert.Equal(t, []string{"engine counter Polled is 7, the CQ gave 8"}, r.Conservation.Violations)
 }
 

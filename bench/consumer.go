@@ -16,7 +16,8 @@ import (
 // promise.
 type consumer struct {
 	*Checker
-	unordered bool   // PolicyMany: order is not promised
+	unordered bool // PolicyMany: order is not promised
+	tags      upcallTags
 	upcalls   uint64 // upcalls that gave events
 	delivered uint64 // events given to upcalls
 	dequeued  uint64 // events dequeued
@@ -59,6 +60,7 @@ func (c *consumer) take(how origin, evs []engine.Event) {
 
 // upcall notes what an upcall was given.
 func (c *consumer) upcall(evs []engine.Event) {
+	c.tags.see(evs)
 	c.upcalls++
 	n := c.see(evs)
 	c.delivered += uint64(len(evs)) - n

@@ -17,7 +17,8 @@ type mockDevice struct {
 	c      *mock.CQ
 	qp     *mock.QP
 
-	fill func(*hwcq.WC) // tampers with completions, in tests
+	fill   func(*hwcq.WC) // tampers with completions, in tests
+	inline bool           // who submits plays the device, unless that takes time over a request
 
 	// Of a throughput run. Owner: whoever consumes.
 	share    share
@@ -37,8 +38,9 @@ func (m *mockDevice) open(s *session, u *unit) (err error) {
 	if m.c, err = mock.New(mock.Config{Depth: s.cfg.Depth, Seed: seed, Faults: s.scn.faults}); err != nil {
 		return err
 	}
+	m.inline = m.inline && service.Kind == mock.DistNone && m.fill == nil
 	m.qp, err = m.c.NewQP(mock.QPConfig{
-		QPNum: uint32(1 + m.number), Service: service, Seed: seed, Depth: max(s.cfg.Outstanding, 1), Fill: m.fill,
+		QPNum: uint32(1 + m.number), Inline: m.inline, Service: service, Seed: seed, Depth: max(s.cfg.Outstanding, 1), Fill: m.fill,
 		Overrun: s.scn.lossy(), // otherwise the device would offer again what the script drops
 	})
 	s.scn.devs = append(s.scn.devs, m)

@@ -14,18 +14,21 @@ import (
 type poster struct {
 	b     *throughput
 	u     *unit // that it posts to
+	name  string
 	book  *Producer
 	share share
 	ev    engine.Event // the next one
 }
 
 func newPoster(b *throughput, u *unit, i int) *poster {
-	return &poster{b: b, u: u, book: u.book(fmt.Sprintf("poster %d", i), true)}
+	name := fmt.Sprintf("poster %d", i)
+	return &poster{b: b, u: u, name: name, book: u.book(name, true)}
 }
 
-func (p *poster) run() {
+func (p *poster) run(t *tag) {
 	defer p.b.s.producerEnded()
 	p.share = p.b.share(p.book)
+	p.share.tag = t
 	full := 0
 	for p.share.left(1) > 0 {
 		p.ev.WRID = p.book.Next()
@@ -69,10 +72,11 @@ func newFlipper(b *throughput) *flipper {
 	return &flipper{b: b, turn: b.turn, buf: make([]engine.Event, b.s.cfg.Batch)}
 }
 
-func (f *flipper) run() {
+func (f *flipper) run(t *tag) {
 	for {
 		select {
 		case <-f.turn:
+			t.see(f.b.s.phase.load())
 			if err := f.take(); err != nil && !errors.Is(err, engine.ErrClosed) {
 				f.b.s.fault("flip: %v", err)
 				return

@@ -138,6 +138,8 @@ func (v *validator) scenario(c, d Config) {
 		v.none("evds", c.EVDs, c.EVDs != 0, "with lat: there is one")
 		v.none("cqs", c.CQs, c.CQs != 0, "with lat: there is one")
 	}
+	plain := d.Policy == PolicySingle && d.Handler == HandlerNoop
+	v.none("stages", c.Stages, c.Stages && !plain, "with a policy or a handler: the parts are of a plain upcall")
 	v.faults(c, d)
 }
 
@@ -164,6 +166,7 @@ func (v *validator) otherEngine(c, d Config) {
 	v.none("exclusive", c.Exclusive, c.Exclusive, why)
 	v.none("flip", c.Flip, c.Flip != 0, why)
 	v.none("stages", c.Stages, c.Stages, why)
+	v.none("pin", c.Pin, c.Pin != "", why)
 }
 
 func (v *validator) faults(c, d Config) {

@@ -41,6 +41,7 @@ func (b *throughput) account() {
 }
 
 func (l *mockPingPong) account() { l.s.con.injected = l.dev.c.Stats().ErrorWCs }
+func (l *mockOpen) account()     { l.s.con.injected = l.dev.c.Stats().ErrorWCs }
 
 // reportFaults fills in Report.Faults. Once the conservation is drawn up.
 func (s *session) reportFaults(r *Report) {

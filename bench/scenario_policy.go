@@ -44,7 +44,7 @@ func (u *unit) notify(up *engine.Upcall) {
 }
 
 // dequeuer is the goroutine that notify wakes.
-func (u *unit) dequeuer() {
+func (u *unit) dequeuer(*tag) {
 	for {
 		select {
 		case <-u.notified:

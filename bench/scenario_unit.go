@@ -52,6 +52,9 @@ func (u *unit) book(name string, software bool) *Producer {
 func (u *unit) open(ec engine.EVDConfig) (err error) {
 	s := u.s
 	u.con.Checker = NewChecker(len(s.books))
+	if s.scn.policy.kind == PolicySingle && !s.scn.other {
+		u.con.tags = upcallTags{ctx: s.ctx, phase: &s.phase, name: ec.Name}
+	}
 	u.con.unordered = s.scn.policy.kind == PolicyMany
 	if ec.Streams&engine.Connection != 0 {
 		u.con.notices = map[engine.EventNumber]uint64{}
@@ -74,7 +77,7 @@ func (u *unit) open(ec engine.EVDConfig) (err error) {
 		return err
 	}
 	if u.notified != nil {
-		s.posters.Go(u.dequeuer)
+		s.goProduce("dequeuer", u.dequeuer)
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ const Schema = 2
 //
 // Concurrency: a plain value; one goroutine at a time, or only readers.
 type File struct {
+	// Name is the file that it was loaded from; it is not stored.
+	Name string `json:"-"`
+
 	Schema  int       `json:"schema"`
 	Command string    `json:"command"` // lat, bw, wake, jitter, sweep, ..
 	Version string    `json:"version"` // of the program
@@ -36,6 +39,10 @@ type File struct {
 
 	// Cells are the parts of a sweep, each with its own settings.
 	Cells []*File `json:"cells,omitempty"`
+
+	// Nodes are the parts of the ranks of a run of many, repetition by repetition; the
+	// report of each repetition is of all of them.
+	Nodes []Node `json:"nodes,omitempty"`
 
 	Warnings []string `json:"warnings"`
 }
