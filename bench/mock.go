@@ -38,7 +38,8 @@ func (m *mockDevice) open(s *session, u *unit) (err error) {
 	if m.c, err = mock.New(mock.Config{Depth: s.cfg.Depth, Seed: seed, Faults: s.scn.faults}); err != nil {
 		return err
 	}
-	m.inline = m.inline && service.Kind == mock.DistNone && m.fill == nil
+	// A completion within Submit meets no fate.
+	m.inline = m.inline && service.Kind == mock.DistNone && m.fill == nil && s.scn.faults.String() == ""
 	m.qp, err = m.c.NewQP(mock.QPConfig{
 		QPNum: uint32(1 + m.number), Inline: m.inline, Service: service, Seed: seed, Depth: max(s.cfg.Outstanding, 1), Fill: m.fill,
 		Overrun: s.scn.lossy(), // otherwise the device would offer again what the script drops
