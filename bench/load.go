@@ -81,6 +81,9 @@ func newGenerator(s *session, book *Producer, submit func(seq uint64) error) (*g
 func (g *generator) run() {
 	defer g.s.producerEnded()
 	g.start = g.s.clk.Now()
+	if g.s.cfg.Warmup.Count == 0 {
+		g.limit(g.start + g.s.clk.Ticks(g.s.cfg.Warmup.Time))
+	}
 	for {
 		due := g.start + g.plan.next()
 		if !g.begun && g.warm(due) {
@@ -98,7 +101,7 @@ func (g *generator) run() {
 			g.planned++
 		}
 		if !ok || !g.make(due) {
-			g.window = due - g.begin
+			g.window = max(due-g.begin, 0) // 0: the warm-up was not over
 			return
 		}
 	}
@@ -110,15 +113,19 @@ func (g *generator) warm(due Ticks) bool {
 	return w.Off || w.Count > 0 && g.book.Accepted >= w.Count || w.Count == 0 && due-g.start >= g.s.clk.Ticks(w.Time)
 }
 
+// limit says when the measured part begins.
+func (g *generator) limit(begin Ticks) {
+	g.begin = begin
+	if d := g.s.cfg.Duration; d > 0 {
+		g.end = begin + g.s.clk.Ticks(d)
+	}
+}
+
 // measure begins the measured part.
 func (g *generator) measure(due Ticks) {
-	c := &g.s.cfg
-	g.begun, g.begin = true, due
-	if !c.Warmup.Off && c.Warmup.Count == 0 {
-		g.begin = g.start + g.s.clk.Ticks(c.Warmup.Time)
-	}
-	if c.Duration > 0 {
-		g.end = g.begin + g.s.clk.Ticks(c.Duration)
+	g.begun = true
+	if g.s.cfg.Warmup.Count > 0 {
+		g.limit(due)
 	}
 	g.s.rec.begin(g.begin)
 }
@@ -140,7 +147,7 @@ func (g *generator) over(due Ticks) bool {
 // time of the run is over, and the generator hopelessly behind.
 func (g *generator) drop(due, now Ticks) {
 	g.late, g.window = now-due, g.end-g.begin
-	left := g.s.clk.Nanos(g.end - due)
+	left := g.s.clk.Nanos(g.end - max(due, g.begin))
 	g.dropped = 1 + uint64(float64(left)/1e9*g.s.cfg.Rate)
 }
 
@@ -246,9 +253,6 @@ func (g *generator) report(r *Report, w *openWindow) {
 	}
 	l := &Load{Dropped: g.dropped}
 	r.Load = l
-	if !g.begun {
-		return
-	}
 	if g.window > 0 {
 		l.Offered = float64(g.planned+g.dropped) / clk.seconds(g.window)
 	}
