@@ -50,10 +50,10 @@ const (
 // Config describes a run. The zero value of a field means its default; JSON
 // names are those of evdbench's flags.
 type Config struct {
-	// Workload is Lat (default) or BW.
+	// Workload is Lat (default), BW or WakeUp.
 	Workload string `json:"workload"`
 
-	// CQ is CQMock (default), CQRXE or CQVerbs.
+	// CQ is CQMock (default), CQRXE or CQVerbs; with WakeUp also CQEventFD or CQURing.
 	CQ string `json:"cq"`
 
 	// Mode is how the CQ is waited for: "adaptive" (default), "event", "spin".
@@ -133,6 +133,12 @@ type Config struct {
 	// Flip (BW), if not 0, has every nth upcall disable upcalls; the consumer
 	// then dequeues until the EVD is empty, and enables them again.
 	Flip uint64 `json:"flip"`
+
+	// Rest (WakeUp) is how long the poller sleeps before an event, 20 us to 1 s; 0: 200 us.
+	Rest time.Duration `json:"rest_ns"`
+
+	// Pin says on which CPUs the parts of the run are, see ParsePin; "": anywhere.
+	Pin string `json:"pin"`
 
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
@@ -217,6 +223,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.wakeDefaults()
 	c.loadDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
@@ -234,7 +241,7 @@ func (c Config) evd() engine.EVDConfig {
 	return engine.EVDConfig{
 		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
 		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
-		Exclusive: c.Exclusive,
+		Exclusive: c.Exclusive, CPU: c.pollerCPU(),
 	}
 }
 
@@ -256,8 +263,8 @@ func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 func (c Config) Validate() error {
 	v := validator{}
 	d := c.WithDefaults()
-	v.in("workload", d.Workload, Lat, BW)
-	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs)
+	v.in("workload", d.Workload, Lat, BW, WakeUp)
+	v.in("cq", d.CQ, CQNames(d.Workload)...)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
 	if c.Exclusive && d.Dispatch == "queued" {
@@ -277,6 +284,7 @@ func (c Config) Validate() error {
 	}
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	v.pin(c)
 	v.workload(c, d)
 	v.load(c, d)
 	v.cq(c, d)
@@ -343,6 +351,7 @@ func (v *validator) address(name, s string, needsHost bool, allowed string) {
 }
 
 func (v *validator) workload(c, d Config) {
+	v.wake(c, d)
 	if d.Workload == BW {
 		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
 		v.num("posters", d.Posters, 0, maxPosters)

@@ -15,6 +15,10 @@ type mockPingPong struct {
 	book *Producer
 	pace *pace
 	sent Ticks // when the request in flight was submitted
+
+	cq    *countedCQ
+	split *split // nil: not asked for
+	slow  seeded
 }
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
@@ -25,7 +29,12 @@ func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
 	l.book = s.book("work requests", false)
 	s.produce(1)
 	ec := s.cfg.evd()
-	ec.CQs = []hwcq.CQ{l.dev.c}
+	l.cq = &countedCQ{CQ: l.dev.c}
+	ec.CQs = []hwcq.CQ{l.cq}
+	if s.cfg.Stages {
+		p := newProbe(l.cq, s.clk)
+		ec.CQs[0], l.split = p, newSplit(s.clk, p, s.cfg.Dispatch)
+	}
 	ec.Upcall = l.upcall
 	return ec, nil
 }
@@ -37,15 +46,18 @@ func (l *mockPingPong) start() error {
 	wr := mock.WR{WRID: l.book.Next(), Opcode: hwcq.OpSend}
 	l.book.Offered(1, 1)
 	l.sent = now
+	l.split.begin(now)
 	return l.dev.qp.Submit(wr)
 }
 
 func (l *mockPingPong) upcall(u *engine.Upcall) {
-	now := l.s.clk.Now()
+	now := l.slow.latency(l.s.clk, l.sent, l.s.clk.Now())
+	l.split.arrived(now)
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)
 	if record {
 		l.pace.rec.record(now, l.s.clk.Nanos(now-l.sent))
+		l.split.end()
 	}
 	l.s.con.done()
 	if !more {
@@ -55,12 +67,14 @@ func (l *mockPingPong) upcall(u *engine.Upcall) {
 	wr := mock.WR{WRID: l.book.Next(), Opcode: hwcq.OpSend}
 	l.book.Offered(1, 1)
 	l.sent = l.s.clk.Now()
+	l.split.begin(l.sent)
 	if err := l.dev.qp.Submit(wr); err != nil {
 		l.book.Accepted--
 		l.book.Rejected++
 		l.s.fault("Submit: %v", err)
 		l.s.producerEnded()
 	}
+	l.split.posted()
 }
 
 func (l *mockPingPong) expected() uint64 { return l.s.accepted() }
@@ -70,7 +84,9 @@ func (l *mockPingPong) close() error     { return l.dev.close() }
 func (l *mockPingPong) report(r *Report) {
 	r.Measures = "round trip: from just before a work request is submitted to the entry of the upcall for its completion; one in flight, the upcall submits the next"
 	reportLatency(r, l.pace)
+	l.split.report(r)
 	l.dev.report(r)
+	l.cq.report(r)
 }
 
 func reportLatency(r *Report, p *pace) {

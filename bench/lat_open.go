@@ -11,6 +11,7 @@ import (
 type mockOpen struct {
 	s   *session
 	dev mockDevice
+	cq  *countedCQ
 	gen *generator
 	win openWindow // owner: the upcall
 }
@@ -23,7 +24,8 @@ func (l *mockOpen) open(s *session) (ec engine.EVDConfig, err error) {
 	}
 	s.recorder()
 	ec = s.cfg.evd()
-	ec.CQs = []hwcq.CQ{l.dev.c}
+	l.cq = &countedCQ{CQ: l.dev.c}
+	ec.CQs = []hwcq.CQ{l.cq}
 	ec.Upcall = l.upcall
 	if s.cfg.OneWay {
 		ec.Streams = engine.Software | engine.DTO
@@ -42,7 +44,7 @@ func (l *mockOpen) submit(n uint64) error {
 func (l *mockOpen) post(n uint64) error { return l.s.evd.Post(engine.Event{WRID: n}) }
 
 func (l *mockOpen) start() error {
-	l.s.posters.Go(l.gen.run)
+	l.s.goProduce("generator", l.gen.run)
 	return nil
 }
 
@@ -73,4 +75,5 @@ func (l *mockOpen) report(r *Report) {
 	}
 	l.gen.report(r, &l.win)
 	l.dev.report(r)
+	l.cq.report(r)
 }

@@ -26,6 +26,7 @@ import (
 // con.seen.
 type generator struct {
 	s      *session
+	tag    *tag // nil: none
 	book   *Producer
 	plan   *schedule
 	submit func(seq uint64) error // a full queue is hwcq.ErrFull or engine.ErrFull
@@ -78,8 +79,9 @@ func newGenerator(s *session, book *Producer, submit func(seq uint64) error) (*g
 	return g, nil
 }
 
-func (g *generator) run() {
+func (g *generator) run(t *tag) {
 	defer g.s.producerEnded()
+	g.tag = t
 	g.start = g.s.clk.Now()
 	if g.s.cfg.Warmup.Count == 0 {
 		g.limit(g.start + g.s.clk.Ticks(g.s.cfg.Warmup.Time))
@@ -128,6 +130,8 @@ func (g *generator) measure(due Ticks) {
 		g.limit(due)
 	}
 	g.s.rec.begin(g.begin)
+	g.s.phase.advance(measuring)
+	g.tag.see(measuring)
 }
 
 // over tells whether the request that is due next is not to be made any more.

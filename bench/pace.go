@@ -41,7 +41,7 @@ func (p *phaseWord) advance(to phase) bool {
 type pace struct {
 	clk  *Clock
 	rec  *recorder  // of the measured rounds
-	stop *phaseWord // read only: an interrupt
+	stop *phaseWord // of the run: an interrupt stops it
 
 	warmRounds uint64 // rounds of warm-up
 	warmTicks  Ticks  // or time of warm-up
@@ -84,6 +84,7 @@ func (p *pace) begin(now Ticks) {
 // measure ends the warm-up.
 func (p *pace) measure(now Ticks) {
 	p.warm, p.start, p.end = false, now, now
+	p.stop.advance(measuring)
 	if p.rec != nil {
 		p.rec.begin(now)
 	}
