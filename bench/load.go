@@ -23,7 +23,7 @@ import (
 //
 // Concurrency: the fields are the goroutine's, but for those with a remark. The slot of
 // request n passes to whoever consumes its completion with the request, and back with
-// con.seen.
+// home.
 type generator struct {
 	s      *session
 	tag    *tag // nil: none
@@ -34,7 +34,8 @@ type generator struct {
 
 	slots []slot
 	mask  uint64
-	made  atomic.Uint64 // requests accepted. Readers: quiet
+	made  atomic.Uint64  // requests accepted. Readers: quiet
+	home  *atomic.Uint64 // requests that are through
 
 	begun      bool  // the warm-up is over
 	begin, end Ticks // of the measured part; end 0: it has none
@@ -75,8 +76,13 @@ func newGenerator(s *session, book *Producer, submit func(seq uint64) error) (*g
 		s: s, book: book, submit: submit, plan: newSchedule(a, s.cfg.Rate, s.clk.Hertz(), s.cfg.Seed),
 		maxLag: s.clk.Ticks(s.cfg.MaxLag), slots: make([]slot, slots), mask: uint64(slots - 1), lag: NewHist(),
 	}
-	s.quiet = func() bool { return g.made.Load() == s.con.seen.Load() }
 	return g, nil
+}
+
+// homeIs says what counts the requests that are through; before run.
+func (g *generator) homeIs(n *atomic.Uint64) {
+	g.home = n
+	g.s.quiet = func() bool { return g.made.Load() == n.Load() }
 }
 
 func (g *generator) run(t *tag) {
@@ -204,7 +210,7 @@ func (g *generator) make(due Ticks) bool {
 		if g.s.phase.load() >= stopping && turn > 0 {
 			return false
 		}
-		if n-g.s.con.seen.Load() >= uint64(g.s.cfg.Outstanding) {
+		if n-g.home.Load() >= uint64(g.s.cfg.Outstanding) {
 			continue
 		}
 		now := g.s.clk.Now()
