@@ -15,13 +15,12 @@ import (
 // The sends of end 0 are the generator's; all else belongs to whoever runs the upcall, and
 // before the EVD is there to open.
 type rxeOpen struct {
-	s      *session
-	rig    *rxeRig
-	gen    *generator
-	win    openWindow
-	home   atomic.Uint64 // requests that are through. Writer: the upcall. Reader: the generator
-	wr     rxe.SendWR    // owner: the generator
-	failed bool
+	s    *session
+	rig  *rxeRig
+	gen  *generator
+	win  openWindow
+	home atomic.Uint64 // requests that are through. Writer: the upcall. Reader: the generator
+	wr   rxe.SendWR    // owner: the generator
 }
 
 // openRXEAtMost is how many requests may be in flight over a CQ of so many completions: a
@@ -82,15 +81,14 @@ func (l *rxeOpen) upcall(u *engine.Upcall) {
 	l.s.con.upcall(evs)
 	through := l.home.Load()
 	for i := range evs {
-		if l.failed {
-			break // flushed requests
+		if l.s.con.flushing.Load() {
+			break // receives that nothing came for, or all there was of a QP in error
 		}
 		done, err := l.event(&evs[i], through, now)
 		if done {
 			through++
 		}
 		if err != nil {
-			l.failed = true
 			l.s.con.flushing.Store(true) // a QP in error flushes what is posted
 			l.s.fault("%v", err)
 		}
