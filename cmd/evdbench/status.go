@@ -71,7 +71,9 @@ func explain(w io.Writer, command string, err error) int {
 	case exitUsage:
 		fmt.Fprintf(w, "%s --help lists the flags\n", command)
 	case exitUnavailable:
-		fmt.Fprintln(w, hint)
+		if !errors.As(err, new(*listenError)) {
+			fmt.Fprintln(w, hint)
+		}
 	}
 	return status
 }
