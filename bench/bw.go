@@ -39,6 +39,8 @@ type throughput struct {
 	quota   uint64 // events of each producer after the warm-up; 0: no limit
 	posters []*poster
 
+	slow seeded // owner: whoever consumes
+
 	turn chan struct{} // an upcall has disabled upcalls: the flipper's turn
 }
 
@@ -96,6 +98,7 @@ func (b *throughput) measure() {
 
 func (b *throughput) upcall(u *engine.Upcall) {
 	evs := u.Events()
+	b.slow.upcall(b.s.clk)
 	b.s.con.upcall(evs)
 	b.consume(evs)
 	if f := b.s.cfg.Flip; f > 0 && b.s.con.upcalls%f == 0 && b.s.phase.load() < stopping {

@@ -3,12 +3,13 @@ package bench
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Range and resolution of a Hist: 1 ns to a minute, three digits, 221 KiB.
+// Range and resolution of a Hist: 1 ns to a minute, three digits, 330 KiB.
 const (
 	histMost   = int64(60e9)
 	histDigits = 3
@@ -20,11 +21,13 @@ const (
 // records, and Merge in the end.
 // Zero value: not usable, use NewHist.
 //
-// Recording clamps to the range first, because the histogram below answers a
-// value out of range with an allocated error; the exact extremes and the sum
-// are kept beside it, because the histogram walks all its buckets for them.
+// Recording counts into an array of its own, with the indices of the histogram below,
+// which is filled from it when it is asked something: that takes half the time, and half
+// the cache. The exact extremes and the sum are kept beside it, because the histogram
+// walks all its buckets for them.
 type Hist struct {
-	h        *hdr.Histogram
+	h        *hdr.Histogram // without what is in fast; see folded
+	fast     []uint32       // by the indices of h; nil: nothing was recorded yet
 	n        uint64
 	sum      int64 // overflows after 292 years of latency
 	min, max int64
@@ -49,10 +52,49 @@ func (h *Hist) Record(ns int64) {
 		h.max = ns
 	}
 	if uint64(ns) > uint64(histMost) {
-		h.clamped++
-		ns = clampTime(ns)
+		ns = h.clamp(ns)
 	}
-	_ = h.h.RecordValue(ns) // in range: cannot fail
+	// 2048 values of their own, then 1024 steps for each power of two.
+	shift := uint(bits.Len64(uint64(ns)|(2<<histHalf-1))) - (histHalf + 1)
+	i := shift<<histHalf + uint(ns)>>(shift&63)
+	if i >= uint(len(h.fast)) {
+		h.fast = make([]uint32, histIndices) // once
+	}
+	n := h.fast[i] + 1
+	h.fast[i] = n
+	if n == math.MaxUint32 {
+		h.folded()
+	}
+}
+
+func (h *Hist) clamp(ns int64) int64 {
+	h.clamped++
+	if ns < 0 {
+		return 0
+	}
+	return histMost
+}
+
+// histHalf: three digits are 2^10 steps, and twice as many below the first power of two.
+const (
+	histHalf    = 10
+	histIndices = 27 << histHalf // a minute of nanoseconds has 36 bits
+)
+
+// folded is the histogram below, with all that was recorded.
+func (h *Hist) folded() *hdr.Histogram {
+	for i, n := range h.fast {
+		if n == 0 {
+			continue
+		}
+		v := int64(i)
+		if shift := i>>histHalf - 1; shift > 0 {
+			v = int64(i-shift<<histHalf) << shift
+		}
+		_ = h.h.RecordValues(v, int64(n)) // in range: cannot fail
+		h.fast[i] = 0
+	}
+	return h.h
 }
 
 func clampTime(ns int64) int64 {
@@ -64,7 +106,7 @@ func clampTime(ns int64) int64 {
 
 // Merge adds what other recorded.
 func (h *Hist) Merge(other *Hist) {
-	h.h.Merge(other.h) // same geometry: drops nothing
+	h.h.Merge(other.folded()) // same geometry: drops nothing
 	h.n += other.n
 	h.sum += other.sum
 	h.min = min(h.min, other.min)
@@ -114,7 +156,7 @@ func (h *Hist) Summary(percentiles ...float64) Summary {
 	if h.n > 0 {
 		s.Min, s.Max = h.min, h.max
 		s.Mean = float64(h.sum) / float64(h.n)
-		s.StdDev = h.h.StdDev()
+		s.StdDev = h.folded().StdDev()
 	}
 	for _, p := range percentiles {
 		q := Percentile{P: p, Needs: needs(p)}
@@ -130,7 +172,7 @@ func (h *Hist) Summary(percentiles ...float64) Summary {
 // quantile is the value at a percentile, of a histogram that is not empty.
 func (h *Hist) quantile(p float64) int64 {
 	// A bucket's upper end can lie above the largest sample.
-	return max(min(h.h.ValueAtPercentile(p), h.max), h.min)
+	return max(min(h.folded().ValueAtPercentile(p), h.max), h.min)
 }
 
 // needs is how many samples there must be for samplesAbove of them to lie above
@@ -152,7 +194,8 @@ func needs(p float64) uint64 {
 
 // Reset empties the histogram.
 func (h *Hist) Reset() {
-	d := h.h
+	d, fast := h.h, h.fast
 	d.Reset()
-	*h = Hist{h: d, min: math.MaxInt64, max: math.MinInt64}
+	clear(fast)
+	*h = Hist{h: d, fast: fast, min: math.MaxInt64, max: math.MinInt64}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -155,4 +157,43 @@ func TestHistReset(t *testing.T) {
 	s := h.Summary()
 	assert.EqualValues(t, 7, s.Min)
 	assert.EqualValues(t, 7, s.Max)
+}
+
+// Recording has its own way to the buckets: it must be the library's.
+func TestRecordAgreesWithTheLibrary(t *testing.T) {
+	h, want := NewHist(), hdr.New(1, histMost, histDigits)
+	record := func(v int64) {
+		if v >= 0 && v <= histMost {
+			h.Record(v)
+			require.NoError(t, want.RecordValue(v))
+		}
+	}
+	for shift := range 37 {
+		for d := int64(-3); d <= 3; d++ {
+			record(1<<shift + d)
+			record(3<<shift>>1 + d)
+			record(1<<shift + 1<<shift>>10 + d)
+		}
+	}
+	record(histMost)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 10000 {
+		record(int64(math.Exp(rng.Float64() * 24.8)))
+	}
+	assert.True(t, want.Equals(h.folded()))
+	assert.True(t, want.Equals(h.folded()), "once")
+	assert.EqualValues(t, want.TotalCount(), h.Count())
+}
+
+// The counts that recording keeps have 32 bits; the histogram's have more.
+func TestRecordCountsBeyond32Bits(t *testing.T) {
+	h := NewHist()
+	h.Record(5000)
+	i := slices.Index(h.fast, 1)
+	h.fast[i] = math.MaxUint32 - 1
+	h.Record(5000)
+	assert.Zero(t, h.fast[i])
+	h.Record(5000)
+	assert.EqualValues(t, 1<<32, h.folded().TotalCount())
+	assert.InEpsilon(t, 5000, h.folded().ValueAtPercentile(50), 1e-3)
 }

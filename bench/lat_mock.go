@@ -18,6 +18,7 @@ type mockPingPong struct {
 
 	cq    *countedCQ
 	split *split // nil: not asked for
+	slow  seeded
 }
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
@@ -50,7 +51,7 @@ func (l *mockPingPong) start() error {
 }
 
 func (l *mockPingPong) upcall(u *engine.Upcall) {
-	now := l.s.clk.Now()
+	now := l.slow.latency(l.s.clk, l.sent, l.s.clk.Now())
 	l.split.arrived(now)
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)

@@ -1,17 +1,19 @@
 package bench
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // recordings is how often something is done to know what it costs.
-const recordings = 20000
+const recordings = 4000
 
 // cost measures what recording an operation costs, as it was done in the run.
 func (s *session) cost(r *Report) {
 	if s.rec == nil {
 		return
 	}
-	rec := newRecorder(s.clk, time.Hour, s.cfg.open(), Watch{})
-	rec.begin(0)
+	rec := &recorder{ends: math.MaxInt64, breach: math.MaxInt64, cur: newStretch(s.cfg.open())}
 	c := &Recording{Clock: each(func() { s.clk.Now() }), Readings: 2}
 	x := uint64(1)
 	times := func() int64 {

@@ -77,7 +77,7 @@ func keep(to **hdr.PackedHistogram, h *Hist) {
 	if *to == nil {
 		*to = hdr.NewPacked(1, histMost, seriesDigits)
 	}
-	(*to).MergeFrom(h.h) // the range is the same: drops nothing
+	(*to).MergeFrom(h.folded()) // the range is the same: drops nothing
 	(*to).Compact()
 }
 

@@ -21,9 +21,10 @@ import (
 
 // profiler is the profile command of one workload.
 type profiler struct {
-	dir   string
-	kinds []string
-	top   int
+	workload func() *cobra.Command
+	dir      string
+	kinds    []string
+	top      int
 
 	stderr io.Writer
 	quiet  bool
@@ -80,27 +81,33 @@ the others do not: the runtime keeps none there.)`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) },
 	}
-	for _, make := range []func() *cobra.Command{newLat, newBW, newWake} {
-		cmd.AddCommand(newProfiler(make()))
+	for _, workload := range []func() *cobra.Command{newLat, newBW, newWake} {
+		cmd.AddCommand(newProfiler(workload))
 	}
 	return cmd
 }
 
-// newProfiler makes the command of a workload into that which profiles it.
-func newProfiler(cmd *cobra.Command) *cobra.Command {
-	p := &profiler{}
+// newProfiler makes the command that profiles a workload out of that which runs it.
+func newProfiler(workload func() *cobra.Command) *cobra.Command {
+	p := &profiler{workload: workload}
+	cmd := workload()
 	f := cmd.Flags()
 	for _, name := range slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach"}) {
 		if x := f.Lookup(name); x != nil {
 			x.Hidden = true // refused
 		}
 	}
-	if f.Lookup("out") == nil {
-		f.Var(text{&p.dir, "folder"}, "out", "where the profiles go, made if it is not there (default "+defaultProfileDir+")")
+	for _, name := range []string{"fail-if", "save", "baseline", "store"} {
+		if x := f.Lookup(name); x != nil {
+			x.Hidden = true // of no effect: the figures are not for that
+		}
 	}
-	f.Var(profileKinds{&p.kinds}, "kinds", "which profiles, of "+kindNames()+" (default all)")
+	f.Lookup("out").Usage = "write the profiles into this folder, which is made (default " + defaultProfileDir + ")"
 	p.top = 5
-	f.Var(natural{&p.top, 1, 1000}, "top", "how many functions to list of each stage (default 5)")
+	grouped(f, groupProfile, func() {
+		f.Var(profileKinds{&p.kinds}, "kinds", "which profiles, of "+kindNames()+" (default all)")
+		f.Var(natural{&p.top, 1, 1000}, "top", "how many functions to list of each stage (default 5)")
+	})
 	cmd.Example = "  evdbench profile " + cmd.Name()
 	cmd.Short = "Profile " + cmd.Name() + ", and say what each profile cost"
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return p.run(cmd) }
@@ -145,17 +152,20 @@ func (p *profiler) run(cmd *cobra.Command) error {
 			return fmt.Errorf("--%s = %v: must be left out with profile, which takes profiles itself", name, f.Lookup(name).Value)
 		}
 	}
+	p.stderr = cmd.ErrOrStderr()
+	if dry := f.Lookup("dry-run"); dry.Changed {
+		return p.once(cmd.Context(), cmd.OutOrStdout(), append(p.args(cmd), "--dry-run"))
+	}
 	if p.dir = f.Lookup("out").Value.String(); p.dir == "" {
 		p.dir = defaultProfileDir
 	}
 	if err := os.MkdirAll(p.dir, 0o777); err != nil {
-		return failed(fmt.Errorf("--out: %w", err))
+		return &statusError{exitUnavailable, fmt.Errorf("--out = %q: %w", p.dir, err)}
 	}
-	p.stderr = cmd.ErrOrStderr()
-	p.quiet = f.Changed("quiet")
-	args := p.args(cmd)
+	p.quiet, _ = f.GetBool("quiet")
+	args := append(p.args(cmd), "--quiet", "--output=json")
 	var err error
-	if p.plain, err = p.once(cmd.Context(), "plain", args); p.plain != nil {
+	if p.plain, err = p.result(cmd.Context(), "plain", args); p.plain != nil {
 		// The report comes, whatever becomes of the profiles.
 		if werr := render.Write(cmd.OutOrStdout(), p.output(f), p.plain); err == nil {
 			err = failed(werr)
@@ -172,13 +182,13 @@ func (p *profiler) run(cmd *cobra.Command) error {
 		if !f.Changed("peer") && !f.Changed("peer-listen") { // with a peer both sides have the same count
 			more = append(more, k.extra...)
 		}
-		file, err := p.once(cmd.Context(), k.name, slices.Concat(args, more))
+		file, err := p.result(cmd.Context(), k.name, slices.Concat(args, more))
 		if err != nil {
 			return err
 		}
 		p.taken = append(p.taken, taken{k, file})
 	}
-	if p.again, err = p.once(cmd.Context(), "plain again", args); err != nil {
+	if p.again, err = p.result(cmd.Context(), "plain again", args); err != nil {
 		return err
 	}
 	if p.output(f) != "text" {
@@ -189,41 +199,45 @@ func (p *profiler) run(cmd *cobra.Command) error {
 
 func (p *profiler) output(f *pflag.FlagSet) string { return f.Lookup("output").Value.String() }
 
-// args are those of each run.
-func (p *profiler) args(cmd *cobra.Command) []string {
-	args := []string{cmd.Name()}
+// args are those of each run: the flags that say what is run.
+func (p *profiler) args(cmd *cobra.Command) (args []string) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		switch f.Name {
-		case "out", "kinds", "top", "output", "quiet":
-		default:
-			args = append(args, "--"+f.Name+"="+f.Value.String())
+		switch groupOf(f) {
+		case groupOutput, groupConfig, groupProfile, groupGate:
+			return
+		}
+		for _, v := range valuesOf(f) {
+			args = append(args, "--"+f.Name+"="+v)
 		}
 	})
-	return append(args, "--quiet", "--output=json")
+	return args
 }
 
-// once runs the workload once. What it has to say on standard error is said, so an
-// error has only the status left. There may be a result beside an error.
-func (p *profiler) once(ctx context.Context, what string, args []string) (*result.File, error) {
+// result runs the workload once. There may be a result beside an error.
+func (p *profiler) result(ctx context.Context, what string, args []string) (*result.File, error) {
 	if !p.quiet {
 		fmt.Fprintf(p.stderr, "evdbench: profile: %s\n", what)
 	}
 	var out bytes.Buffer
-	status := run(ctx, args, &out, p.stderr)
-	var file *result.File
-	if out.Len() > 0 {
-		var err error
-		if file, err = result.Read(&out); err != nil {
-			return nil, failed(err)
-		}
+	err := p.once(ctx, &out, args)
+	if out.Len() == 0 {
+		return nil, err
 	}
-	if status != exitOK {
-		return file, &statusError{status, errSilent}
+	file, rerr := result.Read(&out)
+	if err == nil {
+		err = failed(rerr)
 	}
-	if file == nil || len(file.Reps) == 0 {
-		return nil, failed(errors.New("profile: a run had no result"))
-	}
-	return file, nil
+	return file, err
+}
+
+// once runs the workload's own command, whose settings are known by now.
+func (p *profiler) once(ctx context.Context, out io.Writer, args []string) error {
+	cmd := p.workload()
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	cmd.SetOut(out)
+	cmd.SetErr(p.stderr)
+	return cmd.ExecuteContext(ctx)
 }
 
 // pace is the figure that a profile's cost is judged by: the median of the latency, or

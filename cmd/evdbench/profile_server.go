@@ -19,20 +19,13 @@ type profileServer struct {
 	done chan error
 }
 
-// listenError is the error of an address that cannot be listened at. It is of this host,
-// as an unavailable CQ is, but nothing that a soft-RoCE device would help with.
-type listenError struct{ err error }
-
-func (e *listenError) Error() string { return e.err.Error() }
-func (e *listenError) Unwrap() error { return e.err }
-
 func (s *profileServer) start(stderr io.Writer) error {
 	if s.addr == "" {
 		return nil
 	}
 	l, err := net.Listen("tcp", s.addr)
 	if err != nil {
-		return &listenError{fmt.Errorf("--pprof-addr = %s: %w", s.addr, err)}
+		return fmt.Errorf("--pprof-addr = %s: %w", s.addr, err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
