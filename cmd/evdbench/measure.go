@@ -162,6 +162,9 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if o.pingpong && o.cfg.OneWay {
 		return errors.New("--oneway = true: must be left out with --pingpong: a run measures one of the two")
 	}
+	if err := o.profiles.flight.check(); err != nil {
+		return err
+	}
 	if err := o.cfg.Validate(); err != nil {
 		return failed(err)
 	}
@@ -200,7 +203,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 			}
 		}()
 	}
-	if err := o.profiles.start(); err != nil {
+	if err := o.profiles.start(&o.watch, o.messages(cmd)); err != nil {
 		return failed(err)
 	}
 	file, err := o.measure(cmd)
@@ -233,7 +236,8 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 	floor := o.floor(cmd.Context())
 	for i := range max(o.reps, 1) {
 		o.live.next(1+i, max(o.reps, 1))
-		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
+		r, err := bench.RunWatched(repetition(cmd.Context(), i), o.cfg, o.watch)
+		o.profiles.flight.note(r)
 		if r != nil {
 			r.SetFloor(floor)
 			file.Reps = append(file.Reps, r)
