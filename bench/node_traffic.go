@@ -6,7 +6,7 @@ func newTraffic(n *node) traffic {
 	case c.Workload == Lat && n.serving:
 		return &echo{n: n}
 	case c.Workload == Lat:
-		return &pinger{n: n, hist: NewHist(), pace: newPace(c, n.s.clk, &n.s.phase)}
+		return &pinger{n: n, pace: n.s.pace()}
 	}
 	t := &flow{n: n, sends: c.Direction == Both || (c.Direction == Send) != n.serving}
 	if c.Count > 0 {
@@ -26,7 +26,6 @@ func newTraffic(n *node) traffic {
 type pinger struct {
 	n    *node
 	pace *pace
-	hist *Hist
 	last Ticks // when the message on its way was posted
 	on   bool  // there is one, or was
 	due  bool  // the next is to be sent: nothing, if the queue has no room
@@ -43,7 +42,7 @@ func (p *pinger) turn(now Ticks, _, got int) (more bool, err error) {
 	case got > 0:
 		record, more := p.pace.round(now)
 		if record {
-			p.hist.Record(p.n.s.clk.Nanos(now - p.last))
+			p.pace.rec.record(now, p.n.s.clk.Nanos(now-p.last))
 		}
 		if !more {
 			p.over = true
@@ -62,8 +61,7 @@ func (p *pinger) turn(now Ticks, _, got int) (more bool, err error) {
 
 func (p *pinger) report(r *Report) {
 	r.Measures = "round trip between two nodes: from just before a send is posted to the entry of the upcall for the receive of the server's answer; one in flight"
-	reportLatency(r, p.pace, p.hist)
-	r.Histograms = map[string]*Hist{"service": p.hist}
+	reportLatency(r, p.pace)
 }
 
 // echo answers each message with one.
