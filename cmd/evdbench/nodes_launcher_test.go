@@ -48,7 +48,7 @@ func launch(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-func command(t *testing.T) string {
+func launched(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("EVD_EVDBENCH")
 	require.NotEmpty(t, path, "make nodes-test")
@@ -63,7 +63,7 @@ func mpirun(n int) []string {
 
 // nodesRun is a short run. In mode event: four that spin would take the processors.
 func nodesRun(t *testing.T, args ...string) []string {
-	return append([]string{command(t), "nodes", "--mode", "event", "--ack-timeout", "10s", "--stall", "60s", "--wait", "60s", "-q"}, args...)
+	return append([]string{launched(t), "nodes", "--mode", "event", "--ack-timeout", "10s", "--stall", "60s", "--wait", "60s", "-q"}, args...)
 }
 
 func measuredNodes(t *testing.T, stdout string) *result.File {
