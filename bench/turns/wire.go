@@ -11,6 +11,9 @@ import (
 // line. A child that speaks another one, or none, is refused.
 const Protocol = 1
 
+// Variable of the environment is set in a child: what it was started as takes turns.
+const Variable = "EVD_IN_TURNS"
+
 // Hello is the first line of a child.
 type Hello struct {
 	Protocol int          `json:"evdbench_turns"`

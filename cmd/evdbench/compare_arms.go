@@ -85,8 +85,7 @@ func (c *comparing) arms(cmd *cobra.Command, args []string) ([]turns.Arm, error)
 		if err != nil {
 			return fmt.Errorf("--%s = %q: %w", strings.ToLower(name[:1]), flags, err)
 		}
-		all := slices.Concat(workload, more)
-		arms = append(arms, turns.Arm{Name: name, Path: path, Args: append(all, "--"+turnsFlag)})
+		arms = append(arms, turns.Arm{Name: name, Path: path, Args: slices.Concat(workload, more)})
 		return nil
 	}
 	if c.engines {

@@ -32,7 +32,6 @@ type options struct {
 	watch      bench.Watch
 	profiles   profiles
 	gates      gates
-	inTurns    bool // measure when told to, for compare
 }
 
 func newLat() *cobra.Command {
@@ -134,7 +133,6 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	grouped(f, groupMeasure, func() { o.measureFlags(f) })
 	grouped(f, groupOutput, func() { o.outputFlags(f) })
 	grouped(f, groupGate, func() { o.gates.flags(cmd) })
-	o.turnFlags(cmd)
 	grouped(f, groupHost, func() { o.hostFlags(f) })
 	grouped(f, groupProfile, func() { o.profiles.flags(f) })
 	o.configFlags(cmd)
@@ -158,7 +156,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
-	if o.inTurns {
+	if inTurns() {
 		return o.takeTurns(cmd)
 	}
 	if err := o.gates.prepare(o.reps); err != nil {
