@@ -30,6 +30,7 @@ type options struct {
 	tags       tags
 	config     config
 	watch      bench.Watch
+	live       live
 	profiles   profiles
 	gates      gates
 }
@@ -58,6 +59,7 @@ one comes once and in order. A server that dies is found when a packet was sent
   evdbench lat --config runs/spin/run.json`
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
+	o.stageFlags(f)
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
 	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe, verbs: play with the peer that listens there")
 	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe, verbs: await a peer there")
@@ -108,7 +110,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 		f.VarP(choice{v, allowed}, name, short, help)
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
-	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE, bench.CQVerbs)
+	words(&c.CQ, "cq", "", "completion queue", bench.CQNames(c.Workload)...)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
@@ -162,6 +164,8 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if err := o.gates.prepare(o.reps); err != nil {
 		return err
 	}
+	o.watched(cmd)
+	defer o.live.end()
 	if !o.quiet {
 		o.announce(cmd)
 		said := make(chan struct{})
@@ -179,6 +183,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return failed(err)
 	}
 	file, err := o.measure(cmd)
+	o.live.end() // before the result
 	if perr := o.profiles.stop(); err == nil && perr != nil {
 		err = perr
 	}
@@ -204,7 +209,8 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
 		Settings: settings(cmd.Flags()), Tags: o.tags.m, Warnings: []string{},
 	}
-	for range max(o.reps, 1) {
+	for i := range max(o.reps, 1) {
+		o.live.next(1+i, max(o.reps, 1))
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
 			file.Reps = append(file.Reps, r)
