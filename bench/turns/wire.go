@@ -28,7 +28,7 @@ type Order struct {
 	Warmup  time.Duration `json:"warmup_ns"`
 }
 
-// Reply is what a child has measured.
+// Reply is what a child has measured. One that can not run ends, as it would by itself.
 type Reply struct {
 	Metrics []stats.Metric `json:"metrics,omitempty"`
 
@@ -36,6 +36,5 @@ type Reply struct {
 	Violations []string `json:"violations,omitempty"`
 	Invalid    []string `json:"invalid,omitempty"`
 
-	Interrupted bool   `json:"interrupted,omitempty"`
-	Error       string `json:"error,omitempty"` // the run did not take place
+	Interrupted bool `json:"interrupted,omitempty"`
 }

@@ -152,9 +152,6 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if o.config.dry {
 		return o.plan(cmd)
 	}
-	if err := o.out.prepare(); err != nil {
-		return err
-	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
@@ -162,6 +159,9 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return o.takeTurns(cmd)
 	}
 	if err := o.gates.prepare(o.reps); err != nil {
+		return err
+	}
+	if err := o.out.prepare(); err != nil {
 		return err
 	}
 	o.watched(cmd)
