@@ -24,7 +24,7 @@ endif
 
 TOOL    := $(GO) tool -modfile=tools/go.mod
 STATIC  := CGO_ENABLED=0 $(GO)
-TAGS    := explore invariants guest
+TAGS    := explore invariants guest seeded
 # Needs cgo and libibverbs, which a machine may lack.
 VERBS   := verbs
 CROSS   := linux/arm64 darwin/arm64 windows/amd64
