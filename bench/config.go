@@ -13,17 +13,6 @@ import (
 	"github.com/evdengine/evd/ring"
 )
 
-// Workloads.
-const (
-	Lat = "lat" // latency, one event in flight
-	BW  = "bw"  // throughput, many events in flight
-
-	// WakeUp is the cost of sleeping: from the event of an armed CQ to the upcall.
-	WakeUp = "wake"
-	// Jitter is the host's own floor: the gaps in which a spinning goroutine does not run.
-	Jitter = "jitter"
-)
-
 // Engines.
 const (
 	EngineEVD      = "evd"
@@ -38,13 +27,6 @@ const (
 	PolicyMany   = "many"   // several at once
 	PolicyDrain  = "drain"  // each upcall disables, dequeues until nothing is left, and enables, as iSER does
 	PolicyNotify = "notify" // an upcall only notifies; a goroutine dequeues
-)
-
-// Completion queues.
-const (
-	CQMock  = "mock"
-	CQRXE   = "rxe"   // soft-RoCE in pure Go
-	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
@@ -136,6 +118,9 @@ type Config struct {
 
 	// Rest (WakeUp) is how long the poller sleeps before an event, 20 us to 1 s; 0: 200 us.
 	Rest time.Duration `json:"rest_ns"`
+
+	// Pin says on which CPUs the parts of the run are, see ParsePin; "": anywhere.
+	Pin string `json:"pin"`
 
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
@@ -238,7 +223,7 @@ func (c Config) evd() engine.EVDConfig {
 	return engine.EVDConfig{
 		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
 		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
-		Exclusive: c.Exclusive,
+		Exclusive: c.Exclusive, CPU: c.pollerCPU(),
 	}
 }
 
@@ -250,8 +235,8 @@ var dispatches = map[string]engine.Dispatch{
 	"auto": engine.DispatchAuto, "inline": engine.DispatchInline, "queued": engine.DispatchQueued,
 }
 
-// rdma tells whether the CQ is that of an RDMA device.
-func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs }
+// rdma tells whether the CQ is that of an RDMA device, or of what stands for one.
+func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs || c.CQ == CQTCP }
 
 func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 
@@ -281,6 +266,7 @@ func (c Config) Validate() error {
 	}
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	v.pin(c)
 	v.workload(c, d)
 	v.load(c, d)
 	v.cq(c, d)

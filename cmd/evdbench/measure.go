@@ -13,6 +13,7 @@ import (
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
+	"github.com/evdengine/evd/bench/tune"
 )
 
 // maxProcs bounds --gomaxprocs: the runtime takes memory for each.
@@ -33,6 +34,7 @@ type options struct {
 	live       live
 	profiles   profiles
 	gates      gates
+	host       tune.Settings
 }
 
 func newLat() *cobra.Command {
@@ -110,7 +112,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 		f.VarP(choice{v, allowed}, name, short, help)
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
-	words(&c.CQ, "cq", "", "completion queue", bench.CQNames(c.Workload)...)
+	words(&c.CQ, "cq", "", "completion queue; tcp: with --server, messages over TCP sockets into a mock CQ", bench.CQNames(c.Workload)...)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
@@ -155,6 +157,11 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
+	restore, err := o.tuneHost()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	if inTurns() {
 		return o.takeTurns(cmd)
 	}
@@ -209,10 +216,12 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
 		Settings: settings(cmd.Flags()), Tags: o.tags.m, Warnings: []string{},
 	}
+	floor := o.floor(cmd.Context())
 	for i := range max(o.reps, 1) {
 		o.live.next(1+i, max(o.reps, 1))
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
+			r.SetFloor(floor)
 			file.Reps = append(file.Reps, r)
 		}
 		if err != nil || r.Interrupted || !r.OK() {
