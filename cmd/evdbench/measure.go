@@ -34,7 +34,6 @@ type options struct {
 	live       live
 	profiles   profiles
 	gates      gates
-	inTurns    bool // measure when told to, for compare
 	host       tune.Settings
 }
 
@@ -150,7 +149,6 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	grouped(f, groupMeasure, func() { o.measureFlags(f) })
 	grouped(f, groupOutput, func() { o.outputFlags(f) })
 	grouped(f, groupGate, func() { o.gates.flags(cmd) })
-	o.turnFlags(cmd)
 	grouped(f, groupHost, func() { o.hostFlags(f) })
 	grouped(f, groupProfile, func() { o.profiles.flags(f) })
 	o.configFlags(cmd)
@@ -171,9 +169,6 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if o.config.dry {
 		return o.plan(cmd)
 	}
-	if err := o.out.prepare(); err != nil {
-		return err
-	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
@@ -182,10 +177,13 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer restore()
-	if o.inTurns {
+	if inTurns() {
 		return o.takeTurns(cmd)
 	}
 	if err := o.gates.prepare(o.reps); err != nil {
+		return err
+	}
+	if err := o.out.prepare(); err != nil {
 		return err
 	}
 	o.watched(cmd)

@@ -98,7 +98,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 	}
 	first := place.Rank == 0
 	switch {
-	case n.inTurns:
+	case inTurns():
 		return errors.New("nodes cannot be one of two that compare runs in turns: compare its result files")
 	case n.config.dry:
 		if err := n.cfg.Validate(place.Size); err != nil || !first {
@@ -135,7 +135,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 
 // root is rank 0's part: it measures with all, and says what came of it.
 func (n *ranked) root(cmd *cobra.Command, g *ranks.Group) error {
-	if err := n.profiles.start(); err != nil {
+	if err := n.profiles.start(&n.watch, n.messages(cmd)); err != nil {
 		return failed(err)
 	}
 	file, err := n.gather(cmd, g)

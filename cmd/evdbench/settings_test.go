@@ -45,7 +45,7 @@ func TestEveryFlagRoundTrips(t *testing.T) {
 	// What flags take that the words of their kind do not tell.
 	samples := map[string]string{
 		"time": "123ms", "time|n": "17", "n": "3", "bool": "true", "file": "x", "folder": "x", "device": "rxe0", "HOST:PORT": "h:1",
-		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick", "list": "cpu",
+		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick", "list": "cpu", "condition": "p99>5us",
 	}
 	everyCommand(func(c *cobra.Command) {
 		if c.Flags().Lookup("config") == nil {
