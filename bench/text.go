@@ -21,8 +21,10 @@ func (r *Report) Text(w io.Writer) error {
 	if l := r.Results.Latency; l != nil {
 		t.latency(l)
 	}
+	t.stages(r.Stages)
 	t.results(r)
 	t.engine(r)
+	t.wake(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
 	return t.end(w, r)
@@ -277,6 +279,9 @@ func (r *Report) warn() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 	}
 	r.warnClock()
+	if r.Stages != nil {
+		r.Stages.check(add)
+	}
 	l := r.Results.Latency
 	if l == nil {
 		return

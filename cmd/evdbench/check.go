@@ -83,16 +83,16 @@ func writeResult(w io.Writer, x check.Result) error {
 	var b strings.Builder
 	verdict := x.Verdict
 	if x.Verdict == check.Holds && x.Rounds > 0 {
-		verdict += ", " + strings.ReplaceAll(grouped(x.Rounds)+" rounds", " ", noBreak)
+		verdict += ", " + strings.ReplaceAll(thousands(x.Rounds)+" rounds", " ", noBreak)
 	}
-	wrap(&b, "", x.Promise+": "+verdict, 4)
+	wrapLine(&b, "", x.Promise+": "+verdict, 4)
 	if x.Verdict != check.Holds {
 		for _, d := range x.Details {
 			first, _, _ := strings.Cut(d, "\n") // behind it: the stacks of all goroutines
-			wrap(&b, "   ", first, 4)
+			wrapLine(&b, "   ", first, 4)
 		}
 		if x.Verdict == check.Broken {
-			wrap(&b, "   ", "promised by "+x.Promised, 4)
+			wrapLine(&b, "   ", "promised by "+x.Promised, 4)
 		}
 	}
 	_, err := io.WriteString(w, strings.ReplaceAll(b.String(), noBreak, " "))
@@ -106,7 +106,7 @@ func writeVerdict(w io.Writer, r *check.Report) error {
 	var b strings.Builder
 	b.WriteByte('\n')
 	for _, s := range r.Untested {
-		wrap(&b, "", "not tested: "+s, 4)
+		wrapLine(&b, "", "not tested: "+s, 4)
 	}
 	rounds := uint64(0)
 	took := time.Duration(0)
@@ -121,13 +121,13 @@ func writeVerdict(w io.Writer, r *check.Report) error {
 	if r.Interrupted {
 		verdict += ", interrupted before the rest"
 	}
-	fmt.Fprintf(&b, "%d promises, %s rounds, %v: %s\n", len(r.Results), grouped(rounds), took.Round(10*time.Millisecond), verdict)
+	fmt.Fprintf(&b, "%d promises, %s rounds, %v: %s\n", len(r.Results), thousands(rounds), took.Round(10*time.Millisecond), verdict)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // grouped writes 1234567 as 1 234 567.
-func grouped(n uint64) string {
+func thousands(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + " " + s[i:]

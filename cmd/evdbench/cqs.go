@@ -206,17 +206,17 @@ func writeDrivers(w io.Writer, all []driver) error {
 		}
 		head := fmt.Sprintf("%-8s %-11s", d.Name, status)
 		const indent = 21
-		wrap(&b, head, d.What+" ("+strings.Join(d.Commands, ", ")+")", indent)
+		wrapLine(&b, head, d.What+" ("+strings.Join(d.Commands, ", ")+")", indent)
 		more := strings.Repeat(" ", indent-1)
 		if len(d.Devices) > 0 {
-			wrap(&b, more, "--dev "+strings.Join(d.Devices, ", "), indent)
+			wrapLine(&b, more, "--dev "+strings.Join(d.Devices, ", "), indent)
 		}
 		if d.Can != nil {
-			wrap(&b, more, abilities(*d.Can), indent)
+			wrapLine(&b, more, abilities(*d.Can), indent)
 		}
 		if d.Why != "" {
-			wrap(&b, more, "why: "+d.Why, indent+5)
-			wrap(&b, more, "do:  "+d.Do, indent+5)
+			wrapLine(&b, more, "why: "+d.Why, indent+5)
+			wrapLine(&b, more, "do:  "+d.Do, indent+5)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

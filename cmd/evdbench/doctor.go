@@ -125,9 +125,9 @@ func (d *diagnosis) worst(least host.Level) string {
 func (d *diagnosis) text(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range d.Findings {
-		wrap(&b, fmt.Sprintf("%-4s  %-12s", f.Level, f.Check), f.Says, 19)
+		wrapLine(&b, fmt.Sprintf("%-4s  %-12s", f.Level, f.Check), f.Says, 19)
 		for _, fix := range f.Fixes {
-			wrap(&b, strings.Repeat(" ", 19)+"fix:", fix, 24)
+			wrapLine(&b, strings.Repeat(" ", 19)+"fix:", fix, 24)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -137,9 +137,9 @@ func (d *diagnosis) text(w io.Writer) error {
 // lineWidth is that of a terminal which nobody has widened.
 const lineWidth = 80
 
-// wrap writes head and text in lines of at most lineWidth, those after the first
+// wrapLine writes head and text in lines of at most lineWidth, those after the first
 // indented.
-func wrap(b *strings.Builder, head, text string, indent int) {
+func wrapLine(b *strings.Builder, head, text string, indent int) {
 	line, gap := head, " "
 	if head == "" {
 		gap = ""
