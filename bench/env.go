@@ -29,7 +29,9 @@ type ClockEnv struct {
 
 // Version is the version of the running program, as the Go tool recorded it:
 // the module version, or the commit it was built from.
-func Version() string {
+func Version() string { return version() + seededVersion }
+
+func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -17,8 +17,10 @@ func (r *Report) Text(w io.Writer) error {
 	if l := r.Results.Latency; l != nil {
 		t.latency(l)
 	}
+	t.stages(r.Stages)
 	t.results(r)
 	t.engine(r)
+	t.wake(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
 	for _, s := range r.Warnings {
@@ -254,6 +256,9 @@ func (r *Report) warn() {
 	}
 	if d := r.Env.Clock.Drift; math.Abs(d) > 200 {
 		add("the TSC was off by %+.0f ppm against CLOCK_MONOTONIC over the run: times are as much off", d)
+	}
+	if r.Stages != nil {
+		r.Stages.check(add)
 	}
 	l := r.Results.Latency
 	if l == nil {

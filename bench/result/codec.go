@@ -51,7 +51,7 @@ func Read(r io.Reader) (*File, error) {
 	return f, nil
 }
 
-// Load reads the file of that name. Errors name it.
+// Load reads the file of that name, which the result then has. Errors name it.
 func Load(name string) (*File, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -62,5 +62,6 @@ func Load(name string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	r.Name = name
 	return r, nil
 }

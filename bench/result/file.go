@@ -19,6 +19,9 @@ const Schema = 2
 //
 // Concurrency: a plain value; one goroutine at a time, or only readers.
 type File struct {
+	// Name is the file that it was loaded from; it is not stored.
+	Name string `json:"-"`
+
 	Schema  int       `json:"schema"`
 	Command string    `json:"command"` // lat, bw, wake, jitter, sweep, ..
 	Version string    `json:"version"` // of the program

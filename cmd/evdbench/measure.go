@@ -30,7 +30,10 @@ type options struct {
 	tags       tags
 	config     config
 	watch      bench.Watch
+	live       live
 	profiles   profiles
+	gates      gates
+	inTurns    bool // measure when told to, for compare
 }
 
 func newLat() *cobra.Command {
@@ -57,6 +60,7 @@ one comes once and in order. A server that dies is found when a packet was sent
   evdbench lat --config runs/spin/run.json`
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
+	o.stageFlags(f)
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
 	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe, verbs: play with the peer that listens there")
 	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe, verbs: await a peer there")
@@ -107,7 +111,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 		f.VarP(choice{v, allowed}, name, short, help)
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
-	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE, bench.CQVerbs)
+	words(&c.CQ, "cq", "", "completion queue", bench.CQNames(c.Workload)...)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
@@ -131,6 +135,8 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	grouped(f, groupEngine, func() { o.scenarioFlags(f) })
 	grouped(f, groupMeasure, func() { o.measureFlags(f) })
 	grouped(f, groupOutput, func() { o.outputFlags(f) })
+	grouped(f, groupGate, func() { o.gates.flags(cmd) })
+	o.turnFlags(cmd)
 	grouped(f, groupHost, func() { o.hostFlags(f) })
 	grouped(f, groupProfile, func() { o.profiles.flags(f) })
 	o.configFlags(cmd)
@@ -154,6 +160,14 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
+	if o.inTurns {
+		return o.takeTurns(cmd)
+	}
+	if err := o.gates.prepare(o.reps); err != nil {
+		return err
+	}
+	o.watched(cmd)
+	defer o.live.end()
 	if !o.quiet {
 		o.announce(cmd)
 		said := make(chan struct{})
@@ -171,6 +185,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return failed(err)
 	}
 	file, err := o.measure(cmd)
+	o.live.end() // before the result
 	if perr := o.profiles.stop(); err == nil && perr != nil {
 		err = perr
 	}
@@ -180,7 +195,14 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if werr := o.deliver(cmd, file); err == nil {
 		err = werr
 	}
-	return verdict(file, err)
+	if err := verdict(file, err); err != nil {
+		return err
+	}
+	beside := cmd.ErrOrStderr()
+	if o.output == "text" {
+		beside = cmd.OutOrStdout()
+	}
+	return o.gates.check(file, beside)
 }
 
 // measure runs the repetitions. What was measured is returned beside an error too.
@@ -189,7 +211,8 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
 		Settings: settings(cmd.Flags()), Tags: o.tags.m, Warnings: []string{},
 	}
-	for range max(o.reps, 1) {
+	for i := range max(o.reps, 1) {
+		o.live.next(1+i, max(o.reps, 1))
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
 			file.Reps = append(file.Reps, r)

@@ -214,13 +214,13 @@ func repeatable(f *pflag.Flag) bool {
 }
 
 // settings are the flags that were given, wherever, and that the measurement
-// depends on: not where its result goes, nor what is profiled beside it. Values of
+// depends on: not where its result goes, what it must pass, or what is profiled beside it. Values of
 // a repeatable flag are one a line.
 func settings(f *pflag.FlagSet) map[string]string {
 	m := map[string]string{}
 	f.Visit(func(f *pflag.Flag) {
 		switch groupOf(f) {
-		case groupOutput, groupConfig, groupProfile:
+		case groupOutput, groupConfig, groupProfile, groupGate:
 			return
 		}
 		m[f.Name] = strings.Join(valuesOf(f), "\n")
