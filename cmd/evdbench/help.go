@@ -183,6 +183,29 @@ func flagHelp(f *pflag.Flag) string {
 	return left + "\n" + pad + strings.Join(lines, "\n"+pad) + "\n"
 }
 
+// reflowed makes the paragraphs of a text as wide as help texts are. Lines that begin
+// with a space are left as they are.
+func reflowed(text string) string {
+	var lines, paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			lines = append(lines, wrap(strings.Join(paragraph, " "), helpWidth)...)
+			paragraph = nil
+		}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \n")
+		if line != "" && line[0] != ' ' {
+			paragraph = append(paragraph, line)
+			continue
+		}
+		end()
+		lines = append(lines, line)
+	}
+	end()
+	return strings.Join(lines, "\n")
+}
+
 // wrap breaks a text into lines of at most width letters.
 func wrap(s string, width int) []string {
 	var lines []string

@@ -60,11 +60,8 @@ func (c *config) flags(cmd *cobra.Command) {
 // configurable tells whether settings of c come from elsewhere than its command line.
 func configurable(c *cobra.Command) bool { return c.Flags().Lookup("config") != nil }
 
-// configured makes every such command below c read its settings before it runs.
+// configured makes c, if it is one, read its settings before it runs.
 func configured(c *cobra.Command) {
-	for _, sub := range c.Commands() {
-		configured(sub)
-	}
 	run := c.RunE
 	if run == nil || !configurable(c) {
 		return
@@ -188,21 +185,16 @@ func everySetting(c *cobra.Command) []string { return flagsOf(c, configurable) }
 
 func flagsOf(c *cobra.Command, which func(*cobra.Command) bool) []string {
 	var names []string
-	var walk func(*cobra.Command)
-	walk = func(c *cobra.Command) {
-		if c.Name() == "completion" || c.Name() == "help" {
+	each(c, func(c *cobra.Command) {
+		if c.Name() == "completion" || c.HasParent() && c.Parent().Name() == "completion" || c.Name() == "help" || !which(c) {
 			return
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if which(c) && f.Name != "help" && !f.Hidden {
+			if f.Name != "help" && !f.Hidden {
 				names = append(names, f.Name)
 			}
 		})
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
-	}
-	walk(c)
+	})
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -219,6 +211,9 @@ func repeatable(f *pflag.Flag) bool {
 func settings(f *pflag.FlagSet) map[string]string {
 	m := map[string]string{}
 	f.Visit(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
 		switch groupOf(f) {
 		case groupOutput, groupConfig, groupProfile, groupGate:
 			return

@@ -53,7 +53,7 @@ func TestEveryFlagRoundTrips(t *testing.T) {
 			return
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if groupOf(f) == groupConfig {
+			if groupOf(f) == groupConfig || f.Hidden {
 				return
 			}
 			value, ok := samples[f.Value.Type()]
