@@ -45,6 +45,9 @@ type Report struct {
 	// Wake is what sleeping and waking cost in the run.
 	Wake *Wake `json:"wake,omitempty"`
 
+	// Jitter is what the host does to a goroutine, see MeasureJitter.
+	Jitter *Jitters `json:"jitter,omitempty"`
+
 	// Series is the run interval by interval, warm-up excluded.
 	Series []Interval `json:"series,omitempty"`
 

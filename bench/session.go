@@ -29,6 +29,7 @@ type session struct {
 	began chan struct{} // closed when the measurement begins, of runs without rec
 	begin sync.Once     // closes it
 	quiet func() bool   // nothing is in flight, and that is as it should be; nil: it never is. Writer: open
+	pins  pins
 
 	active atomic.Int32  // producers that have not ended
 	ended  chan struct{} // closed by the last of them
@@ -113,6 +114,19 @@ func workloadFor(cfg Config) workload {
 
 func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (_ *Report, err error) {
 	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{}), began: make(chan struct{})}
+	if s.pins.Pin, err = ParsePin(cfg.Pin); err != nil {
+		return nil, err
+	}
+	if err := s.pins.check(); err != nil {
+		return nil, err
+	}
+	if len(s.pins.Other) > 0 {
+		restore, err := pinProcess(s.pins.Other)
+		if err != nil {
+			return nil, err
+		}
+		defer restore()
+	}
 	s.eng, err = engine.New(engine.Config{SpinBudget: cfg.Spin})
 	if err != nil {
 		return nil, err
@@ -183,6 +197,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if r.CQ.Overruns > 0 {
 		r.Conservation.violate("the CQ dropped %d completions", r.CQ.Overruns)
 	}
+	s.warnPins(r)
 	r.warn()
 	return r, nil
 }

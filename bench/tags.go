@@ -49,7 +49,7 @@ func (t *tag) see(ph phase) {
 
 // goProduce runs fn on a goroutine of its own, as a producer of that name.
 func (s *session) goProduce(name string, fn func(t *tag)) {
-	s.posters.Go(func() { fn(s.tag("producer", name)) })
+	s.posters.Go(s.pinned(func() { fn(s.tag("producer", name)) }))
 }
 
 // upcallTags labels the goroutines that run upcalls, which are the engine's and have

@@ -13,6 +13,7 @@ import (
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
+	"github.com/evdengine/evd/bench/tune"
 )
 
 // maxProcs bounds --gomaxprocs: the runtime takes memory for each.
@@ -34,6 +35,7 @@ type options struct {
 	profiles   profiles
 	gates      gates
 	inTurns    bool // measure when told to, for compare
+	host       tune.Settings
 }
 
 func newLat() *cobra.Command {
@@ -160,6 +162,11 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
+	restore, err := o.tuneHost()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	if o.inTurns {
 		return o.takeTurns(cmd)
 	}
@@ -211,10 +218,12 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
 		Settings: settings(cmd.Flags()), Tags: o.tags.m, Warnings: []string{},
 	}
+	floor := o.floor(cmd.Context())
 	for i := range max(o.reps, 1) {
 		o.live.next(1+i, max(o.reps, 1))
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
+			r.SetFloor(floor)
 			file.Reps = append(file.Reps, r)
 		}
 		if err != nil || r.Interrupted || !r.OK() {

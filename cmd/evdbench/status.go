@@ -97,7 +97,7 @@ func explain(w io.Writer, cmd *cobra.Command, err error) int {
 	case exitUsage:
 		fmt.Fprintf(w, "%s --help lists the flags\n", command)
 	case exitUnavailable:
-		if errors.Is(err, hwcq.ErrUnavailable) || errors.Is(err, hwcq.ErrNotSupported) {
+		if !errors.Is(err, errHost) && (errors.Is(err, hwcq.ErrUnavailable) || errors.Is(err, hwcq.ErrNotSupported)) {
 			fmt.Fprintln(w, hint)
 		}
 	}
