@@ -82,4 +82,3 @@ func (t *texter) conservation(c *bench.Conservation) {
 		t.line("violation", "%s", v)
 	}
 }
-

@@ -77,4 +77,3 @@ func limits(c *bench.Config) string {
 	}
 	return b.String() + "warmup=" + c.Warmup.String()
 }
-
