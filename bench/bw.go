@@ -39,6 +39,8 @@ type throughput struct {
 	quota   uint64 // events of each producer after the warm-up; 0: no limit
 	posters []*poster
 
+	slow seeded // owner: whoever consumes
+
 	turn chan struct{} // an upcall has disabled upcalls: the flipper's turn
 }
 
@@ -77,10 +79,10 @@ func (b *throughput) start() error {
 		b.s.after(c.Warmup.Time, b.measure)
 	}
 	for _, p := range b.posters {
-		b.s.posters.Go(p.run)
+		b.s.goProduce(p.name, p.run)
 	}
 	if c.Flip > 0 {
-		b.s.posters.Go(newFlipper(b).run)
+		b.s.goProduce("flipper", newFlipper(b).run)
 	}
 	return nil
 }
@@ -88,6 +90,7 @@ func (b *throughput) start() error {
 // measure ends the warm-up.
 func (b *throughput) measure() {
 	b.s.phase.advance(measuring)
+	b.s.measured()
 	if d := b.s.cfg.Duration; d > 0 {
 		b.s.after(d, func() { b.s.phase.advance(stopping) })
 	}
@@ -95,6 +98,7 @@ func (b *throughput) measure() {
 
 func (b *throughput) upcall(u *engine.Upcall) {
 	evs := u.Events()
+	b.slow.upcall(b.s.clk)
 	b.s.con.upcall(evs)
 	b.consume(evs)
 	if f := b.s.cfg.Flip; f > 0 && b.s.con.upcalls%f == 0 && b.s.phase.load() < stopping {
@@ -176,6 +180,7 @@ func (s *session) after(d time.Duration, fn func()) {
 // Owner: the producer.
 type share struct {
 	phase *phaseWord
+	tag   *tag // of a goroutine of its own; nil: it has none
 	book  *Producer
 	quota uint64 // after the warm-up; 0: no limit
 	warm  bool   // the warm-up is over
@@ -189,6 +194,7 @@ func (b *throughput) share(book *Producer) share {
 // left returns how many of n events the producer may still make.
 func (s *share) left(n int) int {
 	ph := s.phase.load()
+	s.tag.see(ph)
 	if ph == stopping {
 		return 0
 	}

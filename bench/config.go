@@ -50,10 +50,10 @@ const (
 // Config describes a run. The zero value of a field means its default; JSON
 // names are those of evdbench's flags.
 type Config struct {
-	// Workload is Lat (default) or BW.
+	// Workload is Lat (default), BW or WakeUp.
 	Workload string `json:"workload"`
 
-	// CQ is CQMock (default), CQRXE or CQVerbs.
+	// CQ is CQMock (default), CQRXE or CQVerbs; with WakeUp also CQEventFD or CQURing.
 	CQ string `json:"cq"`
 
 	// Mode is how the CQ is waited for: "adaptive" (default), "event", "spin".
@@ -122,7 +122,8 @@ type Config struct {
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
-	// Outstanding (BW) is how many requests are in flight; 0: 64.
+	// Outstanding is how many requests are in flight (BW; 0: 64), or may be at most in an
+	// open loop (Lat; 0: 65536, rxe and verbs as many as Depth holds).
 	Outstanding int `json:"outstanding"`
 
 	// Posters (BW) is how many goroutines post software events to the EVD
@@ -132,6 +133,12 @@ type Config struct {
 	// Flip (BW), if not 0, has every nth upcall disable upcalls; the consumer
 	// then dequeues until the EVD is empty, and enables them again.
 	Flip uint64 `json:"flip"`
+
+	// Rest (WakeUp) is how long the poller sleeps before an event, 20 us to 1 s; 0: 200 us.
+	Rest time.Duration `json:"rest_ns"`
+
+	// Pin says on which CPUs the parts of the run are, see ParsePin; "": anywhere.
+	Pin string `json:"pin"`
 
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
@@ -216,6 +223,8 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.wakeDefaults()
+	c.loadDefaults()
 	c.serverDefaults()
 	def(&c.Stall, defaultStall)
 	return c
@@ -232,7 +241,7 @@ func (c Config) evd() engine.EVDConfig {
 	return engine.EVDConfig{
 		Name: "bench", Capacity: c.Capacity, Batch: c.Batch, Budget: c.Budget,
 		Mode: modes[c.Mode], Dispatch: dispatches[c.Dispatch], Policy: engine.SingleInstance,
-		Exclusive: c.Exclusive,
+		Exclusive: c.Exclusive, CPU: c.pollerCPU(),
 	}
 }
 
@@ -254,8 +263,8 @@ func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 func (c Config) Validate() error {
 	v := validator{}
 	d := c.WithDefaults()
-	v.in("workload", d.Workload, Lat, BW)
-	v.in("cq", d.CQ, CQMock, CQRXE, CQVerbs)
+	v.in("workload", d.Workload, Lat, BW, WakeUp)
+	v.in("cq", d.CQ, CQNames(d.Workload)...)
 	v.in("mode", d.Mode, "spin", "event", "adaptive")
 	v.in("dispatch", d.Dispatch, "auto", "inline", "queued")
 	if c.Exclusive && d.Dispatch == "queued" {
@@ -275,7 +284,9 @@ func (c Config) Validate() error {
 	}
 	v.dur("spin", c.Spin, 0, time.Second, "more than 0 and at most 1s, or auto")
 	v.dur("stall", d.Stall, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	v.pin(c)
 	v.workload(c, d)
+	v.load(c, d)
 	v.cq(c, d)
 	v.server(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
@@ -340,6 +351,7 @@ func (v *validator) address(name, s string, needsHost bool, allowed string) {
 }
 
 func (v *validator) workload(c, d Config) {
+	v.wake(c, d)
 	if d.Workload == BW {
 		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
 		v.num("posters", d.Posters, 0, maxPosters)
@@ -348,7 +360,7 @@ func (v *validator) workload(c, d Config) {
 		v.none("peer-listen", c.PeerListen, c.PeerListen != "", "with bw: it is for lat")
 		return
 	}
-	v.none("outstanding", c.Outstanding, c.Outstanding != 0, "with lat: one is in flight")
+	v.none("outstanding", c.Outstanding, c.Outstanding != 0 && !c.open(), "with lat, unless rate is given: one is in flight")
 	v.none("posters", c.Posters, c.Posters != 0, "with lat")
 	v.none("flip", c.Flip, c.Flip != 0, "with lat")
 }
@@ -366,7 +378,7 @@ func (v *validator) cq(c, d Config) {
 		return
 	}
 	why := "with cq " + d.CQ + ": it is for mock"
-	v.none("seed", c.Seed, c.Seed != 0, why)
+	v.none("seed", c.Seed, c.Seed != 0 && !c.open(), why)
 	v.none("service", c.Service, c.Service != "", why)
 	v.num("size", d.Size, 1, maxSize)
 	if need := 2 * d.Outstanding; d.Workload == BW && d.Outstanding >= 1 && need > d.Depth {

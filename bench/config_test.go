@@ -46,7 +46,7 @@ func TestValidateNamesTheParameter(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{Config{Workload: "x"}, `workload = "x": must be lat or bw`},
+		{Config{Workload: "x"}, `workload = "x": must be lat, bw or wake`},
 		{Config{CQ: "x"}, `cq = "x": must be mock, rxe or verbs`},
 		{Config{Mode: "x"}, `mode = "x": must be spin, event or adaptive`},
 		{Config{Dispatch: "queued", Exclusive: true}, `exclusive = true: must be left out where dispatch is queued`},

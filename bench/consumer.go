@@ -16,6 +16,7 @@ import (
 // promise.
 type consumer struct {
 	*Checker
+	tags      upcallTags
 	upcalls   uint64 // upcalls that gave events
 	delivered uint64 // events given to upcalls
 	dequeued  uint64 // events dequeued
@@ -40,6 +41,7 @@ type consumer struct {
 
 // upcall notes what an upcall was given.
 func (c *consumer) upcall(evs []engine.Event) {
+	c.tags.see(evs)
 	c.upcalls++
 	n := c.see(evs)
 	c.delivered += uint64(len(evs)) - n

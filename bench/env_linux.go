@@ -3,6 +3,8 @@ package bench
 import (
 	"os"
 	"strings"
+
+	"github.com/evdengine/evd/internal/hostinfo"
 )
 
 func kernelRelease() string {
@@ -38,3 +40,5 @@ func modelFrom(cpuinfo string) string {
 	}
 	return "unknown"
 }
+
+func thisHost(model string) Host { return hostinfo.Root{FS: os.DirFS("/")}.Read(model) }

@@ -21,7 +21,7 @@ type histJSON struct {
 
 // MarshalJSON writes the whole population: a few KiB.
 func (h *Hist) MarshalJSON() ([]byte, error) {
-	b, err := h.h.Encode(hdr.V2CompressedEncodingCookieBase)
+	b, err := h.folded().Encode(hdr.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -116,4 +118,82 @@ func BenchmarkRecord(b *testing.B) {
 		h.Record(v & 0xfffff)
 		v += 997
 	}
+}
+
+// What an arbitrary percentile needs is exact, though no float is 0.1.
+func TestNeedsIsExact(t *testing.T) {
+	for p, want := range map[float64]uint64{
+		1: 11, 25: 14, 50: 20, 75: 40, 90: 100, 95: 200, 97: 334, 99: 1000, 99.5: 2000, 99.9: 10000,
+		99.95: 20000, 99.99: 100000, 99.999: 1000000, 99.9999: 10000000, 33.333: 15,
+		100: math.MaxUint64, math.NaN(): math.MaxUint64, math.Inf(1): math.MaxUint64,
+	} {
+		assert.Equal(t, want, needs(p), "p%v", p)
+	}
+}
+
+// A summary has the percentiles that were asked for, and each as soon as ten samples
+// lie above it.
+func TestSummaryOfOtherPercentiles(t *testing.T) {
+	h := NewHist()
+	for i := range int64(333) {
+		h.Record(i)
+	}
+	s := h.Summary(25, 97)
+	require.Len(t, s.Percentiles, 2)
+	assert.EqualValues(t, 82, *s.Percentiles[0].Nanos, "rank 83.25 is nearest to 83")
+	assert.Nil(t, s.Percentiles[1].Nanos)
+	assert.EqualValues(t, 334, s.Percentiles[1].Needs)
+	h.Record(333)
+	assert.EqualValues(t, 323, *h.Summary(97).Percentiles[0].Nanos, "324 at most, ten above")
+}
+
+func TestHistReset(t *testing.T) {
+	h := NewHist()
+	h.Record(5)
+	h.Record(-1)
+	h.Reset()
+	assert.Equal(t, NewHist().Summary(), h.Summary())
+	h.Record(7)
+	s := h.Summary()
+	assert.EqualValues(t, 7, s.Min)
+	assert.EqualValues(t, 7, s.Max)
+}
+
+// Recording has its own way to the buckets: it must be the library's.
+func TestRecordAgreesWithTheLibrary(t *testing.T) {
+	h, want := NewHist(), hdr.New(1, histMost, histDigits)
+	record := func(v int64) {
+		if v >= 0 && v <= histMost {
+			h.Record(v)
+			require.NoError(t, want.RecordValue(v))
+		}
+	}
+	for shift := range 37 {
+		for d := int64(-3); d <= 3; d++ {
+			record(1<<shift + d)
+			record(3<<shift>>1 + d)
+			record(1<<shift + 1<<shift>>10 + d)
+		}
+	}
+	record(histMost)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 10000 {
+		record(int64(math.Exp(rng.Float64() * 24.8)))
+	}
+	assert.True(t, want.Equals(h.folded()))
+	assert.True(t, want.Equals(h.folded()), "once")
+	assert.EqualValues(t, want.TotalCount(), h.Count())
+}
+
+// The counts that recording keeps have 32 bits; the histogram's have more.
+func TestRecordCountsBeyond32Bits(t *testing.T) {
+	h := NewHist()
+	h.Record(5000)
+	i := slices.Index(h.fast, 1)
+	h.fast[i] = math.MaxUint32 - 1
+	h.Record(5000)
+	assert.Zero(t, h.fast[i])
+	h.Record(5000)
+	assert.EqualValues(t, 1<<32, h.folded().TotalCount())
+	assert.InEpsilon(t, 5000, h.folded().ValueAtPercentile(50), 1e-3)
 }

@@ -14,19 +14,27 @@ type mockPingPong struct {
 	dev  mockDevice
 	book *Producer
 	pace *pace
-	hist *Hist
 	sent Ticks // when the request in flight was submitted
+
+	cq    *countedCQ
+	split *split // nil: not asked for
+	slow  seeded
 }
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
-	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.pace = s, s.pace()
 	if err := l.dev.open(s); err != nil {
 		return engine.EVDConfig{}, err
 	}
 	l.book = s.book("work requests", false)
 	s.produce(1)
 	ec := s.cfg.evd()
-	ec.CQs = []hwcq.CQ{l.dev.c}
+	l.cq = &countedCQ{CQ: l.dev.c}
+	ec.CQs = []hwcq.CQ{l.cq}
+	if s.cfg.Stages {
+		p := newProbe(l.cq, s.clk)
+		ec.CQs[0], l.split = p, newSplit(s.clk, p, s.cfg.Dispatch)
+	}
 	ec.Upcall = l.upcall
 	return ec, nil
 }
@@ -38,15 +46,18 @@ func (l *mockPingPong) start() error {
 	wr := mock.WR{WRID: l.book.Next(), Opcode: hwcq.OpSend}
 	l.book.Offered(1, 1)
 	l.sent = now
+	l.split.begin(now)
 	return l.dev.qp.Submit(wr)
 }
 
 func (l *mockPingPong) upcall(u *engine.Upcall) {
-	now := l.s.clk.Now()
+	now := l.slow.latency(l.s.clk, l.sent, l.s.clk.Now())
+	l.split.arrived(now)
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)
 	if record {
-		l.hist.Record(l.s.clk.Nanos(now - l.sent))
+		l.pace.rec.record(now, l.s.clk.Nanos(now-l.sent))
+		l.split.end()
 	}
 	l.s.con.done()
 	if !more {
@@ -56,12 +67,14 @@ func (l *mockPingPong) upcall(u *engine.Upcall) {
 	wr := mock.WR{WRID: l.book.Next(), Opcode: hwcq.OpSend}
 	l.book.Offered(1, 1)
 	l.sent = l.s.clk.Now()
+	l.split.begin(l.sent)
 	if err := l.dev.qp.Submit(wr); err != nil {
 		l.book.Accepted--
 		l.book.Rejected++
 		l.s.fault("Submit: %v", err)
 		l.s.producerEnded()
 	}
+	l.split.posted()
 }
 
 func (l *mockPingPong) expected() uint64 { return l.s.accepted() }
@@ -70,12 +83,14 @@ func (l *mockPingPong) close() error     { return l.dev.close() }
 
 func (l *mockPingPong) report(r *Report) {
 	r.Measures = "round trip: from just before a work request is submitted to the entry of the upcall for its completion; one in flight, the upcall submits the next"
-	reportLatency(r, l.pace, l.hist)
+	reportLatency(r, l.pace)
+	l.split.report(r)
 	l.dev.report(r)
+	l.cq.report(r)
 }
 
-func reportLatency(r *Report, p *pace, h *Hist) {
-	sum := h.Summary()
+func reportLatency(r *Report, p *pace) {
+	sum := p.rec.total.service.Summary(r.Config.Percentiles...)
 	r.Results.Latency = &sum
 	r.Results.Operations = p.n
 	r.Results.Elapsed = p.elapsed()

@@ -16,24 +16,36 @@ type mockOneWay struct {
 	dev  mockDevice
 	book *Producer // owner: the poster
 	pace *pace     // owner: the upcall
-	hist *Hist     // owner: the upcall
 
 	posted Ticks // when the event in flight was posted. Writer: poster. Reader: upcall
 	more   bool  // Writer: upcall. Reader: poster, after come
 	back   turnstile
+
+	cq      *countedCQ
+	split   *split // owner: the poster; nil: not asked for
+	entered Ticks  // of the upcall. Writer: upcall. Reader: poster, after come
+	record  bool   // it was a measured round. As entered
 }
 
 func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
-	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.pace = s, s.pace()
 	if err := l.dev.open(s); err != nil {
 		return engine.EVDConfig{}, err
 	}
 	l.back = turnstile{wake: make(chan struct{}, 1), gone: s.gone, clk: s.clk, spin: s.clk.Ticks(posterSpin(s.cfg))}
+	if s.cfg.Stages {
+		how := s.cfg.Dispatch
+		if how == "auto" {
+			how = "queued" // that is what it means for posts
+		}
+		l.split = newSplit(s.clk, nil, how)
+	}
 	l.book = s.book("software poster", true)
 	s.produce(1)
 	ec := s.cfg.evd()
 	ec.Streams = engine.Software | engine.DTO
-	ec.CQs = []hwcq.CQ{l.dev.c}
+	l.cq = &countedCQ{CQ: l.dev.c}
+	ec.CQs = []hwcq.CQ{l.cq}
 	ec.Upcall = l.upcall
 	return ec, nil
 }
@@ -54,13 +66,14 @@ func posterSpin(c Config) time.Duration {
 
 func (l *mockOneWay) start() error {
 	l.pace.begin(l.s.clk.Now())
-	l.s.posters.Go(l.post)
+	l.s.goProduce("poster", l.post)
 	return nil
 }
 
-func (l *mockOneWay) post() {
+func (l *mockOneWay) post(t *tag) {
 	defer l.s.producerEnded()
 	for n := uint64(1); ; n++ {
+		t.see(l.s.phase.load())
 		ev := engine.Event{WRID: l.book.Next()}
 		l.posted = l.s.clk.Now()
 		if err := l.s.evd.Post(ev); err != nil {
@@ -69,7 +82,17 @@ func (l *mockOneWay) post() {
 			return
 		}
 		l.book.Offered(1, 1)
-		if !l.back.await(n) || !l.more {
+		returned := l.posted
+		if l.split != nil {
+			returned = l.s.clk.Now()
+		}
+		if !l.back.await(n) {
+			return
+		}
+		if l.split != nil && l.record {
+			l.split.posting(l.posted, returned, l.entered)
+		}
+		if !l.more {
 			return
 		}
 	}
@@ -80,9 +103,9 @@ func (l *mockOneWay) upcall(u *engine.Upcall) {
 	l.s.con.upcall(u.Events())
 	record, more := l.pace.round(now)
 	if record {
-		l.hist.Record(l.s.clk.Nanos(now - l.posted))
+		l.pace.rec.record(now, l.s.clk.Nanos(now-l.posted))
 	}
-	l.more = more
+	l.more, l.entered, l.record = more, now, record
 	l.s.con.done()
 	l.back.pass(l.s.con.delivered)
 }
@@ -93,8 +116,10 @@ func (l *mockOneWay) close() error     { return l.dev.close() }
 
 func (l *mockOneWay) report(r *Report) {
 	r.Measures = "one way: from just before a goroutine posts a software event to the entry of the upcall with it; one in flight, beside an idle CQ"
-	reportLatency(r, l.pace, l.hist)
+	reportLatency(r, l.pace)
+	l.split.report(r)
 	l.dev.report(r)
+	l.cq.report(r)
 }
 
 // turnstile lets one goroutine wait until another has counted to n.

@@ -20,10 +20,12 @@ type rxeLat struct {
 	s     *session
 	rig   *rxeRig
 	pace  *pace
-	hist  *Hist
 	sent  Ticks // when end 0 posted its last send
 	begun bool  // it has posted one
 	ended bool
+
+	cq    *countedCQ
+	split *split // nil: not asked for
 }
 
 // rxeRecvs is how many receives are kept posted in a latency run: one would
@@ -31,7 +33,7 @@ type rxeLat struct {
 const rxeRecvs = 16
 
 func (l *rxeLat) open(s *session) (ec engine.EVDConfig, err error) {
-	l.s, l.hist, l.pace = s, NewHist(), newPace(s.cfg, s.clk, &s.phase)
+	l.s, l.pace = s, s.pace()
 	peer := s.cfg.withPeer()
 	ends := 2
 	if peer {
@@ -52,10 +54,16 @@ func (l *rxeLat) open(s *session) (ec engine.EVDConfig, err error) {
 		err = connectPair(l.rig.ends[0].qp, l.rig.ends[1].qp, rxe.ConnectConfig{})
 	}
 	s.produce(1)
-	// A peer that connected to us begins at once.
-	l.pace.begin(s.clk.Now())
+	if s.cfg.PeerListen != "" {
+		l.pace.begin(s.clk.Now()) // a peer that connected to us begins at once
+	}
 	ec = s.cfg.evd()
-	ec.CQs = []hwcq.CQ{l.rig.c}
+	l.cq = &countedCQ{CQ: l.rig.c}
+	ec.CQs = []hwcq.CQ{l.cq}
+	if s.cfg.Stages {
+		p := newProbe(l.cq, s.clk)
+		ec.CQs[0], l.split = p, newSplit(s.clk, p, s.cfg.Dispatch)
+	}
 	ec.Upcall = l.upcall
 	return ec, err
 }
@@ -93,6 +101,7 @@ func (l *rxeLat) start() error {
 	// the book first.
 	l.sent = l.s.clk.Now()
 	l.pace.begin(l.sent)
+	l.split.begin(l.sent)
 	wr := e.send[0]
 	wr.WRID = e.sends.Next()
 	e.sends.Offered(1, 1)
@@ -123,7 +132,9 @@ func (l *rxeLat) upcall(u *engine.Upcall) {
 func (l *rxeLat) arrival(evs []engine.Event) Ticks {
 	for i := range evs {
 		if evs[i].Opcode == hwcq.OpRecv {
-			return l.s.clk.Now()
+			now := l.s.clk.Now()
+			l.split.arrived(now)
+			return now
 		}
 	}
 	return 0
@@ -171,7 +182,8 @@ func (l *rxeLat) round(now Ticks) error {
 		var record bool
 		record, more = l.pace.round(now)
 		if record {
-			l.hist.Record(l.s.clk.Nanos(now - l.sent))
+			l.pace.rec.record(now, l.s.clk.Nanos(now-l.sent))
+			l.split.end()
 		}
 	}
 	if c.withPeer() {
@@ -183,6 +195,7 @@ func (l *rxeLat) round(now Ticks) error {
 	if more {
 		l.begun = true
 		l.sent = l.s.clk.Now()
+		l.split.begin(l.sent)
 		if err := l.post(l.rig.ends[0]); err != nil {
 			return err
 		}
@@ -200,6 +213,7 @@ func (l *rxeLat) post(e *rxeEnd) error {
 	if err == nil && n == 0 {
 		err = fmt.Errorf("PostSend: %w", hwcq.ErrFull)
 	}
+	l.split.posted()
 	return err
 }
 
@@ -232,6 +246,8 @@ func (l *rxeLat) report(r *Report) {
 	default:
 		r.Measures = "round trip: from just before a send is posted on one QP to the entry of the upcall for the receive of the answer of another of this process; one in flight; each round is four events"
 	}
-	reportLatency(r, l.pace, l.hist)
+	reportLatency(r, l.pace)
+	l.split.report(r)
 	l.rig.report(r)
+	l.cq.report(r)
 }

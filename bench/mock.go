@@ -14,7 +14,8 @@ type mockDevice struct {
 	c  *mock.CQ
 	qp *mock.QP
 
-	fill func(*hwcq.WC) // tampers with completions, in tests
+	fill   func(*hwcq.WC) // tampers with completions, in tests
+	inline bool           // who submits plays the device, unless that takes time over a request
 
 	// Of a throughput run. Owner: whoever consumes.
 	share    share
@@ -32,8 +33,9 @@ func (m *mockDevice) open(s *session) (err error) {
 	if m.c, err = mock.New(mock.Config{Depth: s.cfg.Depth, Seed: s.cfg.Seed}); err != nil {
 		return err
 	}
+	m.inline = m.inline && service.Kind == mock.DistNone && m.fill == nil
 	m.qp, err = m.c.NewQP(mock.QPConfig{
-		QPNum: 1, Service: service, Seed: s.cfg.Seed, Depth: max(s.cfg.Outstanding, 1), Fill: m.fill,
+		QPNum: 1, Inline: m.inline, Service: service, Seed: s.cfg.Seed, Depth: max(s.cfg.Outstanding, 1), Fill: m.fill,
 	})
 	return err
 }

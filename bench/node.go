@@ -121,6 +121,7 @@ func (n *node) begin() {
 // measure ends the warm-up.
 func (n *node) measure() {
 	n.s.phase.advance(measuring)
+	n.s.measured()
 	if d := n.s.cfg.Duration; d > 0 {
 		n.s.after(d, func() { n.s.phase.advance(stopping) })
 	}

@@ -6,7 +6,7 @@ func newTraffic(n *node) traffic {
 	case c.Workload == Lat && n.serving:
 		return &echo{n}
 	case c.Workload == Lat:
-		return &pinger{n: n, hist: NewHist(), pace: newPace(c, n.s.clk, &n.s.phase)}
+		return &pinger{n: n, pace: n.s.pace()}
 	}
 	t := &flow{n: n, sends: c.Direction == Both || (c.Direction == Send) != n.serving}
 	if c.Count > 0 {
@@ -23,7 +23,6 @@ func newTraffic(n *node) traffic {
 type pinger struct {
 	n    *node
 	pace *pace
-	hist *Hist
 	last Ticks // when the message on its way was posted
 	on   bool  // there is one
 	over bool
@@ -41,7 +40,7 @@ func (p *pinger) turn(now Ticks, _, got int) (more bool, err error) {
 	default:
 		record, more := p.pace.round(now)
 		if record {
-			p.hist.Record(p.n.s.clk.Nanos(now - p.last))
+			p.pace.rec.record(now, p.n.s.clk.Nanos(now-p.last))
 		}
 		if !more {
 			p.over = true
@@ -55,7 +54,7 @@ func (p *pinger) turn(now Ticks, _, got int) (more bool, err error) {
 
 func (p *pinger) report(r *Report) {
 	r.Measures = "round trip between two nodes: from just before a send is posted to the entry of the upcall for the receive of the server's answer; one in flight"
-	reportLatency(r, p.pace, p.hist)
+	reportLatency(r, p.pace)
 }
 
 // echo answers each message with one.

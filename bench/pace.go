@@ -40,7 +40,8 @@ func (p *phaseWord) advance(to phase) bool {
 // stop. Owner: the goroutine that records, one round at a time.
 type pace struct {
 	clk  *Clock
-	stop *phaseWord // read only: an interrupt
+	rec  *recorder  // of the measured rounds
+	stop *phaseWord // of the run: an interrupt stops it
 
 	warmRounds uint64 // rounds of warm-up
 	warmTicks  Ticks  // or time of warm-up
@@ -65,8 +66,29 @@ func newPace(cfg Config, clk *Clock, ph *phaseWord) *pace {
 	return p
 }
 
-// begin notes the start of the first round.
-func (p *pace) begin(now Ticks) { p.start = now }
+// pace makes the pace and the recorder of a run that is recorded round by round.
+func (s *session) pace() *pace {
+	p := newPace(s.cfg, s.clk, &s.phase)
+	p.rec = s.recorder()
+	return p
+}
+
+// begin notes the start of the first round; once.
+func (p *pace) begin(now Ticks) {
+	p.start = now
+	if !p.warm {
+		p.measure(now)
+	}
+}
+
+// measure ends the warm-up.
+func (p *pace) measure(now Ticks) {
+	p.warm, p.start, p.end = false, now, now
+	p.stop.advance(measuring)
+	if p.rec != nil {
+		p.rec.begin(now)
+	}
+}
 
 // round notes the end of a round at time now. record: it was a measured one.
 // more: there is to be another.
@@ -74,7 +96,7 @@ func (p *pace) round(now Ticks) (record, more bool) {
 	if p.warm {
 		p.warmed++
 		if (p.warmRounds == 0 || p.warmed >= p.warmRounds) && now-p.start >= p.warmTicks {
-			p.warm, p.start, p.end = false, now, now
+			p.measure(now)
 		}
 		return false, p.stop.load() < stopping
 	}

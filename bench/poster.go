@@ -13,18 +13,20 @@ import (
 // them.
 type poster struct {
 	b     *throughput
+	name  string
 	book  *Producer
 	share share
 }
 
 func newPoster(b *throughput, i int) *poster {
-	book := b.s.book(fmt.Sprintf("poster %d", i), true)
-	return &poster{b: b, book: book}
+	name := fmt.Sprintf("poster %d", i)
+	return &poster{b: b, name: name, book: b.s.book(name, true)}
 }
 
-func (p *poster) run() {
+func (p *poster) run(t *tag) {
 	defer p.b.s.producerEnded()
 	p.share = p.b.share(p.book)
+	p.share.tag = t
 	full := 0
 	for p.share.left(1) > 0 {
 		err := p.b.s.evd.Post(engine.Event{WRID: p.book.Next()})
@@ -67,10 +69,11 @@ func newFlipper(b *throughput) *flipper {
 	return &flipper{b: b, turn: b.turn, buf: make([]engine.Event, b.s.cfg.Batch)}
 }
 
-func (f *flipper) run() {
+func (f *flipper) run(t *tag) {
 	for {
 		select {
 		case <-f.turn:
+			t.see(f.b.s.phase.load())
 			if err := f.take(); err != nil && !errors.Is(err, engine.ErrClosed) {
 				f.b.s.fault("flip: %v", err)
 				return

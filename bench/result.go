@@ -36,11 +36,17 @@ type Report struct {
 	// loop was closed.
 	Load *Load `json:"load,omitempty"`
 
+	// Recording is what measuring costs; nil: no latencies were recorded.
+	Recording *Recording `json:"recording,omitempty"`
+
 	// Stages split a latency into its parts; nil: not asked for.
 	Stages *Stages `json:"stages,omitempty"`
 
 	// Wake is what sleeping and waking cost in the run.
 	Wake *Wake `json:"wake,omitempty"`
+
+	// Jitter is what the host does to a goroutine, see MeasureJitter.
+	Jitter *Jitters `json:"jitter,omitempty"`
 
 	// Series is the run interval by interval, warm-up excluded.
 	Series []Interval `json:"series,omitempty"`
@@ -60,13 +66,22 @@ type Report struct {
 // be used.
 func (r *Report) OK() bool { return r.Conservation.OK() && len(r.Invalid) == 0 }
 
-// Load is what the generator of an open-loop run did.
+// Load is what the generator of an open-loop run did in the measured part. Offered is
+// what its schedule came to, so that Achieved is less only where the generator was late.
 type Load struct {
-	Offered  float64 `json:"offered_per_second"` // as planned
+	Offered  float64 `json:"offered_per_second"`
 	Achieved float64 `json:"achieved_per_second"`
 	LagMax   int64   `json:"lag_max_ns"` // how late a request was made, at worst
 	LagP99   int64   `json:"lag_p99_ns"`
-	Dropped  uint64  `json:"dropped"` // requests never made, since they were too late
+	Dropped  uint64  `json:"dropped"` // requests never made, since they were too late; about
+}
+
+// Recording is what measuring itself costs an operation, measured in this process after
+// the run.
+type Recording struct {
+	Clock    float64 `json:"clock_ns"`  // of one reading of the clock
+	Readings int     `json:"readings"`  // of the clock, an operation
+	Record   float64 `json:"record_ns"` // of recording the times, without the readings
 }
 
 // Stages are the parts of a latency, in the order in which they come.
@@ -76,21 +91,26 @@ type Stages struct {
 	// the latency that they are parts of.
 	Sum   float64 `json:"sum_ns"`
 	Whole float64 `json:"whole_ns"`
+	// Cost is what the readings of the clock for the split took, of Whole.
+	Cost float64 `json:"cost_ns"`
 }
 
 // Stage is one part of a latency.
 type Stage struct {
-	Name string  `json:"name"` // post, queue, arm, wake, poll, dispatch
-	Time Summary `json:"time"`
+	Name  string  `json:"name"`                     // post, queue, arm, wake, poll, dispatch
+	Time  Summary `json:"time"`                     // of the operations that had this part
+	PerOp float64 `json:"mean_per_operation_ns"`    // over all of them: these add up
+	Apart bool    `json:"apart_from_sum,omitempty"` // it happens before the latency begins, and is not in Sum
 }
 
 // Wake is the economy of sleeping.
 type Wake struct {
 	Wakeups       uint64        `json:"wakeups"`
 	PerCompletion float64       `json:"wakeups_per_completion"`
-	Spins         uint64        `json:"spins"` // empty polls while spinning; 0: not counted
+	Spins         uint64        `json:"spins"` // times the poller looked and found nothing, while it did not sleep
 	CPUPerMillion float64       `json:"cpu_seconds_per_million"`
 	Cost          time.Duration `json:"wake_cost_ns"`        // of one wake-up here
+	Measured      bool          `json:"wake_cost_measured"`  // on this CQ, by the run; otherwise of a goroutine
 	Recommended   time.Duration `json:"recommended_spin_ns"` // break-even of spinning and sleeping
 }
 
@@ -143,12 +163,12 @@ type Results struct {
 	GCs             uint32  `json:"gcs"`
 }
 
-// CQCounts are what the CQ did, as seen from outside the engine where the
-// workload allows: bw counts around the CQ, lat asks the mock CQ; over rxe lat
-// has the engine's Polled for Completions.
+// CQCounts are what the CQ did, as seen from outside the engine: counted around the
+// CQ. Between two nodes Completions are the engine's.
 type CQCounts struct {
 	Polls       uint64 `json:"polls"` // 0: not counted
 	EmptyPolls  uint64 `json:"empty_polls"`
+	Vain        uint64 `json:"vain_looks"` // looks without a poll that found nothing
 	Completions uint64 `json:"completions"`
 	Overruns    uint64 `json:"overruns"` // completions the CQ dropped
 	Stalls      uint64 `json:"stalls"`   // mock: times the device found the CQ full

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,11 @@ type session struct {
 	con   *consumer
 	books []book
 	phase phaseWord
+	rec   *recorder     // of latencies; nil: the run has none. Writer: open
+	began chan struct{} // closed when the measurement begins, of runs without rec
+	begin sync.Once     // closes it
+	quiet func() bool   // nothing is in flight, and that is as it should be; nil: it never is. Writer: open
+	pins  pins
 
 	active atomic.Int32  // producers that have not ended
 	ended  chan struct{} // closed by the last of them
@@ -72,8 +78,17 @@ func RunWatched(ctx context.Context, cfg Config, w Watch) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	return RunOn(ctx, cfg, NewClock(), w)
+}
+
+// RunOn is RunWatched with a clock that is there already: NewClock takes 25 ms, which
+// many short runs in a row do without.
+func RunOn(ctx context.Context, cfg Config, clk *Clock, w Watch) (*Report, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	cfg = cfg.WithDefaults()
-	return run(ctx, cfg, workloadFor(cfg), NewClock(), w)
+	return run(ctx, cfg, workloadFor(cfg), clk, w)
 }
 
 func workloadFor(cfg Config) workload {
@@ -81,12 +96,16 @@ func workloadFor(cfg Config) workload {
 	switch {
 	case cfg.Server != "":
 		return &node{}
+	case cfg.Workload == WakeUp:
+		return &wakeUp{}
 	case cfg.Workload == BW && onRXE:
 		return &throughput{dev: &rxeDevice{}}
 	case cfg.Workload == BW:
 		return &throughput{dev: &mockDevice{}}
 	case onRXE:
 		return &rxeLat{}
+	case cfg.open():
+		return &mockOpen{}
 	case cfg.OneWay:
 		return &mockOneWay{}
 	}
@@ -94,7 +113,20 @@ func workloadFor(cfg Config) workload {
 }
 
 func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (_ *Report, err error) {
-	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{})}
+	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{}), began: make(chan struct{})}
+	if s.pins.Pin, err = ParsePin(cfg.Pin); err != nil {
+		return nil, err
+	}
+	if err := s.pins.check(); err != nil {
+		return nil, err
+	}
+	if len(s.pins.Other) > 0 {
+		restore, err := pinProcess(s.pins.Other)
+		if err != nil {
+			return nil, err
+		}
+		defer restore()
+	}
 	s.eng, err = engine.New(engine.Config{SpinBudget: cfg.Spin})
 	if err != nil {
 		return nil, err
@@ -102,12 +134,14 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	defer func() {
 		err = errors.Join(err, s.eng.Close(), w.close())
 	}()
-	ec, err := w.open(s)
+	var ec engine.EVDConfig
+	// A simulated device's goroutine begins there, and gets the label.
+	pprof.Do(ctx, pprof.Labels("evd", "device"), func(context.Context) { ec, err = w.open(s) })
 	if err != nil {
 		return nil, err
 	}
 	ec.Leftovers = func(evs []engine.Event) { s.con.left(evs) }
-	s.con = &consumer{Checker: NewChecker(len(s.books))}
+	s.con = &consumer{Checker: NewChecker(len(s.books)), tags: upcallTags{ctx: ctx, phase: &s.phase, name: ec.Name}}
 	if ec.Streams&engine.Connection != 0 {
 		s.con.notices = map[engine.EventNumber]uint64{}
 	}
@@ -120,7 +154,9 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if err := w.start(); err != nil {
 		return nil, err // nothing runs yet
 	}
+	beside := s.watching()
 	s.await(ctx)
+	beside.stop()
 	s.stopTimers()
 	wall := time.Since(t0)
 	cpu = cpuTime() - cpu
@@ -142,7 +178,10 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	r.Conservation = balance(s.books, s.con, r.Engine)
 	r.Conservation.Violations = append(s.faults, r.Conservation.Violations...)
 	res := &r.Results
+	beside.rest()
 	w.report(r)
+	beside.report(r)
+	s.cost(r)
 	if res.Elapsed > 0 {
 		res.Rate = float64(res.Operations) / (float64(res.Elapsed) / 1e9)
 	}
@@ -152,11 +191,13 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if s.con.upcalls > 0 {
 		res.EventsPerUpcall = float64(s.con.delivered) / float64(s.con.upcalls)
 	}
+	r.Wake = economy(r, cpu)
 	res.CPU = 100 * float64(cpu) / float64(wall)
 	res.Mallocs, res.GCs = after.Mallocs-before.Mallocs, after.NumGC-before.NumGC
 	if r.CQ.Overruns > 0 {
 		r.Conservation.violate("the CQ dropped %d completions", r.CQ.Overruns)
 	}
+	s.warnPins(r)
 	r.warn()
 	return r, nil
 }
@@ -171,6 +212,9 @@ func (s *session) book(name string, software bool) *Producer {
 // produce announces n producers, before they start; each calls producerEnded
 // once.
 func (s *session) produce(n int) { s.active.Add(int32(n)) }
+
+// measured says that the measurement begins, in a run without latencies.
+func (s *session) measured() { s.begin.Do(func() { close(s.began) }) }
 
 func (s *session) producerEnded() {
 	if s.active.Add(-1) == 0 {
@@ -221,7 +265,7 @@ func (s *session) await(ctx context.Context) {
 			s.interrupted = true
 			s.phase.advance(stopping)
 		case <-tick.C:
-			if n := s.con.seen.Load(); n != last {
+			if n := s.con.seen.Load(); n != last || s.quiet != nil && s.quiet() {
 				last, idle = n, 0
 			} else if idle++; idle > ticks {
 				s.stall("no event came")

@@ -13,14 +13,25 @@ import (
 // Text writes the report for people: 80 to 120 columns, no colours.
 func (r *Report) Text(w io.Writer) error {
 	t := &texter{}
+	if r.Jitter != nil {
+		t.jitter(r)
+		return t.end(w, r)
+	}
 	t.head(r)
 	if l := r.Results.Latency; l != nil {
 		t.latency(l)
 	}
+	t.stages(r.Stages)
 	t.results(r)
 	t.engine(r)
+	t.wake(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
+	return t.end(w, r)
+}
+
+// end writes what every report ends with.
+func (t *texter) end(w io.Writer, r *Report) error {
 	for _, s := range r.Warnings {
 		t.line("warning", "%s", s)
 	}
@@ -48,9 +59,15 @@ func (c *Config) exclusive() string {
 }
 
 func (t *texter) head(r *Report) {
-	c, e := &r.Config, &r.Env
+	c := &r.Config
 	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, c.exclusive(), c.load())
 	t.line("config", "depth=%d capacity=%d batch=%d budget=%d %s", c.Depth, c.Capacity, c.Batch, c.Budget, c.limits())
+	t.where(r)
+}
+
+// where is the host, its clock, and what is measured.
+func (t *texter) where(r *Report) {
+	e := &r.Env
 	t.line("host", "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s", e.CPU, e.CPUs, e.GOMAXPROCS, e.OS, e.Kernel, e.Arch, e.Go)
 	clock := fmt.Sprintf("%s %.3f GHz, %d ns a reading, %+.1f ppm against CLOCK_MONOTONIC",
 		e.Clock.Source, e.Clock.Hertz/1e9, e.Clock.Cost, e.Clock.Drift)
@@ -58,6 +75,7 @@ func (t *texter) head(r *Report) {
 		clock = fmt.Sprintf("CLOCK_MONOTONIC, %d ns a reading (%s)", e.Clock.Cost, e.Clock.Why)
 	}
 	t.line("clock", "%s", clock)
+	t.floor(e.Floor)
 	t.line("measures", "%s", r.Measures)
 }
 
@@ -79,6 +97,7 @@ func (c *Config) load() string {
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")
+	put("pin", c.Pin, c.Pin != "")
 	put("server", c.Server, c.Server != "")
 	put("direction", c.Direction, c.Direction != "")
 	return b.String()
@@ -247,13 +266,21 @@ func groupU(n uint64) string {
 	return s
 }
 
+// warnClock warns of a clock that drifted.
+func (r *Report) warnClock() {
+	if d := r.Env.Clock.Drift; math.Abs(d) > 200 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the TSC was off by %+.0f ppm against CLOCK_MONOTONIC over the run: times are as much off", d))
+	}
+}
+
 // warn adds what a reader should know about the numbers.
 func (r *Report) warn() {
 	add := func(format string, args ...any) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 	}
-	if d := r.Env.Clock.Drift; math.Abs(d) > 200 {
-		add("the TSC was off by %+.0f ppm against CLOCK_MONOTONIC over the run: times are as much off", d)
+	r.warnClock()
+	if r.Stages != nil {
+		r.Stages.check(add)
 	}
 	l := r.Results.Latency
 	if l == nil {

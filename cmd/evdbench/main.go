@@ -9,11 +9,9 @@
 //	evdbench bw --cq rxe --server 10.0.0.1:18516
 //
 // Every run ends with a conservation line: each event that was accepted came
-// out exactly once and in order, or the exit status is 4. The other statuses:
-// 0 ok, 1 another failure, 2 usage, 3 the completion queue or the server is
-// not available here, 5 the peer was lost in the run, 130 interrupted (with a
-// partial report). The result is on standard output, everything else on
-// standard error.
+// out exactly once and in order, or the run is invalid. The result is on
+// standard output, everything else on standard error. "evdbench --help" lists
+// the commands and the exit statuses, "evdbench explain" what is printed.
 package main
 
 import (
@@ -24,7 +22,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	// Handled, a write to a closed pipe is an error, and the result is saved elsewhere.
+	// Programs that are started here do not inherit that, as they would if it were ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		signal.Stop(signals) // first: a second signal ends the process as soon as the first one is seen
+		cancel()
+	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

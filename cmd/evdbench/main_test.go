@@ -219,7 +219,7 @@ func TestBWJSON(t *testing.T) {
 func TestFlagsReachTheConfig(t *testing.T) {
 	status, stdout, stderr := evdbench(t.Context(), strings.Fields("bw -q -o json --mode adaptive --dispatch queued --count 2k --duration 1h"+
 		" --warmup 0s --depth 111 --capacity 222 --batch 11 --budget 33 --spin 44us --outstanding 55 --posters 1 --flip 66 --seed 77"+
-		" --service const:0s --stall 88s")...)
+		" --service const:0s --stall 88s --interval 99ms --percentiles 75,25")...)
 	require.Zero(t, status, stderr)
 	var f result.File
 	require.NoError(t, json.Unmarshal([]byte(stdout), &f))
@@ -229,6 +229,7 @@ func TestFlagsReachTheConfig(t *testing.T) {
 		Workload: bench.BW, CQ: bench.CQMock, Mode: "adaptive", Dispatch: "queued", Count: 2000, Duration: time.Hour,
 		Warmup: bench.Span{Off: true}, Depth: 111, Capacity: 222, Batch: 11, Budget: 33, Spin: 44 * time.Microsecond,
 		Outstanding: 55, Posters: 1, Flip: 66, Seed: 77, Service: "const:0s", Stall: 88 * time.Second,
+		Interval: 99 * time.Millisecond, Percentiles: []float64{25, 75},
 	}, r.Config)
 	status, stdout, stderr = evdbench(t.Context(), strings.Fields("lat -q --count 10 --spin auto")...)
 	assert.Zero(t, status, stderr)

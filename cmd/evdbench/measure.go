@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
+	"github.com/evdengine/evd/bench/tune"
 )
 
 // maxProcs bounds --gomaxprocs: the runtime takes memory for each.
@@ -28,8 +27,15 @@ type options struct {
 	pingpong   bool
 	quiet      bool
 	reps       int // repetitions; 0: 1
+	out        outDir
+	tags       tags
+	config     config
 	watch      bench.Watch
+	live       live
 	profiles   profiles
+	gates      gates
+	inTurns    bool // measure when told to, for compare
+	host       tune.Settings
 }
 
 func newLat() *cobra.Command {
@@ -51,8 +57,12 @@ With --server it plays with "evdbench serve" on another node, which is told all
 it has to know. Each message carries its number, and both sides check that each
 one comes once and in order. A server that dies is found when a packet was sent
 --retries times without an answer: exit status 5.`)
+	cmd.Example = `  evdbench lat --mode event --count 100k
+  evdbench lat --preset latency-spin --reps 5 --out runs/spin
+  evdbench lat --config runs/spin/run.json`
 	f := cmd.Flags()
 	f.BoolVar(&o.pingpong, "pingpong", false, "measure round trips (the default)")
+	o.stageFlags(f)
 	f.BoolVar(&o.cfg.OneWay, "oneway", false, "measure one direction")
 	f.Var(text{&o.cfg.Peer, "HOST:PORT"}, "peer", "rxe, verbs: play with the peer that listens there")
 	f.Var(text{&o.cfg.PeerListen, "[HOST]:PORT"}, "peer-listen", "rxe, verbs: await a peer there")
@@ -65,15 +75,17 @@ func newBW() *cobra.Command {
 	cmd := o.command("bw", "Measure throughput, many events in flight", `bw measures events a second with many in flight.
 
 Over mock --outstanding work requests are kept in flight on a simulated
-device; over rxe and verbs as many sends between two queue pairs of this process. With
---posters, goroutines post software events to the same EVD as fast as it takes
-them. With --count each producer makes its share of the events.
+device; over rxe and verbs as many sends between two queue pairs of this
+process. With --posters, goroutines post software events to the same EVD as fast
+as it takes them. With --count each producer makes its share of the events.
 
 With --server messages go to "evdbench serve" on another node, or come from it,
 or both (--direction); --count is that of each side. Each message carries its
 number, and both sides check that each one comes once and in order. A server
 that dies is found when a packet was sent --retries times without an answer:
 exit status 5.`)
+	cmd.Example = `  evdbench bw --preset throughput
+  evdbench bw --mode event --outstanding 256 --posters 2 -o json`
 	f := cmd.Flags()
 	f.Var(natural{v: &o.cfg.Outstanding, least: 1}, "outstanding", "requests in flight (default 64)")
 	f.Var(natural{v: &o.cfg.Posters, least: 0}, "posters", "goroutines that post software events beside the CQ (default 0)")
@@ -101,7 +113,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 		f.VarP(choice{v, allowed}, name, short, help)
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
-	words(&c.CQ, "cq", "", "completion queue", bench.CQMock, bench.CQRXE, bench.CQVerbs)
+	words(&c.CQ, "cq", "", "completion queue", bench.CQNames(c.Workload)...)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")
@@ -118,14 +130,18 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(seed{&c.Seed}, "seed", "mock: seed of everything random")
 	f.Var(text{&c.Service, "distribution"}, "service", "mock: how long the device works on a request: none, const:2us, uniform:1us,3us, exp:2us, lognormal:1us,0.3, script:1us,5us")
 	f.Var(text{&c.Dev, "device"}, "dev", "rxe, verbs: its name (default the first device)")
+	_ = cmd.RegisterFlagCompletionFunc("dev", devices)
 	f.Var(natural{v: &c.Size, least: 1}, "size", "rxe, verbs: bytes a message (default 64)")
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
-	o.loadFlags(f)
-	o.scenarioFlags(f)
-	o.outputFlags(f)
-	o.hostFlags(f)
-	o.profiles.flags(f)
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
+	grouped(f, groupLoad, func() { o.loadFlags(f) })
+	grouped(f, groupEngine, func() { o.scenarioFlags(f) })
+	grouped(f, groupMeasure, func() { o.measureFlags(f) })
+	grouped(f, groupOutput, func() { o.outputFlags(f) })
+	grouped(f, groupGate, func() { o.gates.flags(cmd) })
+	o.turnFlags(cmd)
+	grouped(f, groupHost, func() { o.hostFlags(f) })
+	grouped(f, groupProfile, func() { o.profiles.flags(f) })
+	o.configFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
 	return cmd
 }
@@ -137,9 +153,28 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if err := o.cfg.Validate(); err != nil {
 		return failed(err)
 	}
+	if o.config.dry {
+		return o.plan(cmd)
+	}
+	if err := o.out.prepare(); err != nil {
+		return err
+	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	}
+	restore, err := o.tuneHost()
+	if err != nil {
+		return err
+	}
+	defer restore()
+	if o.inTurns {
+		return o.takeTurns(cmd)
+	}
+	if err := o.gates.prepare(o.reps); err != nil {
+		return err
+	}
+	o.watched(cmd)
+	defer o.live.end()
 	if !o.quiet {
 		o.announce(cmd)
 		said := make(chan struct{})
@@ -157,27 +192,38 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return failed(err)
 	}
 	file, err := o.measure(cmd)
+	o.live.end() // before the result
 	if perr := o.profiles.stop(); err == nil && perr != nil {
 		err = perr
 	}
 	if len(file.Reps) == 0 {
 		return failed(err)
 	}
-	if werr := render.Write(cmd.OutOrStdout(), o.output, file); err == nil {
+	if werr := o.deliver(cmd, file); err == nil {
 		err = werr
 	}
-	return verdict(file, err)
+	if err := verdict(file, err); err != nil {
+		return err
+	}
+	beside := cmd.ErrOrStderr()
+	if o.output == "text" {
+		beside = cmd.OutOrStdout()
+	}
+	return o.gates.check(file, beside)
 }
 
 // measure runs the repetitions. What was measured is returned beside an error too.
 func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 	file := &result.File{
 		Schema: result.Schema, Command: o.cfg.Workload, Version: bench.Version(), Start: time.Now().UTC(),
-		Settings: settings(cmd.Flags()), Warnings: []string{},
+		Settings: settings(cmd.Flags()), Tags: o.tags.m, Warnings: []string{},
 	}
-	for range max(o.reps, 1) {
+	floor := o.floor(cmd.Context())
+	for i := range max(o.reps, 1) {
+		o.live.next(1+i, max(o.reps, 1))
 		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
 		if r != nil {
+			r.SetFloor(floor)
 			file.Reps = append(file.Reps, r)
 		}
 		if err != nil || r.Interrupted || !r.OK() {
@@ -185,13 +231,6 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 		}
 	}
 	return file, nil
-}
-
-// settings are the flags that were given.
-func settings(f *pflag.FlagSet) map[string]string {
-	m := map[string]string{}
-	f.Visit(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })
-	return m
 }
 
 // verdict is the exit status of a measurement that took place; err is what else
@@ -231,13 +270,9 @@ func (o *options) processors() int {
 }
 
 func (o *options) announce(cmd *cobra.Command) {
-	c := o.cfg.WithDefaults()
-	var until []string
-	if c.Count > 0 {
-		until = append(until, fmt.Sprintf("%d operations", c.Count))
+	c, often := o.cfg.WithDefaults(), ""
+	if o.reps > 1 {
+		often = ", " + times(o.reps)
 	}
-	if c.Duration > 0 {
-		until = append(until, c.Duration.String())
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s for %s\n", c.Workload, c.CQ, strings.Join(until, " or "))
+	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %s over %s for %s%s\n", c.Workload, c.CQ, until(c), often)
 }

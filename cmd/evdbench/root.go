@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
-	"github.com/evdengine/evd/bench"
 )
 
 // run is evdbench: it returns the exit status.
@@ -22,7 +18,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	return explain(stderr, cmd.CommandPath(), err)
+	return explain(stderr, cmd, err)
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
@@ -33,20 +29,31 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 throughput with many (bw), over a mock completion queue or a soft-RoCE device.
 
 Every run ends with a conservation line, counted by those who make the events
-and those who get them. Exit status: 0 ok, 1 another failure, 2 usage, 3 the
-completion queue or the server is not available here, 4 an event was lost,
-doubled or out of order, 5 the peer was lost in the run (what had been accepted
-came back all the same), 130 interrupted (with a partial report).`,
+and those who get them.
+
+Each flag may also be a variable (--spin is EVDBENCH_SPIN) and a key of a TOML
+file (--config). The command line comes before the environment, that before the
+file, that before a preset. The result is on standard output, all else on
+standard error.
+
+` + statusText(),
+		Example: `  evdbench lat --cq mock --mode event
+  evdbench bw --preset throughput --reps 5 --out runs/today
+  evdbench explain p99`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return noCommand(cmd)
 		},
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		_, err := fmt.Fprint(cmd.OutOrStderr(), usage(cmd))
+		return err
+	})
 	for _, make := range []func() *cobra.Command{
 		newLat, newBW, newWake, newSweep, newJitter,
 		newCompare, newReport, newPlot, newProfile,
@@ -57,6 +64,7 @@ came back all the same), 130 interrupted (with a partial report).`,
 			root.AddCommand(cmd)
 		}
 	}
+	configured(root)
 	strict(root)
 	return root
 }
@@ -71,11 +79,13 @@ func strict(root *cobra.Command) {
 		case "help":
 			c.Args = func(cmd *cobra.Command, args []string) error {
 				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-					return fmt.Errorf("unknown command %q", strings.Join(args, " "))
+					_, names := child(root, "")
+					return fmt.Errorf("unknown command %q%s", strings.Join(args, " "), alike(args[0], names, ""))
 				}
 				return nil
 			}
 		case "completion":
+			c.Args = noSuchCommand
 			c.RunE = func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) }
 		}
 	}
@@ -86,25 +96,4 @@ func noCommand(cmd *cobra.Command) error {
 	cmd.SetOut(cmd.ErrOrStderr()) // no result was asked for
 	_ = cmd.Help()
 	return errors.New("which command?")
-}
-
-// flagError words a bad value as the library does.
-func flagError(err error) error {
-	var iv *pflag.InvalidValueError
-	if errors.As(err, &iv) {
-		return fmt.Errorf("--%s = %q: %w", iv.GetFlag().Name, iv.GetValue(), iv.Unwrap())
-	}
-	return err
-}
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "evdbench %s %s %s/%s\n", bench.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return failed(err)
-		},
-	}
 }

@@ -15,7 +15,7 @@ func newRXE() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rxe",
 		Short: "Make and remove a soft-RoCE device (Linux, root)",
-		Args:  cobra.NoArgs,
+		Args:  noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return noCommand(cmd)
 		},

@@ -33,8 +33,10 @@ in a run, 2 usage, 3 there is no such device or port.`,
 	f := cmd.Flags()
 	f.Var(choice{&cfg.CQ, []string{bench.CQRXE, bench.CQVerbs}}, "cq", "completion queue")
 	f.Var(text{&cfg.Dev, "device"}, "dev", "its device (default the first one)")
+	_ = cmd.RegisterFlagCompletionFunc("dev", devices)
 	f.Var(text{&cfg.Listen, "[HOST]:PORT"}, "listen", "where clients find it; port 0: any that is free")
 	f.Var(natural{v: &cfg.Clients, least: 1}, "count", "end after so many clients (default never)")
+	_ = f.SetAnnotation("count", argKey, []string{"elsewhere it is of operations"})
 	f.BoolVar(&once, "once", false, "end after one client")
 	f.BoolVarP(&quiet, "quiet", "q", false, "no messages on standard error but errors")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

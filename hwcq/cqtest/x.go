@@ -26,6 +26,7 @@ type x struct {
 	depth int
 	shut  bool // the CQ was closed by the check
 	last  uint64
+	did   int // rounds. Owner: the check
 
 	mu   sync.Mutex
 	msgs []string
@@ -34,6 +35,12 @@ type x struct {
 // verify runs a check and returns what it found. A check that hangs is one
 // that fails.
 func verify(d Driver, p property) []string {
+	failures, _ := verifyRounds(d, p)
+	return failures
+}
+
+// verifyRounds tells also how many rounds of what is repeated there were.
+func verifyRounds(d Driver, p property) (failures []string, rounds int) {
 	x := &x{d: d.withDefaults()}
 	done := make(chan struct{})
 	go func() {
@@ -43,21 +50,23 @@ func verify(d Driver, p property) []string {
 	}()
 	select {
 	case <-done:
+		rounds = x.did
 	case <-time.After(10 * x.d.Patience):
 		buf := make([]byte, 1<<16)
 		x.errorf("hangs:\n%s", buf[:runtime.Stack(buf, true)])
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return slices.Clone(x.msgs)
+	return slices.Clone(x.msgs), rounds
 }
 
 // rounds is how often something is repeated: n times, or a fifth of that. The
 // kinds of rounds are to be told apart by less than that.
 func (x *x) rounds(n int) int {
-	if x.d.Short || testing.Short() {
-		return max(1, n/5)
+	if x.d.Short || testing.Testing() && testing.Short() {
+		n = max(1, n/5)
 	}
+	x.did += n
 	return n
 }
 

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/evdengine/evd/bench/render"
+	"github.com/evdengine/evd/bench/result"
+)
+
+// outDir is the folder of --out.
+type outDir struct {
+	dir string // "": none
+}
+
+// prepare makes the folder, before anything is measured: one that cannot be
+// written makes the measurement pointless. The status is 3, as of all that is
+// missing here.
+func (d *outDir) prepare() error {
+	if d.dir == "" {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(d.dir, "run.json")); err == nil {
+		return fmt.Errorf("--out = %q: must be a folder without a run.json: there is a result in it", d.dir)
+	}
+	err := os.MkdirAll(d.dir, 0o777)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(d.dir, ".evdbench-*"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		return &statusError{exitUnavailable, fmt.Errorf("--out = %q: %w", d.dir, err)}
+	}
+	return nil
+}
+
+// write writes all there is about a measurement, the result first.
+func (d *outDir) write(cmd *cobra.Command, f *result.File) (saved bool, err error) {
+	if d.dir == "" {
+		return false, nil
+	}
+	file := func(name string, write func(io.Writer) error) error {
+		return create(filepath.Join(d.dir, name), write)
+	}
+	as := func(format string) func(io.Writer) error {
+		return func(w io.Writer) error { return render.Write(w, format, f) }
+	}
+	if err = file("run.json", as("json")); err != nil {
+		return false, err
+	}
+	errs := []error{file("run.txt", as("text")), file("config.toml", func(w io.Writer) error { return dump(w, cmd, "out") })}
+	if slices.Contains(render.Formats(), "hlog") {
+		errs = append(errs, file("run.hlog", as("hlog")))
+	}
+	return true, errors.Join(errs...)
+}
+
+// create writes a file. What it cannot write in full it leaves none of.
+func create(name string, write func(io.Writer) error) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(write(f), f.Close())
+	if err != nil {
+		_ = os.Remove(name)
+	}
+	return err
+}
+
+// deliver brings a result to where it was asked for. If it does not arrive there it
+// is saved elsewhere: a measurement is never thrown away.
+func (o *options) deliver(cmd *cobra.Command, f *result.File) error {
+	saved, err := o.out.write(cmd, f)
+	if err != nil {
+		err = fmt.Errorf("--out: %w", err)
+	}
+	perr := render.Write(cmd.OutOrStdout(), o.output, f)
+	if perr != nil {
+		perr = fmt.Errorf("the result cannot be written: %w", perr)
+	}
+	if err = errors.Join(err, perr); err == nil {
+		return nil
+	}
+	switch {
+	case saved:
+		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result is in %s\n", filepath.Join(o.out.dir, "run.json"))
+	default:
+		name, serr := rescue(f)
+		if serr != nil {
+			return errors.Join(err, fmt.Errorf("nor can it be saved: %w", serr))
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result was saved in %s\n", name)
+	}
+	return err
+}
+
+// rescue saves a result that did not arrive.
+func rescue(f *result.File) (string, error) {
+	t, err := os.CreateTemp("", "evdbench-"+f.Command+"-*.json")
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(f.JSON(t), t.Close()); err != nil {
+		_ = os.Remove(t.Name())
+		return "", err
+	}
+	return t.Name(), nil
+}

@@ -1,0 +1,2 @@
+// Package threads goes through the threads of this process, on Linux.
+package threads
