@@ -45,6 +45,7 @@ const (
 	CQMock  = "mock"
 	CQRXE   = "rxe"   // soft-RoCE in pure Go
 	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
+	CQTCP   = "tcp"   // between two nodes only: TCP, completed by goroutines into a mock CQ
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
@@ -253,8 +254,8 @@ var dispatches = map[string]engine.Dispatch{
 	"auto": engine.DispatchAuto, "inline": engine.DispatchInline, "queued": engine.DispatchQueued,
 }
 
-// rdma tells whether the CQ is that of an RDMA device.
-func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs }
+// rdma tells whether the CQ is that of an RDMA device, or of what stands for one.
+func (c Config) rdma() bool { return c.CQ == CQRXE || c.CQ == CQVerbs || c.CQ == CQTCP }
 
 func (c Config) withPeer() bool { return c.Peer != "" || c.PeerListen != "" }
 

@@ -51,8 +51,12 @@ func (v *validator) server(c, d Config) {
 		v.none("direction", c.Direction, c.Direction != "", why)
 		v.none("ack-timeout", c.AckTimeout, c.AckTimeout != 0, why)
 		v.none("retries", c.Retries, c.Retries != 0, why)
+		if d.CQ == CQTCP {
+			v.bad("cq", d.CQ, "mock, rxe or verbs without server: tcp is for runs between two nodes")
+		}
 		return
 	}
+	v.none("dev", c.Dev, c.Dev != "" && d.CQ == CQTCP, "with cq tcp: it has no device")
 	if links[d.CQ] == nil {
 		v.bad("server", c.Server, "left out with cq "+d.CQ+", which no other node can reach")
 		return

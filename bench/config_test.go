@@ -47,7 +47,7 @@ func TestValidateNamesTheParameter(t *testing.T) {
 		want string
 	}{
 		{Config{Workload: "x"}, `workload = "x": must be lat, bw or wake`},
-		{Config{CQ: "x"}, `cq = "x": must be mock, rxe or verbs`},
+		{Config{CQ: "x"}, `cq = "x": must be mock, rxe, verbs or tcp`},
 		{Config{Mode: "x"}, `mode = "x": must be spin, event or adaptive`},
 		{Config{Dispatch: "queued", Exclusive: true}, `exclusive = true: must be left out where dispatch is queued`},
 		{Config{Dispatch: "x"}, `dispatch = "x": must be auto, inline or queued`},

@@ -18,7 +18,7 @@ func CQNames(workload string) []string {
 	if workload == WakeUp {
 		return []string{CQMock, CQEventFD, CQURing, CQRXE, CQVerbs}
 	}
-	return []string{CQMock, CQRXE, CQVerbs}
+	return []string{CQMock, CQRXE, CQVerbs, CQTCP}
 }
 
 func (c *Config) wakeDefaults() {

@@ -82,6 +82,12 @@ func newControl(conn net.Conn) *control {
 	return &control{conn: conn, r: bufio.NewReaderSize(conn, maxLine)}
 }
 
+// host is where the other end is.
+func (c *control) host() string {
+	host, _, _ := net.SplitHostPort(c.conn.RemoteAddr().String())
+	return host
+}
+
 // patient makes a peer that is gone without a word noticed before a run of
 // that stall limit is given up, and a slow one waited for as long.
 func (c *control) patient(stall time.Duration) {

@@ -14,6 +14,11 @@ type Address struct {
 	PSN uint32 `json:"psn"` // of its first packet
 	GID string `json:"gid"` // as an IPv6 address: an IPv4 one is ::ffff:a.b.c.d
 	MTU int    `json:"mtu"` // bytes its port takes in a packet
+
+	// Of the tcp CQ, instead of all that. The host is that of the control connection.
+	Port int    `json:"port,omitempty"`
+	Key  uint64 `json:"key,omitempty"` // what a connection to it begins with
+	host string
 }
 
 // link is a connected queue pair of one device, with a CQ for both its queues
@@ -55,7 +60,7 @@ type linkConfig struct {
 }
 
 // links are the drivers that can reach another node, by their names.
-var links = map[string]func(linkConfig) (link, error){CQRXE: openRDMALink, CQVerbs: openRDMALink}
+var links = map[string]func(linkConfig) (link, error){CQRXE: openRDMALink, CQVerbs: openRDMALink, CQTCP: openTCPLink}
 
 // Messages carry their number in the first 8 bytes, or what there is room for:
 // so each one is seen to come once and in order, not only to come.

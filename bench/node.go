@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/hwcq"
@@ -19,9 +21,12 @@ type node struct {
 	s       *session
 	serving bool
 	peer    Address  // of the other queue pair
-	ctl     *control // the server has it from the start
-	link    link
-	ep      *engine.Endpoint // owner: start, then flush
+	ctl     *control // nil: the client's, which has to dial
+
+	ready    func(context.Context) error // client: awaits the beginning; nil: now
+	patience time.Duration               // server: for the beginning; 0: the stall limit, a minute at most
+	link     link
+	ep       *engine.Endpoint // owner: start, then flush
 
 	inbox chan message  // what the control events are about
 	read  chan struct{} // closed when the reader has ended
@@ -248,6 +253,10 @@ func (n *node) probe() error {
 	_, err := n.postSends(1)
 	return err
 }
+
+// room is how many sends may be posted: there may be an answer to a message before
+// its acknowledgement.
+func (n *node) room() int { return n.nsend - int(n.sends.Accepted-n.acked) }
 
 // postSends posts up to k messages and returns how many.
 func (n *node) postSends(k int) (done int, err error) {

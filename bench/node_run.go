@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,10 @@ func (n *node) open(s *session) (ec engine.EVDConfig, err error) {
 	n.traffic = newTraffic(n)
 	if n.serving {
 		s.phase.advance(measuring) // it measures nothing
-	} else if n.ctl, err = dialControl(s.ctx, s.cfg.Server, s.cfg.Stall); err != nil {
-		return ec, err
+	} else if n.ctl == nil {
+		if n.ctl, err = dialControl(s.ctx, s.cfg.Server, s.cfg.Stall); err != nil {
+			return ec, err
+		}
 	}
 	n.ctl.patient(s.cfg.Stall)
 	s.produce(1)
@@ -60,6 +63,9 @@ func (n *node) start() (err error) {
 	if !stop() {
 		return n.s.ctx.Err()
 	}
+	if err == nil && n.ready != nil {
+		err = n.ready(n.s.ctx)
+	}
 	if err == nil && !n.serving {
 		err = n.ctl.send(message{Kind: msgStart})
 	}
@@ -90,6 +96,7 @@ func (n *node) greet(own Address) error {
 	case m.Address == nil:
 		return fmt.Errorf("bench: server %s: %w: it gave no address", c.Server, errNotEvdbench)
 	}
+	m.Address.host = n.ctl.host()
 	if err := n.link.connect(*m.Address, c.AckTimeout, c.Retries); err != nil {
 		_ = n.ctl.send(message{Kind: msgError, Error: err.Error()})
 		return err
@@ -107,7 +114,7 @@ func (n *node) welcome(own Address) error {
 	if err := n.ctl.send(message{Kind: msgReady, Address: &own}); err != nil {
 		return err
 	}
-	_, err := n.ctl.expect(msgStart, min(c.Stall, time.Minute))
+	_, err := n.ctl.expect(msgStart, cmp.Or(n.patience, min(c.Stall, time.Minute)))
 	return err
 }
 
@@ -235,6 +242,9 @@ func (n *node) flush() error {
 
 func (n *node) report(r *Report) {
 	n.traffic.report(r)
+	if n.s.cfg.CQ == CQTCP {
+		r.Measures += "; over TCP sockets, whose goroutines complete into a mock CQ: no RDMA"
+	}
 	r.CQ.Completions, r.CQ.Overruns = r.Engine.Polled, n.link.overruns()
 	con := n.s.con
 	r.Connection = &Connection{

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		r, err := serveOne(ctx, cfg, conn, clk)
+		r, err := serveOne(ctx, cfg, Side{Conn: conn}, clk)
 		_ = conn.Close()
 		if cfg.Served != nil {
 			cfg.Served(conn.RemoteAddr(), r, err)
@@ -104,8 +105,8 @@ func Serve(ctx context.Context, cfg ServeConfig) error {
 	return nil
 }
 
-func serveOne(ctx context.Context, cfg ServeConfig, conn net.Conn, clk *Clock) (r *Report, err error) {
-	n := &node{serving: true, ctl: newControl(conn)}
+func serveOne(ctx context.Context, cfg ServeConfig, side Side, clk *Clock) (r *Report, err error) {
+	n := &node{serving: true, ctl: newControl(side.Conn), patience: side.Patience}
 	defer func() {
 		switch {
 		case err != nil:
@@ -119,8 +120,8 @@ func serveOne(ctx context.Context, cfg ServeConfig, conn net.Conn, clk *Clock) (
 			}})
 		}
 	}()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	c, addr, err := n.ctl.hello(helloTime)
+	stop := context.AfterFunc(ctx, func() { _ = side.Conn.Close() })
+	c, addr, err := n.ctl.hello(cmp.Or(side.Patience, helloTime))
 	if !stop() {
 		return nil, ctx.Err()
 	}
@@ -133,5 +134,6 @@ func serveOne(ctx context.Context, cfg ServeConfig, conn net.Conn, clk *Clock) (
 		return nil, err
 	}
 	n.peer = addr
+	n.peer.host = n.ctl.host()
 	return run(ctx, c.WithDefaults(), n, clk, Watch{})
 }

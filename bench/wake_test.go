@@ -146,7 +146,7 @@ func TestWakeRefuses(t *testing.T) {
 		assert.ErrorContains(t, cfg.Validate(), want)
 	}
 	for want, cfg := range map[string]Config{
-		`cq = "eventfd": must be mock, rxe or verbs`:            {CQ: CQEventFD},
+		`cq = "eventfd": must be mock, rxe, verbs or tcp`:       {CQ: CQEventFD},
 		"rest = 1ms: must be left out with lat: it is for wake": {Rest: time.Millisecond},
 		"stages = true: must be left out with bw":               {Workload: BW, Stages: true},
 		"stages = true: must be left out with server":           {CQ: CQRXE, Server: "h:1", Stages: true},

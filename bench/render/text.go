@@ -56,6 +56,7 @@ func (t *texter) file(f *result.File) {
 	default:
 		t.line("evdbench", "%s: nothing was measured", f.Command)
 	}
+	_ = nodes(&t.b, f) // a Builder takes everything
 	t.tags(f)
 	for _, s := range f.Warnings {
 		t.line("warning", "%s", s)

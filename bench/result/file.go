@@ -40,6 +40,10 @@ type File struct {
 	// Cells are the parts of a sweep, each with its own settings.
 	Cells []*File `json:"cells,omitempty"`
 
+	// Nodes are the parts of the ranks of a run of many, repetition by repetition; the
+	// report of each repetition is of all of them.
+	Nodes []Node `json:"nodes,omitempty"`
+
 	Warnings []string `json:"warnings"`
 }
 

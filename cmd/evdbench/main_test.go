@@ -62,7 +62,7 @@ func TestUsage(t *testing.T) {
 		{"lat --spin 2s", `--spin = 2s: must be more than 0 and at most 1s, or auto`},
 		{"lat --mode event --spin 5us", `--spin = 5µs: must be left out unless mode is adaptive`},
 		{"lat --stall 1ms", `--stall = 1ms: must be 100ms to 1h`},
-		{"lat --cq x", `--cq = "x": must be mock, rxe or verbs`},
+		{"lat --cq x", `--cq = "x": must be mock, rxe, verbs or tcp`},
 		{"lat --mode x", `--mode = "x": must be spin, event or adaptive`},
 		{"lat --dispatch x", `--dispatch = "x": must be auto, inline or queued`},
 		{"lat -o x", `--output = "x": must be text, json, ndjson, csv, benchfmt, hlog, hdr, md or html`},

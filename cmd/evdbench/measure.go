@@ -113,7 +113,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 		f.VarP(choice{v, allowed}, name, short, help)
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
-	words(&c.CQ, "cq", "", "completion queue", bench.CQNames(c.Workload)...)
+	words(&c.CQ, "cq", "", "completion queue; tcp: with --server, messages over TCP sockets into a mock CQ", bench.CQNames(c.Workload)...)
 	words(&c.Mode, "mode", "", "how completions are waited for", "spin", "event", "adaptive")
 	words(&c.Dispatch, "dispatch", "", "where upcalls run; auto: completions inline, posts queued", "auto", "inline", "queued")
 	f.BoolVar(&c.Exclusive, "exclusive", false, "the goroutine that runs upcalls has the EVD to itself; not with --dispatch queued")

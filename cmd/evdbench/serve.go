@@ -31,7 +31,7 @@ in a run, 2 usage, 3 there is no such device or port.`,
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.Var(choice{&cfg.CQ, []string{bench.CQRXE, bench.CQVerbs}}, "cq", "completion queue")
+	f.Var(choice{&cfg.CQ, []string{bench.CQRXE, bench.CQVerbs, bench.CQTCP}}, "cq", "completion queue")
 	f.Var(text{&cfg.Dev, "device"}, "dev", "its device (default the first one)")
 	_ = cmd.RegisterFlagCompletionFunc("dev", devices)
 	f.Var(text{&cfg.Listen, "[HOST]:PORT"}, "listen", "where clients find it; port 0: any that is free")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/evdengine/evd/bench/ranks"
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/hwcq"
 )
@@ -97,7 +98,8 @@ func explain(w io.Writer, cmd *cobra.Command, err error) int {
 	case exitUsage:
 		fmt.Fprintf(w, "%s --help lists the flags\n", command)
 	case exitUnavailable:
-		if !errors.Is(err, errHost) && (errors.Is(err, hwcq.ErrUnavailable) || errors.Is(err, hwcq.ErrNotSupported)) {
+		var missing *ranks.MissingError // says what to do itself
+		if !errors.As(err, &missing) && !errors.Is(err, errHost) && (errors.Is(err, hwcq.ErrUnavailable) || errors.Is(err, hwcq.ErrNotSupported)) {
 			fmt.Fprintln(w, hint)
 		}
 	}
