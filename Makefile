@@ -24,7 +24,7 @@ endif
 
 TOOL    := $(GO) tool -modfile=tools/go.mod
 STATIC  := CGO_ENABLED=0 $(GO)
-TAGS    := explore invariants guest launcher seeded
+TAGS    := explore invariants guest launcher seeded browser
 # Needs cgo and libibverbs, which a machine may lack.
 VERBS   := verbs
 CROSS   := linux/arm64 darwin/arm64 windows/amd64
@@ -44,7 +44,7 @@ PLAIN   ?= spin,bw,dapl,poll
 GUEST   := $(if $(filter 6.1,$(KERNEL)),hwcq/uring) $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
 # Of those, the ones that are built with libibverbs.
 CGUEST  := hwcq/verbs bench
-STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) nodes-test guest-test rxe-test rxe-test-6.1 two-nodes
+STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) nodes-test html-test guest-test rxe-test rxe-test-6.1 two-nodes
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -201,6 +201,11 @@ nested: bin/testlog ## the modules kept apart from the root one
 nodes-test: bin/testlog bin/evdbench ## evdbench with four ranks on this machine, under mpirun
 	@scripts/need.sh mpirun openmpi-bin
 	@EVD_EVDBENCH=$(abspath bin/evdbench) $(GO) test -json -tags launcher -run Launcher -count=1 -timeout 15m ./cmd/evdbench | bin/testlog -noskip
+
+.PHONY: html-test
+html-test: bin/testlog ## the page of evdbench report, in Chromium without a window; pictures in bin/html
+	@scripts/need.sh chromium chromium fonts-liberation
+	@$(GO) test -json -tags browser -run 'Browser|Probe|Screens' -count=1 -timeout 15m ./bench/render -args -screens $(CURDIR)/bin/html | bin/testlog -noskip
 
 .PHONY: guest-test
 guest-test: bin/testlog ## the guest machinery itself: output, status, time limit, panic

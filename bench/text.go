@@ -13,10 +13,6 @@ import (
 // Text writes the report for people: 80 to 120 columns, no colours.
 func (r *Report) Text(w io.Writer) error {
 	t := &texter{}
-	if r.Jitter != nil {
-		t.jitter(r)
-		return t.end(w, r)
-	}
 	t.head(r)
 	if l := r.Results.Latency; l != nil {
 		t.latency(l)
@@ -28,11 +24,6 @@ func (r *Report) Text(w io.Writer) error {
 	t.connection(r)
 	t.conservation(&r.Conservation)
 	t.faults(r.Faults)
-	return t.end(w, r)
-}
-
-// end writes what every report ends with.
-func (t *texter) end(w io.Writer, r *Report) error {
 	for _, s := range r.Warnings {
 		t.line("warning", "%s", s)
 	}
@@ -60,15 +51,9 @@ func (c *Config) exclusive() string {
 }
 
 func (t *texter) head(r *Report) {
-	c := &r.Config
+	c, e := &r.Config, &r.Env
 	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, c.exclusive(), c.load())
 	t.line("config", "depth=%d capacity=%d batch=%d budget=%d %s", c.Depth, c.Capacity, c.Batch, c.Budget, c.limits())
-	t.where(r)
-}
-
-// where is the host, its clock, and what is measured.
-func (t *texter) where(r *Report) {
-	e := &r.Env
 	t.line("host", "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s", e.CPU, e.CPUs, e.GOMAXPROCS, e.OS, e.Kernel, e.Arch, e.Go)
 	clock := fmt.Sprintf("%s %.3f GHz, %d ns a reading, %+.1f ppm against CLOCK_MONOTONIC",
 		e.Clock.Source, e.Clock.Hertz/1e9, e.Clock.Cost, e.Clock.Drift)
@@ -76,7 +61,6 @@ func (t *texter) where(r *Report) {
 		clock = fmt.Sprintf("CLOCK_MONOTONIC, %d ns a reading (%s)", e.Clock.Cost, e.Clock.Why)
 	}
 	t.line("clock", "%s", clock)
-	t.floor(e.Floor)
 	t.line("measures", "%s", r.Measures)
 }
 

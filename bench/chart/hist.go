@@ -170,8 +170,8 @@ func cdf(series []Series, hists []*bench.Hist) *Chart {
 			}
 			sum += b.Count
 			y := float64(sum) / n
-			// A thousand points are more than can be seen.
-			if y-last < 1e-3 && sum != int64(h.Count()) && k > 0 {
+			// A few hundred points are all that can be seen.
+			if y-last < 4e-3 && sum != int64(h.Count()) && k > 0 {
 				continue
 			}
 			last = y

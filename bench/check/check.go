@@ -181,7 +181,7 @@ func Run(ctx context.Context, cfg Config, told func(Result)) (_ *Report, err err
 		}
 		for _, s := range untested {
 			if name, ok := strings.CutPrefix(s, "not for this CQ: "); ok && words[name] != "" {
-				s = "of this CQ it is not promised that " + words[name]
+				s = "not of this CQ: " + words[name]
 			}
 			r.Untested = append(r.Untested, s)
 		}

@@ -68,9 +68,11 @@ func columns(line string) []string {
 		return nil
 	}
 	for i, c := range cells {
-		if ciRE.MatchString(c) {
-			cells[i] = "95 % CI" // whatever its confidence
-		} else if !headRE.MatchString(c) {
+		if confidenceRE.MatchString(c) {
+			cells[i] = "% CI" // of whatever confidence
+			continue
+		}
+		if !headRE.MatchString(c) {
 			return nil
 		}
 	}
@@ -78,8 +80,8 @@ func columns(line string) []string {
 }
 
 var (
-	gapRE      = regexp.MustCompile(`  +`)
-	headRE     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>-]*$`)
-	ciRE       = regexp.MustCompile(`^[0-9.]+ % CI$`)
-	numberedRE = regexp.MustCompile(`(?:^|[,;(=:] ?|\+ )([A-Za-z][A-Za-z /-]*) [0-9]`)
+	gapRE        = regexp.MustCompile(`  +`)
+	headRE       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>,-]*$`)
+	confidenceRE = regexp.MustCompile(`^[0-9.]+ % CI$`)
+	numberedRE   = regexp.MustCompile(`(?:^|[,;(=:] ?|\+ )([A-Za-z][A-Za-z /-]*) [0-9]`)
 )

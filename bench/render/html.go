@@ -63,9 +63,9 @@ type table struct {
 	Rows        [][]string
 }
 
-// html writes one page that needs nothing else: no address of another place is in
+// htmlPage writes one page that needs nothing else: no address of another place is in
 // it, and a policy in it keeps a browser from asking for one.
-func html(w io.Writer, _ Options, files []*result.File) error {
+func htmlPage(w io.Writer, _ Options, files []*result.File) error {
 	p := pageData{Title: "evdbench"}
 	var names []string
 	for i, f := range files {

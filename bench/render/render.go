@@ -39,7 +39,7 @@ var formats = []format{
 	{"hlog", "HdrHistogram's log, with whole histograms", hdrLog},
 	{"hdr", "the percentiles of one histogram, for HdrHistogram's plotter", hdrText},
 	{"md", "tables of Markdown", markdown},
-	{"html", "one file for a browser, with charts", html},
+	{"html", "one file for a browser, with charts", htmlPage},
 }
 
 // Formats lists the names that Write knows, the default first.

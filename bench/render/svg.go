@@ -151,7 +151,7 @@ func svgOf(c *chart.Chart, classes []string, w, h float64) svgData {
 	for _, t := range c.X.Ticks(x) {
 		tick := svgTick{At: px(t.At)}
 		half := letter * float64(len([]rune(t.Label))) / 2
-		if tick.At-half > end+6 && tick.At+half < w+2 {
+		if tick.At-half > end+10 && tick.At+half < w+2 {
 			tick.Text, end = t.Label, tick.At+half
 		}
 		s.XTicks = append(s.XTicks, tick)

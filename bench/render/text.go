@@ -70,6 +70,10 @@ func (t *texter) tags(f *result.File) {
 }
 
 func (t *texter) rep(r *bench.Report) {
+	if r.Jitter != nil {
+		t.jitter(r)
+		return
+	}
 	t.head(r)
 	if r.Results.Latency != nil {
 		t.latency([]*bench.Report{r})

@@ -16,9 +16,15 @@ func exclusive(c *bench.Config) string {
 }
 
 func (t *texter) head(r *bench.Report) {
-	c, e := &r.Config, &r.Env
+	c := &r.Config
 	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, exclusive(c), load(c))
 	t.line("config", "depth=%d capacity=%d batch=%d budget=%d %s", c.Depth, c.Capacity, c.Batch, c.Budget, limits(c))
+	t.where(r)
+}
+
+// where is the host, its clock, and what is measured.
+func (t *texter) where(r *bench.Report) {
+	e := &r.Env
 	t.line("host", "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s", e.CPU, e.CPUs, e.GOMAXPROCS, e.OS, e.Kernel, e.Arch, e.Go)
 	clock := fmt.Sprintf("%s %.3f GHz, %d ns a reading, %+.1f ppm against CLOCK_MONOTONIC",
 		e.Clock.Source, e.Clock.Hertz/1e9, e.Clock.Cost, e.Clock.Drift)
@@ -26,6 +32,7 @@ func (t *texter) head(r *bench.Report) {
 		clock = fmt.Sprintf("CLOCK_MONOTONIC, %d ns a reading (%s)", e.Clock.Cost, e.Clock.Why)
 	}
 	t.line("clock", "%s", clock)
+	t.floor(e.Floor)
 	t.line("measures", "%s", r.Measures)
 }
 
@@ -55,6 +62,7 @@ func load(c *bench.Config) string {
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")
+	put("pin", c.Pin, c.Pin != "")
 	put("server", c.Server, c.Server != "")
 	put("direction", c.Direction, c.Direction != "")
 	return b.String()

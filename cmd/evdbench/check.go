@@ -83,7 +83,7 @@ func writeResult(w io.Writer, x check.Result) error {
 	var b strings.Builder
 	verdict := x.Verdict
 	if x.Verdict == check.Holds && x.Rounds > 0 {
-		verdict += ", " + strings.ReplaceAll(thousands(x.Rounds), " ", noBreak) + " rounds"
+		verdict += ", " + strings.ReplaceAll(thousands(x.Rounds)+" rounds", " ", noBreak)
 	}
 	wrapLine(&b, "", x.Promise+": "+verdict, 4)
 	if x.Verdict != check.Holds {

@@ -104,7 +104,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 		if err := n.cfg.Validate(place.Size); err != nil || !first {
 			return failed(err)
 		}
-		return n.plan(cmd)
+		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
 	case first:
 		if err := errors.Join(n.out.prepare(), n.gates.prepare(n.reps)); err != nil {
 			return err
@@ -145,7 +145,7 @@ func (n *ranked) root(cmd *cobra.Command, g *ranks.Group) error {
 	if len(file.Reps) == 0 {
 		return nodesFailed(err)
 	}
-	if werr := n.deliver(cmd, file); err == nil {
+	if werr := n.out.deliver(cmd, n.output, file); err == nil {
 		err = werr
 	}
 	if err := verdict(file, err); err != nil {

@@ -93,7 +93,7 @@ func wide(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func read(ts *testscript.TestScript, name string) *result.File {
+func readResult(ts *testscript.TestScript, name string) *result.File {
 	f, err := result.Read(strings.NewReader(ts.ReadFile(name)))
 	if err != nil {
 		ts.Fatalf("%s: %v", name, err)
@@ -103,7 +103,7 @@ func read(ts *testscript.TestScript, name string) *result.File {
 
 func isResult(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
-		f := read(ts, name)
+		f := readResult(ts, name)
 		err := fits([]byte(ts.ReadFile(name)))
 		if (err != nil || !f.OK()) != neg {
 			ts.Fatalf("%s: valid %v, schema %v", name, f.OK(), err)
@@ -115,8 +115,8 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: same FILE FILE")
 	}
-	a, _ := json.Marshal(read(ts, args[0]).Settings)
-	b, _ := json.Marshal(read(ts, args[1]).Settings)
+	a, _ := json.Marshal(readResult(ts, args[0]).Settings)
+	b, _ := json.Marshal(readResult(ts, args[1]).Settings)
 	if (string(a) == string(b)) == neg {
 		ts.Fatalf("%s\n%s", a, b)
 	}

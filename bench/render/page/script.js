@@ -23,7 +23,8 @@ for (const plot of document.querySelectorAll('.plot')) {
         for (const p of s.points) {
           if (best === null || Math.abs(p.x - x) < Math.abs(best.x - x)) best = p;
         }
-        if (best === null || Math.abs(best.x - x) > 0.05) continue;
+        const far = s.points.length > 1 ? Math.max(0.05, 0.6 / s.points.length) : 0.05;
+        if (best === null || Math.abs(best.x - x) > far) continue;
         const row = document.createElement('div');
         const words = document.createElement('span');
         row.className = s.class;

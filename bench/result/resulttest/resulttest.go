@@ -20,13 +20,13 @@ func file(command string, settings map[string]string) *result.File {
 	}
 }
 
-// Lat is an open loop over the mock CQ with three repetitions of 200 000 requests
+// Lat is an open loop over the mock CQ with three repetitions of 50 000 requests
 // each: service and response time, stages, wake-ups and a series.
-func Lat() *result.File { return latency(1) }
+func Lat() *result.File { return latency(2) }
 
 // Slower is Lat with half as much time again for everything.
 func Slower() *result.File {
-	f := latency(1.5)
+	f := latency(3)
 	f.Settings["spin"] = "50us"
 	for _, r := range f.Reps {
 		r.Config.Spin = 50 * time.Microsecond
@@ -34,15 +34,16 @@ func Slower() *result.File {
 	return f
 }
 
-func latency(slow float64) *result.File {
-	f := file("lat", map[string]string{"rate": "20k", "mode": "adaptive", "spin": "20us", "duration": "10s", "stages": "true", "reps": "3"})
+// latency takes its times in halves of scale.
+func latency(scale int64) *result.File {
+	f := file("lat", map[string]string{"rate": "5k", "mode": "adaptive", "spin": "20us", "duration": "10s", "stages": "true", "reps": "3"})
 	f.Tags = map[string]string{"host": "lab-3", "branch": "main"}
 	for i := range 3 {
 		r := report(bench.Config{
-			Workload: bench.Lat, Rate: 20e3, Arrival: "poisson", MaxLag: 10 * time.Millisecond,
+			Workload: bench.Lat, Rate: 5e3, Arrival: "poisson", MaxLag: 10 * time.Millisecond,
 			Spin: 20 * time.Microsecond, Duration: 10 * time.Second, Stages: true, Interval: time.Second,
 		})
-		fill(r, random(i+1), slow)
+		fill(r, random(i+1), scale)
 		f.Reps = append(f.Reps, r)
 	}
 	f.Reps[1].Warnings = []string{"two readings of the clock, 36 ns each, are a large part of the median"}
@@ -117,15 +118,15 @@ func report(c bench.Config) *bench.Report {
 			Clock: bench.ClockEnv{Source: bench.SourceTSC, Hertz: 2.5e9, Cost: 36, Drift: -0.3},
 		},
 		Conservation: bench.Conservation{
-			Attempted: 200_100, Accepted: 200_100, Delivered: 200_099, Dequeued: 1,
-			Producers:  []bench.ProducerBalance{{Name: "work requests", Attempted: 200_100, Accepted: 200_100, Order: bench.Order{Seen: 200_100}}},
+			Attempted: 50_100, Accepted: 50_100, Delivered: 50_099, Dequeued: 1,
+			Producers:  []bench.ProducerBalance{{Name: "work requests", Attempted: 50_100, Accepted: 50_100, Order: bench.Order{Seen: 50_100}}},
 			Violations: []string{},
 		},
 		Engine: engine.Stats{
-			Polled: 200_100, Delivered: 200_099, Upcalls: 150_000, Dequeued: 1, Arms: 19_400, Events: 19_300, Spurious: 77,
+			Polled: 50_100, Delivered: 50_099, Upcalls: 38_000, Dequeued: 1, Arms: 19_400, Events: 19_300, Spurious: 77,
 			Averted: 100, Sleeps: 19_300, Wakes: 19_300, Grown: 3, Shrunk: 5, HandOvers: 2,
 		},
-		CQ:       bench.CQCounts{Polls: 900_000, EmptyPolls: 747_200, Completions: 200_100},
+		CQ:       bench.CQCounts{Polls: 900_000, EmptyPolls: 860_000, Completions: 50_100},
 		Warnings: []string{},
 		Invalid:  []string{},
 	}
