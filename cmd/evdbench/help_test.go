@@ -79,10 +79,16 @@ func printed(t *testing.T) map[string]string {
 		"lat --count 200 --warmup 10 --mode event --oneway -q",
 		"bw --count 2k --warmup 0 --posters 2 --flip 3 -q",
 		"bw --count 2k --warmup 0 --mode spin --exclusive -q",
+		"lat --count 200 --warmup 0 --stages -q",
+		"lat --count 100 --warmup 0 --rate 20k --max-lag 10s --reps 2 -q",
+		"wake --count 20 --warmup 0 -q",
+		"jitter --duration 10ms -q",
+		"lat --duration 60ms --warmup 0 --live 20ms",
+		"lat --duration 60ms --warmup 0 --live 20ms --rate 1k --max-lag 10s",
 	} {
 		status, out, stderr := evdbench(t.Context(), strings.Fields(args)...)
 		require.Zero(t, status, "%s: %s", args, stderr)
-		all[args] = out
+		all[args] = out + stderr
 	}
 	for _, pattern := range []string{"../../bench/testdata/*.txt", "../../bench/*/testdata/*.txt", "testdata/*.txt"} {
 		files, err := filepath.Glob(pattern)
