@@ -101,6 +101,9 @@ type Config struct {
 	// Faults is a script of the mock CQ's faults, see mock.ParseFaults.
 	Faults string `json:"faults"`
 
+	// ErrorRate is the probability that a completion of the mock CQ is an error, 0..1.
+	ErrorRate float64 `json:"error_rate"`
+
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
@@ -205,6 +208,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.scenarioDefaults()
 	c.wakeDefaults()
 	c.loadDefaults()
 	c.serverDefaults()
@@ -271,6 +275,7 @@ func (c Config) Validate() error {
 	v.load(c, d)
 	v.cq(c, d)
 	v.server(c, d)
+	v.scenario(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
 		v.bad("spin", c.Spin, "left out unless mode is adaptive, and mode is "+d.Mode)
 	}

@@ -114,11 +114,19 @@ func (w *watcher) sleep(d time.Duration) bool {
 }
 
 func (w *watcher) read() reading {
-	return reading{time.Now(), cpuTime(), w.s.wakeups(), w.s.con.seen.Load()}
+	return reading{time.Now(), cpuTime(), w.s.wakeups(), w.s.seen()}
 }
 
 // wakeups is how often the poller slept and was woken.
-func (s *session) wakeups() uint64 { return s.evd.Stats().Events }
+// What stands in for an EVD tells only when it is closed.
+func (s *session) wakeups() (n uint64) {
+	for _, u := range s.units {
+		if u.evd != nil {
+			n += u.evd.Stats().Events
+		}
+	}
+	return n
+}
 
 // collect takes in the step that has just ended.
 func (w *watcher) collect() {

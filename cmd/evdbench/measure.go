@@ -135,6 +135,7 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	f.Var(natural{&o.gomaxprocs, 1, maxProcs}, "gomaxprocs", "processors that run Go code (default as the environment says, over rxe 2 at least)")
 	grouped(f, groupLoad, func() { o.loadFlags(f) })
 	grouped(f, groupEngine, func() { o.scenarioFlags(f) })
+	completeScenario(cmd)
 	grouped(f, groupMeasure, func() { o.measureFlags(f) })
 	grouped(f, groupOutput, func() { o.outputFlags(f) })
 	grouped(f, groupGate, func() { o.gates.flags(cmd) })
