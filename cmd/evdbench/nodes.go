@@ -86,6 +86,12 @@ status, how that rank died.`)
 
 func (n *ranked) run(cmd *cobra.Command) error {
 	place, err := ranks.Environment(os.Getenv)
+	if n.config.dry {
+		if err == nil && place.Rank > 0 {
+			return nil // rank 0 says it
+		}
+		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
+	}
 	switch {
 	case errors.Is(err, ranks.ErrNoLauncher):
 		return fmt.Errorf("%w: %s", err, howToStart)

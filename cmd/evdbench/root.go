@@ -68,6 +68,9 @@ standard error.
 		if c != root { // it has a list of statuses
 			c.Long = reflowed(c.Long)
 		}
+		if c.HasSubCommands() {
+			c.Args = noSuchCommand
+		}
 		configured(c)
 	})
 	strict(root)

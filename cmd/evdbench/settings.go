@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -67,6 +68,9 @@ func configured(c *cobra.Command) {
 		return
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Context().Value(onlyKey{}) != nil {
+			return run(cmd, args)
+		}
 		if err := configure(cmd, os.Environ()); err != nil {
 			return err
 		}
@@ -75,6 +79,13 @@ func configured(c *cobra.Command) {
 		}
 		return run(cmd, args)
 	}
+}
+
+type onlyKey struct{}
+
+// commandLineOnly is for a run inside another one, which has settled all settings.
+func commandLineOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, onlyKey{}, true)
 }
 
 // configure sets the flags that the command line has left alone.

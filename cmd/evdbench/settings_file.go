@@ -86,7 +86,7 @@ func (r *tomlReader) table(at, cmd *cobra.Command, t map[string]any, path string
 		}
 		if sub, ok := t[key].(map[string]any); ok {
 			c, names := child(at, key)
-			if c == nil || !configurable(c) {
+			if c == nil || len(everySetting(c)) == 0 {
 				r.bad(whole, "no such section: it must be a command that measures%s", alike(key, names, ""))
 				continue
 			}

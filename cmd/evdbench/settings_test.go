@@ -16,7 +16,7 @@ import (
 // command is one that may be configured, with its flags parsed.
 func command(t testing.TB, name string, args ...string) *cobra.Command {
 	t.Helper()
-	cmd, _, err := newRoot(io.Discard, io.Discard).Find([]string{name})
+	cmd, _, err := newRoot(io.Discard, io.Discard).Find(strings.Fields(name))
 	require.NoError(t, err)
 	require.NoError(t, cmd.ParseFlags(args))
 	return cmd
@@ -46,12 +46,15 @@ func TestEveryFlagRoundTrips(t *testing.T) {
 	samples := map[string]string{
 		"time": "123ms", "time|n": "17", "n": "3", "bool": "true", "file": "x", "folder": "x", "device": "rxe0", "HOST:PORT": "h:1",
 		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick",
-		"n/s": "200k", "p,p,..": "50,99.9", "form": "const", "script": "lose=3", "handler": "noop", "policy": "fifo:1", "cpus": "0-1", "setting": "off", "who=cpus,..": "poller=0",
+		"n/s": "200k", "p,p,..": "50,99.9", "form": "const", "script": "lose=3", "handler": "noop", "policy": "fifo:1", "p": "0.01", "cpus": "0-1", "setting": "off", "who=cpus,..": "poller=0",
 	}
 	everyCommand(func(c *cobra.Command) {
 		if !configurable(c) {
 			return
 		}
+		_, path, _ := strings.Cut(c.CommandPath(), " ")
+		line, env, again := command(t, path), command(t, path), command(t, path)
+		var vars, names []string
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if groupOf(f) == groupConfig || f.Hidden {
 				return
@@ -60,24 +63,24 @@ func TestEveryFlagRoundTrips(t *testing.T) {
 			if !ok {
 				value, _, _ = strings.Cut(f.Value.Type(), "|")
 			}
-			line := command(t, c.Name())
-			if !assert.NoError(t, line.Flags().Set(f.Name, value), "--%s %s: give its kind %q a sample", f.Name, value, f.Value.Type()) {
-				return
+			if assert.NoError(t, line.Flags().Set(f.Name, value), "--%s %s: give its kind %q a sample", f.Name, value, f.Value.Type()) {
+				vars = append(vars, variable(f.Name)+"="+value)
+				names = append(names, f.Name)
 			}
-			env := command(t, c.Name())
-			require.NoError(t, configure(env, []string{variable(f.Name) + "=" + value}))
-			assert.Equal(t, settings(line.Flags()), settings(env.Flags()), f.Name)
-			assert.Equal(t, valuesOf(line.Flags().Lookup(f.Name)), valuesOf(env.Flags().Lookup(f.Name)))
-
-			var b strings.Builder
-			require.NoError(t, dump(&b, line))
-			again := command(t, c.Name())
-			s, err := fromFile(again, "dump", []byte(b.String()))
-			require.NoError(t, err, b.String())
-			require.NoError(t, apply(again, s))
-			assert.Equal(t, settings(line.Flags()), settings(again.Flags()))
-			assert.Equal(t, valuesOf(line.Flags().Lookup(f.Name)), valuesOf(again.Flags().Lookup(f.Name)))
 		})
+		require.NoError(t, configure(env, vars))
+		var b strings.Builder
+		require.NoError(t, dump(&b, line))
+		s, err := fromFile(again, "dump", []byte(b.String()))
+		require.NoError(t, err, b.String())
+		require.NoError(t, apply(again, s))
+		assert.Equal(t, settings(line.Flags()), settings(env.Flags()), path)
+		assert.Equal(t, settings(line.Flags()), settings(again.Flags()), path)
+		for _, name := range names { // those that are no settings of a result, too
+			want := valuesOf(line.Flags().Lookup(name))
+			assert.Equal(t, want, valuesOf(env.Flags().Lookup(name)), "%s --%s", path, name)
+			assert.Equal(t, want, valuesOf(again.Flags().Lookup(name)), "%s --%s", path, name)
+		}
 	})
 }
 

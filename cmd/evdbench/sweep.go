@@ -34,7 +34,7 @@ run is valid, for each combination: up by doubling, and then by halving the
 bracket; near the edge it takes the majority of several runs.
 
   evdbench sweep lat --mode spin,event --capacity 64..4096*4 --duration 500ms
-  evdbench sweep lat --mode spin,event,adaptive --find 'rate where resp.p99<20us'`,
+  evdbench sweep lat --mode spin,event --find 'rate where resp.p99<20us'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) },
 	}
@@ -52,6 +52,9 @@ type sweeper struct {
 	output, order, find string
 	vary                pairsOf
 	quiet               bool
+	out                 outDir
+	tags                tags
+	from                config
 	search              sweep.Search
 	says                io.Writer // progress
 	wants               goal
@@ -85,6 +88,9 @@ measured.
 		f.Var(probability{&s.search.Precision}, "precision", "with --find: the search ends when the bracket is that narrow (default 0.05)")
 		f.Var(natural{&s.search.Repeat, 1, 99}, "majority", "with --find: runs near the edge, of which most decide (default 3)")
 	}
+	s.out.flags(f)
+	f.Var(&s.tags, "tag", "label the result; may be repeated")
+	s.from.flags(cmd)
 	s.inner.VisitAll(func(in *pflag.Flag) {
 		if f.Lookup(in.Name) == nil && !slices.Contains(notSwept, in.Name) {
 			own := *in
@@ -202,13 +208,19 @@ func (s *sweeper) run(cmd *cobra.Command) error {
 			return errors.New("--rate = " + f.Value.String() + ": must be left out with --find, which looks for it: --from and --to bound it")
 		}
 	}
+	if s.from.dry {
+		return plan(cmd, fmt.Sprintf("sweep of %s, %d cells", s.name, len(cells)), s.output, s.out)
+	}
+	if err := s.out.prepare(); err != nil {
+		return err
+	}
 	s.says = cmd.ErrOrStderr()
 	if s.quiet {
 		s.says = io.Discard
 	}
 	file := &result.File{
 		Schema: result.Schema, Command: "sweep", Version: bench.Version(), Start: time.Now().UTC(),
-		Settings: settings(cmd.Flags()), Warnings: []string{},
+		Settings: settings(cmd.Flags()), Tags: s.tags.m, Warnings: []string{},
 	}
 	all := make([]*result.File, len(cells))
 	for k, i := range order {
@@ -266,7 +278,7 @@ func (s *sweeper) finish(cmd *cobra.Command, file *result.File) error {
 	case measured == 0 && len(file.Cells) > 0:
 		return errors.New("no cell could be measured: " + strings.Join(file.Cells[0].Warnings, "; "))
 	}
-	if err := render.Write(cmd.OutOrStdout(), s.output, file); err != nil {
+	if err := s.out.deliver(cmd, s.output, file); err != nil {
 		return failed(err)
 	}
 	for _, c := range file.Cells {
@@ -291,7 +303,7 @@ func (s *sweeper) cell(ctx context.Context, c sweep.Cell) *result.File {
 		args = append(args, "--"+x.Name+"="+x.Value)
 	}
 	var out, errs strings.Builder
-	status := run(ctx, append(args, "--output=json", "--quiet"), &out, &errs)
+	status := run(commandLineOnly(ctx), append(args, "--output=json", "--quiet"), &out, &errs)
 	f, err := result.Read(strings.NewReader(out.String()))
 	if err != nil {
 		f = &result.File{Schema: result.Schema, Command: s.name, Version: bench.Version(), Start: time.Now().UTC(), Warnings: []string{}}
