@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -18,11 +17,13 @@ func (r *Report) Text(w io.Writer) error {
 		return t.end(w, r)
 	}
 	t.head(r)
-	if l := r.Results.Latency; l != nil {
-		t.latency(l)
+	if r.Results.Latency != nil {
+		t.latency(r)
 	}
 	t.stages(r.Stages)
 	t.results(r)
+	t.load(r.Load)
+	t.series(r.Series)
 	t.engine(r)
 	t.wake(r)
 	t.connection(r)
@@ -35,9 +36,28 @@ func (t *texter) end(w io.Writer, r *Report) error {
 	for _, s := range r.Warnings {
 		t.line("warning", "%s", s)
 	}
+	for _, s := range r.Invalid {
+		t.line("INVALID", "%s", s)
+	}
 	if r.Interrupted {
 		t.line("partial", "interrupted: what is above is what there was until then")
 	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// TextHead writes what Text begins with: the settings, the host and what is measured.
+func (r *Report) TextHead(w io.Writer) error {
+	t := &texter{}
+	t.head(r)
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// Text writes the balance, and all that is wrong with it.
+func (c *Conservation) Text(w io.Writer) error {
+	t := &texter{}
+	t.conservation(c)
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }
@@ -93,6 +113,14 @@ func (c *Config) load() string {
 	put("oneway", c.OneWay, c.OneWay)
 	put("service", c.Service, c.CQ == CQMock)
 	put("seed", c.Seed, c.CQ == CQMock)
+	put("rate", strconv.FormatFloat(c.Rate, 'f', -1, 64)+"/s", c.Rate > 0)
+	put("arrival", c.Arrival, c.Rate > 0 && c.Arrival != "")
+	put("engine", c.Engine, c.Engine != "" && c.Engine != EngineEVD)
+	put("policy", c.Policy, c.Policy != "" && c.Policy != PolicySingle)
+	put("evds", c.EVDs, c.EVDs > 1)
+	put("cqs", c.CQs, c.CQs > 1)
+	put("handler", c.Handler, c.Handler != "" && c.Handler != "noop")
+	put("faults", c.Faults, c.Faults != "")
 	put("size", c.Size, c.rdma())
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
@@ -130,42 +158,6 @@ func (s Span) String() string {
 		return strconv.FormatUint(s.Count, 10)
 	}
 	return s.Time.String()
-}
-
-func (t *texter) latency(s *Summary) {
-	t.b.WriteByte('\n')
-	tw := tabwriter.NewWriter(&t.b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	head := []string{"latency (ns)", "min"}
-	row := []string{strings.Repeat(" ", len("latency (ns)")), group(s.Min)}
-	short := false
-	for _, p := range s.Percentiles {
-		head = append(head, p.Name())
-		if p.Nanos == nil {
-			row = append(row, "n/a")
-			short = true
-			continue
-		}
-		row = append(row, group(*p.Nanos))
-	}
-	head = append(head, "max", "mean", "sd", "samples")
-	row = append(row, group(s.Max), group(int64(math.Round(s.Mean))), group(int64(math.Round(s.StdDev))), groupU(s.Samples))
-	if s.Samples == 0 {
-		for i := range row[1 : len(row)-1] {
-			row[i+1] = "n/a"
-		}
-	}
-	fmt.Fprintln(tw, strings.Join(head, "\t")+"\t")
-	fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
-	tw.Flush()
-	if short {
-		t.line("", "n/a: fewer than %d samples lie above it", samplesAbove)
-		for _, p := range s.Percentiles {
-			if p.Nanos == nil {
-				t.line("", "     %s needs %s samples", p.Name(), groupU(p.Needs))
-			}
-		}
-	}
-	t.b.WriteByte('\n')
 }
 
 func (t *texter) results(r *Report) {
