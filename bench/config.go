@@ -13,17 +13,6 @@ import (
 	"github.com/evdengine/evd/ring"
 )
 
-// Workloads.
-const (
-	Lat = "lat" // latency, one event in flight
-	BW  = "bw"  // throughput, many events in flight
-
-	// WakeUp is the cost of sleeping: from the event of an armed CQ to the upcall.
-	WakeUp = "wake"
-	// Jitter is the host's own floor: the gaps in which a spinning goroutine does not run.
-	Jitter = "jitter"
-)
-
 // Engines.
 const (
 	EngineEVD      = "evd"
@@ -38,14 +27,6 @@ const (
 	PolicyMany   = "many"   // several at once
 	PolicyDrain  = "drain"  // each upcall disables, dequeues until nothing is left, and enables, as iSER does
 	PolicyNotify = "notify" // an upcall only notifies; a goroutine dequeues
-)
-
-// Completion queues.
-const (
-	CQMock  = "mock"
-	CQRXE   = "rxe"   // soft-RoCE in pure Go
-	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
-	CQTCP   = "tcp"   // between two nodes only: TCP, completed by goroutines into a mock CQ
 )
 
 // Config describes a run. The zero value of a field means its default; JSON

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -37,7 +38,7 @@ func TestHostRefuses(t *testing.T) {
 	err := hostFailed(fmt.Errorf("prio = fifo:99: %w: operation not permitted: it needs root", tune.ErrRefused))
 	require.ErrorIs(t, err, tune.ErrRefused)
 	var b strings.Builder
-	assert.Equal(t, exitUnavailable, explain(&b, "evdbench lat", err))
-	assert.Equal(t, "evdbench lat: --prio = fifo:99: not permitted here: operation not permitted: it needs root\n", b.String())
+	assert.Equal(t, exitUnavailable, explain(&b, &cobra.Command{Use: "evdbench"}, err))
+	assert.Equal(t, "evdbench: --prio = fifo:99: not permitted here: operation not permitted: it needs root\n", b.String())
 	assert.NoError(t, hostFailed(nil))
 }
