@@ -9,6 +9,7 @@ import (
 // prose are labels whose line is a sentence, or lists the settings.
 var prose = []string{
 	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid",
+	"stages", "series", "A", "B", "interleaved", "differs", "over", "verdict",
 }
 
 const labelWidth = 12 // of texts, then two spaces
@@ -66,7 +67,11 @@ func columns(line string) []string {
 	if len(cells) < 3 {
 		return nil
 	}
-	for _, c := range cells {
+	for i, c := range cells {
+		if confidenceRE.MatchString(c) {
+			cells[i] = "% CI" // of whatever confidence
+			continue
+		}
 		if !headRE.MatchString(c) {
 			return nil
 		}
@@ -75,7 +80,8 @@ func columns(line string) []string {
 }
 
 var (
-	gapRE      = regexp.MustCompile(`  +`)
-	headRE     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>-]*$|^95 % CI$`)
-	numberedRE = regexp.MustCompile(`(?:^|[,;(=:] ?|\+ )([A-Za-z][A-Za-z /-]*) [0-9]`)
+	gapRE        = regexp.MustCompile(`  +`)
+	headRE       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>,-]*$`)
+	confidenceRE = regexp.MustCompile(`^[0-9.]+ % CI$`)
+	numberedRE   = regexp.MustCompile(`(?:^|[,;(=:] ?|\+ )([A-Za-z][A-Za-z /-]*) [0-9]`)
 )

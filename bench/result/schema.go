@@ -2,6 +2,8 @@ package result
 
 import _ "embed"
 
+//go:generate go test -run Schema -update .
+
 //go:embed schema.json
 var schema []byte
 

@@ -99,7 +99,7 @@ func explanation(root *cobra.Command, word string) string {
 		if d := f.flag.DefValue; d != "" && d != "[]" {
 			paragraph(&b, "Default: "+d, 4)
 		}
-		if f.flag.Name != "help" {
+		if f.settable {
 			paragraph(&b, fmt.Sprintf("Variable: %s; in a file: %s; group: %s", variable(f.flag.Name), f.flag.Name, groupOf(f.flag)), 4)
 		}
 	}
@@ -124,8 +124,9 @@ func explanation(root *cobra.Command, word string) string {
 }
 
 type flagOf struct {
-	flag *pflag.Flag
-	of   []string // commands
+	flag     *pflag.Flag
+	of       []string // commands
+	settable bool     // by the environment, and by files
 }
 
 // flagsCalled are the flags of that name; one that reads the same everywhere is one.
@@ -133,12 +134,13 @@ func flagsCalled(root *cobra.Command, name string) []flagOf {
 	var all []flagOf
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
-		if f := c.Flags().Lookup(name); f != nil && c.Name() != "help" && c.Name() != "completion" {
+		if f := c.Flags().Lookup(name); f != nil && !f.Hidden && c.Name() != "help" && c.Name() != "completion" {
 			i := slices.IndexFunc(all, func(o flagOf) bool { return o.flag.Usage == f.Usage || name == "help" })
 			if i < 0 {
 				all = append(all, flagOf{flag: f})
 				i = len(all) - 1
 			}
+			all[i].settable = all[i].settable || configurable(c) && name != "help"
 			all[i].of = append(all[i].of, strings.TrimPrefix(c.CommandPath(), root.Name()+" "))
 		}
 		for _, s := range c.Commands() {

@@ -7,7 +7,7 @@ import (
 
 // outputFlags are the flags that say where results go, and in which form.
 func (o *options) outputFlags(f *pflag.FlagSet) {
-	f.Var(text{&o.out.dir, "folder"}, "out", "also write run.json, run.txt and config.toml into this folder, which is made")
+	o.out.flags(f)
 	f.Var(&o.tags, "tag", "label the result; may be repeated")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no messages on standard error but errors")
 }

@@ -46,14 +46,16 @@ func grouped(f *pflag.FlagSet, group string, define func()) {
 
 // members are the flags whose group is fixed, wherever they are defined.
 var members = map[string]string{
-	groupTarget:  "cq dev size depth service seed server peer peer-listen ack-timeout retries direction listen netdev addr",
-	groupLoad:    "count duration warmup rate arrival max-lag outstanding posters producers stall oneway pingpong once",
-	groupEngine:  "mode spin dispatch exclusive capacity batch budget engine engines policy evds cqs handler faults flip",
+	groupTarget: "cq dev port size depth service seed error-rate server peer peer-listen ack-timeout retries direction listen netdev addr" +
+		" rendezvous rendezvous-file wait",
+	groupLoad: "count duration warmup rate arrival max-lag outstanding posters producers stall oneway pingpong rest once workload pattern" +
+		" period sleep no-sleep cpus patience short binary a b engines aa turn turn-warmup rounds max-reps max-time order-seed kinds top",
+	groupEngine:  "mode spin dispatch exclusive capacity batch budget engine policy evds cqs handler faults flip",
 	groupHost:    "gomaxprocs pin confine gc lock-memory cpu-dma-latency prio numa",
 	groupMeasure: "reps percentiles interval stages",
-	groupOutput:  "output out quiet tag live no-color json schema",
-	groupGate:    "fail-if baseline",
-	groupProfile: "cpuprofile memprofile mutexprofile blockprofile trace pprof-addr",
+	groupOutput:  "output out append quiet tag live no-color json schema kind histogram metric over all",
+	groupGate:    "fail-if baseline save store limit effect confidence force strict",
+	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr",
 	groupConfig:  "config preset dump-config dry-run help",
 }
 
@@ -97,8 +99,9 @@ func groupsOf(f *pflag.FlagSet) []group {
 		if len(flags) == 0 {
 			continue
 		}
+		order := strings.Fields(members[title])
 		rank := func(f *pflag.Flag) int {
-			if i := slices.Index(strings.Fields(members[title]), f.Name); i >= 0 {
+			if i := slices.Index(order, f.Name); i >= 0 {
 				return i
 			}
 			return 1 << 10
@@ -178,6 +181,29 @@ func flagHelp(f *pflag.Flag) string {
 		return left + pad[len(left):] + strings.Join(lines, "\n"+pad) + "\n"
 	}
 	return left + "\n" + pad + strings.Join(lines, "\n"+pad) + "\n"
+}
+
+// reflowed makes the paragraphs of a text as wide as help texts are. Lines that begin
+// with a space are left as they are.
+func reflowed(text string) string {
+	var lines, paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			lines = append(lines, wrap(strings.Join(paragraph, " "), helpWidth)...)
+			paragraph = nil
+		}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \n")
+		if line != "" && line[0] != ' ' {
+			paragraph = append(paragraph, line)
+			continue
+		}
+		end()
+		lines = append(lines, line)
+	}
+	end()
+	return strings.Join(lines, "\n")
 }
 
 // wrap breaks a text into lines of at most width letters.

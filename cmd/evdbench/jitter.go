@@ -24,6 +24,9 @@ func (o *options) floor(ctx context.Context) *bench.Floor {
 
 func newJitter() *cobra.Command {
 	var cfg bench.JitterConfig
+	var out outDir
+	var tags tags
+	var from config
 	output, quiet := "text", false
 	cmd := &cobra.Command{
 		Use:   "jitter",
@@ -53,23 +56,32 @@ makes the others bad.`,
 	f.VarP(choice{&output, render.Formats()}, "output", "o", "form of the result")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(render.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	f.BoolVarP(&quiet, "quiet", "q", false, "no messages on standard error but errors")
+	out.flags(f)
+	f.Var(&tags, "tag", "label the result; may be repeated")
+	from.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := cfg.Validate(); err != nil {
 			return failed(err)
+		}
+		if from.dry {
+			return plan(cmd, fmt.Sprintf("jitter for %v", jitterTime(cfg)), output, out)
+		}
+		if err := out.prepare(); err != nil {
+			return err
 		}
 		if !quiet {
 			fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: jitter for %v\n", jitterTime(cfg))
 		}
 		file := &result.File{
 			Schema: result.Schema, Command: bench.Jitter, Version: bench.Version(), Start: time.Now().UTC(),
-			Settings: settings(f), Warnings: []string{},
+			Settings: settings(f), Tags: tags.m, Warnings: []string{},
 		}
 		r, err := bench.MeasureJitter(cmd.Context(), cfg)
 		if err != nil {
 			return failed(err)
 		}
 		file.Reps = append(file.Reps, r)
-		return verdict(file, render.Write(cmd.OutOrStdout(), output, file))
+		return verdict(file, out.deliver(cmd, output, file))
 	}
 	return cmd
 }

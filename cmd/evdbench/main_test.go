@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		{"lat --cq x", `--cq = "x": must be mock, rxe, verbs or tcp`},
 		{"lat --mode x", `--mode = "x": must be spin, event or adaptive`},
 		{"lat --dispatch x", `--dispatch = "x": must be auto, inline or queued`},
-		{"lat -o x", `--output = "x": must be text, json, ndjson, csv, benchfmt, hlog, hdr, md or html`},
+		{"lat -o x", `--output = "x": must be text, json`},
 		{"lat --gomaxprocs 0", `--gomaxprocs = "0": must be a whole number, 1..1024`},
 		{"lat --gomaxprocs 1025", `--gomaxprocs = "1025": must be a whole number, 1..1024`},
 		{"lat --gomaxprocs 99999999999999999999", `must be a whole number, 1..1024`},

@@ -154,7 +154,9 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return failed(err)
 	}
 	if o.config.dry {
-		return o.plan(cmd)
+		c := o.cfg.WithDefaults()
+		what := fmt.Sprintf("%s over %s for %s, warm-up %s, %s", c.Workload, c.CQ, until(c), c.Warmup, times(o.reps))
+		return plan(cmd, what, o.output, o.out)
 	}
 	if err := o.out.prepare(); err != nil {
 		return err
@@ -199,7 +201,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if len(file.Reps) == 0 {
 		return failed(err)
 	}
-	if werr := o.deliver(cmd, file); err == nil {
+	if werr := o.out.deliver(cmd, o.output, file); err == nil {
 		err = werr
 	}
 	if err := verdict(file, err); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/ranks"
-	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
 )
 
@@ -37,7 +36,7 @@ the launcher puts into their environment, begin together, and rank 0 prints one
 result: the latencies of all, merged exactly, and a table with a line for each.
 
     mpirun -n 4 evdbench nodes --cq tcp
-    mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --workload bw --pattern all-to-all
+    mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --pattern all-to-all
 
 A flow is what lat and bw --server measure between two nodes: each message
 carries its number, and both sides check that each one comes once and in order.
@@ -86,6 +85,12 @@ status, how that rank died.`)
 
 func (n *ranked) run(cmd *cobra.Command) error {
 	place, err := ranks.Environment(os.Getenv)
+	if n.config.dry {
+		if err == nil && place.Rank > 0 {
+			return nil // rank 0 says it
+		}
+		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
+	}
 	switch {
 	case errors.Is(err, ranks.ErrNoLauncher):
 		return fmt.Errorf("%w: %s", err, howToStart)
@@ -95,6 +100,11 @@ func (n *ranked) run(cmd *cobra.Command) error {
 	n.cfg.Bench = n.options.cfg
 	if d := n.cfg.Bench.Dev; d != "" {
 		n.cfg.Devs, n.cfg.Bench.Dev = strings.Split(d, ","), ""
+	}
+	if place.Rank == 0 {
+		if err := n.out.prepare(); err != nil {
+			return err
+		}
 	}
 	if p := n.processors(); p > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(p))
@@ -115,7 +125,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 	if len(file.Reps) == 0 {
 		return nodesFailed(err)
 	}
-	if werr := render.Write(cmd.OutOrStdout(), n.output, file); err == nil {
+	if werr := n.out.deliver(cmd, n.output, file); err == nil {
 		err = werr
 	}
 	return verdict(file, err)
@@ -125,7 +135,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 func (n *ranked) gather(cmd *cobra.Command, g *ranks.Group) (*result.File, error) {
 	file := &result.File{
 		Schema: result.Schema, Command: "nodes", Version: bench.Version(), Start: time.Now().UTC(),
-		Settings: settings(cmd.Flags()), Warnings: []string{},
+		Settings: settings(cmd.Flags()), Tags: n.tags.m, Warnings: []string{},
 	}
 	for rep := range max(n.reps, 1) {
 		r, nodes, err := g.Measure(cmd.Context())

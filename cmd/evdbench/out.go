@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
@@ -17,6 +18,10 @@ import (
 // outDir is the folder of --out.
 type outDir struct {
 	dir string // "": none
+}
+
+func (d *outDir) flags(f *pflag.FlagSet) {
+	f.Var(text{&d.dir, "folder"}, "out", "also write run.json, run.txt, run.hlog and config.toml into this folder, which is made")
 }
 
 // prepare makes the folder, before anything is measured: one that cannot be
@@ -78,12 +83,12 @@ func create(name string, write func(io.Writer) error) error {
 
 // deliver brings a result to where it was asked for. If it does not arrive there it
 // is saved elsewhere: a measurement is never thrown away.
-func (o *options) deliver(cmd *cobra.Command, f *result.File) error {
-	saved, err := o.out.write(cmd, f)
+func (d *outDir) deliver(cmd *cobra.Command, format string, f *result.File) error {
+	saved, err := d.write(cmd, f)
 	if err != nil {
 		err = fmt.Errorf("--out: %w", err)
 	}
-	perr := render.Write(cmd.OutOrStdout(), o.output, f)
+	perr := render.Write(cmd.OutOrStdout(), format, f)
 	if perr != nil {
 		perr = fmt.Errorf("the result cannot be written: %w", perr)
 	}
@@ -92,7 +97,7 @@ func (o *options) deliver(cmd *cobra.Command, f *result.File) error {
 	}
 	switch {
 	case saved:
-		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result is in %s\n", filepath.Join(o.out.dir, "run.json"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result is in %s\n", filepath.Join(d.dir, "run.json"))
 	default:
 		name, serr := rescue(f)
 		if serr != nil {

@@ -33,7 +33,7 @@ curve each. FILE may be - for standard input. Nothing is measured.
 
 Kinds:
   percentiles  the time that a share of all requests did not exceed; the curve
-               ends where fewer than ten samples lie above it, a dot is the maximum
+               ends where fewer than ten samples lie above it; a dot is the max
   timeline     latencies, or rates where there are none, interval by interval;
                repetitions follow one another
   histogram    how many took how long

@@ -38,7 +38,8 @@ to a file. hlog and hdr are for the tools of HdrHistogram, benchfmt for benchsta
 html is one file without anything from elsewhere: charts and tables, to be mailed
 or kept.
 
-  evdbench lat -o json > lat.json && evdbench report lat.json -o html --out lat.html
+  evdbench lat -o json > lat.json
+  evdbench report lat.json -o html --out lat.html
   evdbench report old.json new.json -o benchfmt > both.txt && benchstat both.txt`,
 		Args: someFiles,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },

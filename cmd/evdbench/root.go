@@ -64,9 +64,22 @@ standard error.
 			root.AddCommand(cmd)
 		}
 	}
-	configured(root)
+	each(root, func(c *cobra.Command) {
+		if c != root { // it has a list of statuses
+			c.Long = reflowed(c.Long)
+		}
+		configured(c)
+	})
 	strict(root)
 	return root
+}
+
+// each calls f with c and all commands below it.
+func each(c *cobra.Command, f func(*cobra.Command)) {
+	f(c)
+	for _, sub := range c.Commands() {
+		each(sub, f)
+	}
 }
 
 // strict makes the commands that come with cobra refuse what they do not know:

@@ -36,7 +36,6 @@ in a run, 2 usage, 3 there is no such device or port.`,
 	_ = cmd.RegisterFlagCompletionFunc("dev", devices)
 	f.Var(text{&cfg.Listen, "[HOST]:PORT"}, "listen", "where clients find it; port 0: any that is free")
 	f.Var(natural{v: &cfg.Clients, least: 1}, "count", "end after so many clients (default never)")
-	_ = f.SetAnnotation("count", argKey, []string{"elsewhere it is of operations"})
 	f.BoolVar(&once, "once", false, "end after one client")
 	f.BoolVarP(&quiet, "quiet", "q", false, "no messages on standard error but errors")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -14,18 +14,17 @@ import (
 	"github.com/evdengine/evd/bench/presets"
 )
 
-// Settings are what flags are set to. They come from the command line, the
-// environment, a file and a preset: the first one that has a flag decides. All
-// is generic: a flag takes part because it exists.
+// Settings are what the flags of commands that measure are set to. They come from
+// the command line, the environment, a file and a preset: the first one that has a
+// flag decides. All is generic: a flag takes part because it exists, and a command
+// because it has --config.
 
 // envPrefix begins the names of the variables that stand for flags.
 const envPrefix = "EVDBENCH_"
 
-// Annotations of flags.
-const (
-	fromKey = "evdbench_from" // where its value is from, if not from the command line
-	argKey  = "evdbench_arg"  // never set from elsewhere: it means something else in this command
-)
+// fromKey is the annotation of a flag that says where its value is from, if not from
+// the command line.
+const fromKey = "evdbench_from"
 
 // configFlags say where settings come from, and are none themselves.
 var configFlags = []string{"config", "preset", "dump-config", "dry-run", "help"}
@@ -58,20 +57,20 @@ func (c *config) flags(cmd *cobra.Command) {
 	})
 }
 
-// configured makes every command below c read its settings before it runs.
+// configurable tells whether settings of c come from elsewhere than its command line.
+func configurable(c *cobra.Command) bool { return c.Flags().Lookup("config") != nil }
+
+// configured makes c, if it is one, read its settings before it runs.
 func configured(c *cobra.Command) {
-	for _, sub := range c.Commands() {
-		configured(sub)
-	}
 	run := c.RunE
-	if run == nil || c.HasSubCommands() {
+	if run == nil || !configurable(c) {
 		return
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := configure(cmd, os.Environ()); err != nil {
 			return err
 		}
-		if on, err := cmd.Flags().GetBool("dump-config"); err == nil && on {
+		if on, _ := cmd.Flags().GetBool("dump-config"); on {
 			return failed(dump(cmd.OutOrStdout(), cmd))
 		}
 		return run(cmd, args)
@@ -88,7 +87,7 @@ func configure(cmd *cobra.Command, environ []string) error {
 	if err := apply(cmd, env); err != nil {
 		return err
 	}
-	if file := f.Lookup("config"); file != nil && file.Changed {
+	if file := f.Lookup("config"); file.Changed {
 		name := file.Value.String()
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -102,7 +101,7 @@ func configure(cmd *cobra.Command, environ []string) error {
 			return err
 		}
 	}
-	if preset := f.Lookup("preset"); preset != nil && preset.Changed {
+	if preset := f.Lookup("preset"); preset.Changed {
 		name := preset.Value.String()
 		b, err := presets.Read(name)
 		if err != nil {
@@ -123,7 +122,7 @@ func apply(cmd *cobra.Command, settings []setting) error {
 	var errs []error
 	for _, s := range settings {
 		flag := f.Lookup(s.name)
-		if flag == nil || flag.Changed || len(flag.Annotations[argKey]) > 0 {
+		if flag == nil || flag.Changed {
 			continue
 		}
 		for _, v := range s.values {
@@ -137,10 +136,10 @@ func apply(cmd *cobra.Command, settings []setting) error {
 	return errors.Join(errs...)
 }
 
-// fromEnvironment reads the variables. One that stands for no flag of any
+// fromEnvironment reads the variables. One that stands for no flag of any such
 // command is a mistake; an empty one is as good as none.
 func fromEnvironment(cmd *cobra.Command, environ []string) ([]setting, error) {
-	flags := everyFlag(cmd.Root())
+	flags := everySetting(cmd.Root())
 	byVar := map[string]string{}
 	for _, name := range flags {
 		byVar[variable(name)] = name
@@ -176,24 +175,26 @@ func variable(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// everyFlag lists the flags of all commands below c, sorted.
+// everyFlag lists the flags of c and all commands below it, sorted.
 func everyFlag(c *cobra.Command) []string {
+	return flagsOf(c, func(*cobra.Command) bool { return true })
+}
+
+// everySetting lists those of commands whose settings come from elsewhere too.
+func everySetting(c *cobra.Command) []string { return flagsOf(c, configurable) }
+
+func flagsOf(c *cobra.Command, which func(*cobra.Command) bool) []string {
 	var names []string
-	var walk func(*cobra.Command)
-	walk = func(c *cobra.Command) {
-		if c.Name() == "completion" || c.Name() == "help" {
+	each(c, func(c *cobra.Command) {
+		if c.Name() == "completion" || c.HasParent() && c.Parent().Name() == "completion" || c.Name() == "help" || !which(c) {
 			return
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
+			if f.Name != "help" && !f.Hidden {
 				names = append(names, f.Name)
 			}
 		})
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
-	}
-	walk(c)
+	})
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -210,6 +211,9 @@ func repeatable(f *pflag.Flag) bool {
 func settings(f *pflag.FlagSet) map[string]string {
 	m := map[string]string{}
 	f.Visit(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
 		switch groupOf(f) {
 		case groupOutput, groupConfig, groupProfile, groupGate:
 			return

@@ -89,11 +89,10 @@ func quoted(f *pflag.Flag, value string) string {
 	return value
 }
 
-// plan says what run would do.
-func (o *options) plan(cmd *cobra.Command) error {
-	c := o.cfg.WithDefaults()
+// plan says what a command would do, with which settings, and where the result would go.
+func plan(cmd *cobra.Command, what, format string, out outDir) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s over %s for %s, warm-up %s, %s\n", c.Workload, c.CQ, until(c), c.Warmup, times(o.reps))
+	b.WriteString(what + "\n")
 	put := func(title, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "%-12s  %s\n", title, text)
@@ -112,9 +111,9 @@ func (o *options) plan(cmd *cobra.Command) error {
 		}
 		put(strings.ToLower(g.title), strings.Join(given, ", "))
 	}
-	put("result", "on standard output, as "+o.output)
-	if o.out.dir != "" {
-		put("", "and in "+o.out.dir)
+	put("result", "on standard output, as "+format)
+	if out.dir != "" {
+		put("", "and in "+out.dir)
 	}
 	_, err := io.WriteString(cmd.OutOrStdout(), b.String())
 	return failed(err)

@@ -30,7 +30,7 @@ func fromFile(cmd *cobra.Command, name string, b []byte) ([]setting, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r := &tomlReader{name: name, lines: linesOf(b), known: everyFlag(cmd.Root()), found: map[string]setting{}}
+	r := &tomlReader{name: name, lines: linesOf(b), known: everySetting(cmd.Root()), found: map[string]setting{}}
 	r.table(cmd.Root(), cmd, tree, "")
 	sort.SliceStable(r.errs, func(i, j int) bool { return r.errs[i].line < r.errs[j].line })
 	if len(r.errs) > 0 {
@@ -86,8 +86,8 @@ func (r *tomlReader) table(at, cmd *cobra.Command, t map[string]any, path string
 		}
 		if sub, ok := t[key].(map[string]any); ok {
 			c, names := child(at, key)
-			if c == nil {
-				r.bad(whole, "no such section: it must be a command%s", alike(key, names, ""))
+			if c == nil || !configurable(c) {
+				r.bad(whole, "no such section: it must be a command that measures%s", alike(key, names, ""))
 				continue
 			}
 			r.table(c, cmd, sub, whole)
@@ -106,7 +106,7 @@ func (r *tomlReader) key(at, cmd *cobra.Command, key, whole string, value any) {
 	}
 	known := r.known
 	if at.HasParent() {
-		known = everyFlag(at)
+		known = everySetting(at)
 	}
 	if !contains(known, key) {
 		what := "no such setting"
@@ -164,7 +164,7 @@ func child(c *cobra.Command, name string) (sub *cobra.Command, names []string) {
 		if s.Name() == name {
 			sub = s
 		}
-		if s.Name() != "help" && s.Name() != "completion" {
+		if s.IsAvailableCommand() && s.Name() != "completion" {
 			names = append(names, s.Name())
 		}
 	}
