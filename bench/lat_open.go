@@ -44,6 +44,7 @@ func (l *mockOpen) submit(n uint64) error {
 func (l *mockOpen) post(n uint64) error { return l.s.evd.Post(engine.Event{WRID: n}) }
 
 func (l *mockOpen) start() error {
+	l.gen.homeIs(&l.s.con.seen) // every event is a request
 	l.s.goProduce("generator", l.gen.run)
 	return nil
 }

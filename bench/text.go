@@ -23,6 +23,7 @@ func (r *Report) Text(w io.Writer) error {
 	t.stages(r.Stages)
 	t.results(r)
 	t.load(r.Load)
+	t.recording(r.Recording)
 	t.series(r.Series)
 	t.engine(r)
 	t.wake(r)
@@ -37,7 +38,7 @@ func (t *texter) end(w io.Writer, r *Report) error {
 		t.line("warning", "%s", s)
 	}
 	for _, s := range r.Invalid {
-		t.line("INVALID", "%s", s)
+		t.line("invalid", "%s", s)
 	}
 	if r.Interrupted {
 		t.line("partial", "interrupted: what is above is what there was until then")

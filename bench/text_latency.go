@@ -74,6 +74,13 @@ func (t *texter) load(l *Load) {
 	}
 }
 
+// recording says what measuring costs, beside what is measured.
+func (t *texter) recording(c *Recording) {
+	if c != nil {
+		t.line("recording", "%.1f ns an operation, and %d readings of the clock of %.1f ns", c.Record, c.Readings, c.Clock)
+	}
+}
+
 // series says how steady the run was.
 func (t *texter) series(s []Interval) {
 	if len(s) < 2 {

@@ -68,7 +68,7 @@ func (t *texter) remarks(r *bench.Report, of string) {
 		t.line("warning", "%s%s", of, s)
 	}
 	for _, s := range r.Invalid {
-		t.line("INVALID", "%s%s", of, s)
+		t.line("invalid", "%s%s", of, s)
 	}
 	if r.Interrupted {
 		t.line("partial", "%sinterrupted: what is above is what there was until then", of)

@@ -56,8 +56,19 @@ sides must be given the same size and number of round trips: --count here is
 With --server it plays with "evdbench serve" on another node, which is told all
 it has to know. Each message carries its number, and both sides check that each
 one comes once and in order. A server that dies is found when a packet was sent
---retries times without an answer: exit status 5.`)
+--retries times without an answer: exit status 5.
+
+With --rate the loop is open, over all but a peer: requests are made as a
+schedule says (--arrival, --seed), whether the ones before have completed or
+not, and there are two times of each: service, from when it was made, and
+response, from when it was to be made. Where the device or the engine stands
+still, the second has what the first leaves out. The generator has a goroutine
+of its own; it sleeps until shortly before a request is due (0.2 ms on Linux)
+and polls the clock from then on, giving way to other goroutines. On less than
+three processors it shares them with the poller: look at the lag. A generator
+that was late by more than --max-lag makes the run invalid: exit status 4.`)
 	cmd.Example = `  evdbench lat --mode event --count 100k
+  evdbench lat --rate 50k --duration 10s --live 1s
   evdbench lat --preset latency-spin --reps 5 --out runs/spin
   evdbench lat --config runs/spin/run.json`
 	f := cmd.Flags()
