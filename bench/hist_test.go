@@ -197,3 +197,20 @@ func TestRecordCountsBeyond32Bits(t *testing.T) {
 	assert.EqualValues(t, 1<<32, h.folded().TotalCount())
 	assert.InEpsilon(t, 5000, h.folded().ValueAtPercentile(50), 1e-3)
 }
+
+// What was recorded a moment ago is in the copy too.
+func TestHistHDR(t *testing.T) {
+	h := NewHist()
+	assert.Zero(t, h.At(50))
+	for i := range int64(1000) {
+		h.Record(1000 + i)
+	}
+	assert.Equal(t, int64(1000), h.HDR().TotalCount())
+	h.Record(5)
+	c := h.HDR()
+	assert.Equal(t, int64(1001), c.TotalCount())
+	assert.Equal(t, int64(5), h.At(0))
+	assert.Equal(t, int64(1999), h.At(100))
+	_ = c.RecordValue(7)
+	assert.Equal(t, int64(1001), h.HDR().TotalCount(), "it is a copy")
+}

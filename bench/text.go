@@ -6,30 +6,60 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
 // Text writes the report for people: 80 to 120 columns, no colours.
 func (r *Report) Text(w io.Writer) error {
 	t := &texter{}
+	if r.Jitter != nil {
+		t.jitter(r)
+		return t.end(w, r)
+	}
 	t.head(r)
-	if l := r.Results.Latency; l != nil {
-		t.latency(l)
+	if r.Results.Latency != nil {
+		t.latency(r)
 	}
 	t.stages(r.Stages)
 	t.results(r)
+	t.load(r.Load)
+	t.recording(r.Recording)
+	t.series(r.Series)
 	t.engine(r)
 	t.wake(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
 	t.faults(r.Faults)
+	return t.end(w, r)
+}
+
+// end writes what every report ends with.
+func (t *texter) end(w io.Writer, r *Report) error {
 	for _, s := range r.Warnings {
 		t.line("warning", "%s", s)
+	}
+	for _, s := range r.Invalid {
+		t.line("invalid", "%s", s)
 	}
 	if r.Interrupted {
 		t.line("partial", "interrupted: what is above is what there was until then")
 	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// TextHead writes what Text begins with: the settings, the host and what is measured.
+func (r *Report) TextHead(w io.Writer) error {
+	t := &texter{}
+	t.head(r)
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// Text writes the balance, and all that is wrong with it.
+func (c *Conservation) Text(w io.Writer) error {
+	t := &texter{}
+	t.conservation(c)
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }
@@ -51,9 +81,15 @@ func (c *Config) exclusive() string {
 }
 
 func (t *texter) head(r *Report) {
-	c, e := &r.Config, &r.Env
+	c := &r.Config
 	t.line("evdbench", "%s  cq=%s mode=%s dispatch=%s%s%s", c.Workload, c.CQ, c.Mode, c.Dispatch, c.exclusive(), c.load())
 	t.line("config", "depth=%d capacity=%d batch=%d budget=%d %s", c.Depth, c.Capacity, c.Batch, c.Budget, c.limits())
+	t.where(r)
+}
+
+// where is the host, its clock, and what is measured.
+func (t *texter) where(r *Report) {
+	e := &r.Env
 	t.line("host", "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s", e.CPU, e.CPUs, e.GOMAXPROCS, e.OS, e.Kernel, e.Arch, e.Go)
 	clock := fmt.Sprintf("%s %.3f GHz, %d ns a reading, %+.1f ppm against CLOCK_MONOTONIC",
 		e.Clock.Source, e.Clock.Hertz/1e9, e.Clock.Cost, e.Clock.Drift)
@@ -61,6 +97,7 @@ func (t *texter) head(r *Report) {
 		clock = fmt.Sprintf("CLOCK_MONOTONIC, %d ns a reading (%s)", e.Clock.Cost, e.Clock.Why)
 	}
 	t.line("clock", "%s", clock)
+	t.floor(e.Floor)
 	t.line("measures", "%s", r.Measures)
 }
 
@@ -78,7 +115,9 @@ func (c *Config) load() string {
 	put("oneway", c.OneWay, c.OneWay)
 	put("service", c.Service, c.CQ == CQMock)
 	put("seed", c.Seed, c.CQ == CQMock)
-	put("size", c.Size, c.rdma())
+	put("rate", strconv.FormatFloat(c.Rate, 'f', -1, 64)+"/s", c.Rate > 0)
+	put("arrival", c.Arrival, c.Rate > 0 && c.Arrival != "")
+	put("size", c.Size, c.rdma() || c.CQ == CQTCP)
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")
@@ -115,42 +154,6 @@ func (s Span) String() string {
 		return strconv.FormatUint(s.Count, 10)
 	}
 	return s.Time.String()
-}
-
-func (t *texter) latency(s *Summary) {
-	t.b.WriteByte('\n')
-	tw := tabwriter.NewWriter(&t.b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	head := []string{"latency (ns)", "min"}
-	row := []string{strings.Repeat(" ", len("latency (ns)")), group(s.Min)}
-	short := false
-	for _, p := range s.Percentiles {
-		head = append(head, p.Name())
-		if p.Nanos == nil {
-			row = append(row, "n/a")
-			short = true
-			continue
-		}
-		row = append(row, group(*p.Nanos))
-	}
-	head = append(head, "max", "mean", "sd", "samples")
-	row = append(row, group(s.Max), group(int64(math.Round(s.Mean))), group(int64(math.Round(s.StdDev))), groupU(s.Samples))
-	if s.Samples == 0 {
-		for i := range row[1 : len(row)-1] {
-			row[i+1] = "n/a"
-		}
-	}
-	fmt.Fprintln(tw, strings.Join(head, "\t")+"\t")
-	fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
-	tw.Flush()
-	if short {
-		t.line("", "n/a: fewer than %d samples lie above it", samplesAbove)
-		for _, p := range s.Percentiles {
-			if p.Nanos == nil {
-				t.line("", "     %s needs %s samples", p.Name(), groupU(p.Needs))
-			}
-		}
-	}
-	t.b.WriteByte('\n')
 }
 
 func (t *texter) results(r *Report) {

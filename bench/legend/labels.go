@@ -8,7 +8,7 @@ import (
 
 // prose are labels whose line is a sentence, or lists the settings.
 var prose = []string{
-	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid",
+	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid", "jitter", "recording",
 	"stages", "series", "A", "B", "interleaved", "differs", "over", "verdict",
 }
 

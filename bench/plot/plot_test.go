@@ -81,8 +81,8 @@ func TestPNG(t *testing.T) {
 		assert.Equal(t, 864, img.Bounds().Dx())
 		assert.Equal(t, 480, img.Bounds().Dy())
 		colours := map[any]bool{}
-		for x := range img.Bounds().Dx() {
-			for y := range img.Bounds().Dy() {
+		for x := 0; x < img.Bounds().Dx(); x += 4 {
+			for y := 0; y < img.Bounds().Dy(); y += 4 {
 				colours[img.At(x, y)] = true
 			}
 		}

@@ -174,7 +174,7 @@ func cards(reps []*bench.Report) []card {
 	} {
 		m, _ := result.MetricNamed(name)
 		v, least, most, ok := m.Median(reps)
-		if !ok || len(all) == 6 {
+		if !ok || len(all) == 6 || most == 0 && name == "per_second" {
 			continue
 		}
 		if name == "per_operation_ns" && reps[0].Results.Latency != nil {

@@ -32,7 +32,7 @@ func stagesOf(reps []*bench.Report) *stagesData {
 		return nil
 	}
 	share := 100 * s.Sum / s.Whole
-	d := &stagesData{Note: fmt.Sprintf("Mean times of the parts of a request. They add up to %s of %s (%.1f %%)", span(s.Sum), span(s.Whole), share)}
+	d := &stagesData{Note: fmt.Sprintf("Mean times of the parts of a request, over all of them. They add up to %s of %s (%.1f %%)", span(s.Sum), span(s.Whole), share)}
 	if math.Abs(share-100) > stagesOff {
 		d.Note += ": a part is missing, or counted twice"
 	}
@@ -41,14 +41,18 @@ func stagesOf(reps []*bench.Report) *stagesData {
 		d.Note += " Of the first repetition."
 	}
 	for i, p := range s.Parts {
-		percent := 100 * p.Time.Mean / s.Whole
+		percent := 100 * p.PerOp / s.Whole
+		share := fmt.Sprintf("%.1f %%", percent)
+		if p.Apart {
+			percent, share = 0, "before"
+		}
 		p99 := "n/a"
 		if v, ok := result.AtPercentile(&p.Time, 99); ok {
 			p99 = span(v)
 		}
 		d.Parts = append(d.Parts, stageData{
-			Name: p.Name, Mean: span(p.Time.Mean), P99: p99, Percent: min(round(percent), 100),
-			Share: fmt.Sprintf("%.1f %%", percent), Class: fmt.Sprintf("c%d", i%7),
+			Name: p.Name, Mean: span(p.PerOp), P99: p99, Percent: min(round(percent), 100),
+			Share: share, Class: fmt.Sprintf("c%d", i%7),
 		})
 	}
 	return d

@@ -28,13 +28,6 @@ func groupU(n uint64) string {
 // whole is group of the nearest whole number.
 func whole(f float64) string { return group(int64(math.Round(f))) }
 
-func ratio(a, b uint64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return float64(a) / float64(b)
-}
-
 // nanos writes a time with three digits and its unit: 2.31µs.
 func nanos(ns float64) string {
 	d := time.Duration(math.Round(ns))

@@ -134,7 +134,7 @@ func (f *full) Write(b []byte) (int, error) {
 func TestWriterFails(t *testing.T) {
 	for _, format := range Formats() {
 		whole := len(written(t, format, resulttest.Lat()))
-		for _, n := range []int{0, 1, whole / 2, whole - 1} {
+		for _, n := range []int{0, whole / 2, whole - 1} {
 			assert.ErrorIs(t, Write(&full{n}, format, resulttest.Lat()), errFull, "%s after %d", format, n)
 		}
 		assert.NoError(t, Write(&full{whole}, format, resulttest.Lat()), format)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/evdengine/evd/bench"
 	"github.com/evdengine/evd/bench/chart"
@@ -28,14 +27,6 @@ func text(w io.Writer, o Options, files []*result.File) error {
 	return err
 }
 
-// Report writes one repetition as text, with all that it says.
-func Report(w io.Writer, r *bench.Report) error {
-	t := &texter{}
-	t.rep(r)
-	_, err := io.WriteString(w, t.b.String())
-	return err
-}
-
 type texter struct{ b strings.Builder }
 
 // line writes a line with a title of fixed width.
@@ -49,8 +40,10 @@ func (t *texter) file(f *result.File) {
 	switch {
 	case len(f.Cells) > 0:
 		t.cells(f)
-	case len(f.Reps) == 1:
-		t.rep(f.Reps[0])
+	case len(f.Reps) == 1, len(f.Reps) > 1 && f.Reps[0].Jitter != nil:
+		for _, r := range f.Reps {
+			_ = r.Text(&t.b) // a strings.Builder has no errors
+		}
 	case len(f.Reps) > 1:
 		t.reps(f)
 	default:
@@ -69,34 +62,13 @@ func (t *texter) tags(f *result.File) {
 	}
 }
 
-func (t *texter) rep(r *bench.Report) {
-	if r.Jitter != nil {
-		t.jitter(r)
-		return
-	}
-	t.head(r)
-	if r.Results.Latency != nil {
-		t.latency([]*bench.Report{r})
-	}
-	t.results(r)
-	t.load(r.Load)
-	t.recording(r.Recording)
-	t.stages(r.Stages)
-	t.wake(r.Wake)
-	t.series(r.Series)
-	t.engine(r)
-	t.connection(r)
-	t.conservation(&r.Conservation)
-	t.remarks(r, "")
-}
-
 // remarks are what a reader must know of the figures.
 func (t *texter) remarks(r *bench.Report, of string) {
 	for _, s := range r.Warnings {
 		t.line("warning", "%s%s", of, s)
 	}
 	for _, s := range r.Invalid {
-		t.line("INVALID", "%s%s", of, s)
+		t.line("invalid", "%s%s", of, s)
 	}
 	if r.Interrupted {
 		t.line("partial", "%sinterrupted: what is above is what there was until then", of)
@@ -107,7 +79,7 @@ func (t *texter) remarks(r *bench.Report, of string) {
 // each.
 func (t *texter) reps(f *result.File) {
 	reps, first := f.Reps, f.Reps[0]
-	t.head(first)
+	_ = first.TextHead(&t.b)
 	valid := 0
 	for _, r := range reps {
 		if r.OK() {
@@ -201,21 +173,7 @@ func (t *texter) conservations(reps []*bench.Report) {
 			sum.Violations = append(sum.Violations, fmt.Sprintf("repetition %d: %s", i+1, v))
 		}
 	}
-	t.conservation(&sum)
-}
-
-func (t *texter) load(l *bench.Load) {
-	if l != nil {
-		t.line("load", "offered %s/s, made %s/s; lag p99 %s, max %s; dropped %s", whole(l.Offered), whole(l.Achieved),
-			nanos(float64(l.LagP99)), nanos(float64(l.LagMax)), groupU(l.Dropped))
-	}
-}
-
-// recording says what measuring costs, beside what is measured.
-func (t *texter) recording(c *bench.Recording) {
-	if c != nil {
-		t.line("recording", "%.1f ns an operation, and %d readings of the clock of %.1f ns", c.Record, c.Readings, c.Clock)
-	}
+	_ = sum.Text(&t.b)
 }
 
 // stages says whether the parts add up to the whole.
@@ -234,39 +192,3 @@ func (t *texter) stages(s *bench.Stages) {
 // stagesOff is by how many percent the sum of the stages may differ from the
 // latency without a remark.
 const stagesOff = 5
-
-func (t *texter) wake(w *bench.Wake) {
-	if w == nil {
-		return
-	}
-	spins := ""
-	if w.Spins > 0 {
-		spins = fmt.Sprintf(", %s empty polls while spinning", groupU(w.Spins))
-	}
-	t.line("wake", "%s wake-ups, %.3f a completion%s; %.3g CPU seconds a million completions", groupU(w.Wakeups), w.PerCompletion, spins, w.CPUPerMillion)
-	if w.Cost > 0 {
-		t.line("", "a wake-up costs %s; spinning pays for waits of up to %s (--spin)", nanos(float64(w.Cost)), nanos(float64(w.Recommended)))
-	}
-}
-
-// series says how steady the run was.
-func (t *texter) series(s []bench.Interval) {
-	if len(s) < 2 {
-		return
-	}
-	least, most := s[0], s[0]
-	worst := 0
-	for i, in := range s {
-		least.Rate, most.Rate = min(least.Rate, in.Rate), max(most.Rate, in.Rate)
-		least.P99, most.P99 = min(least.P99, in.P99), max(most.P99, in.P99)
-		if in.Max > s[worst].Max {
-			worst = i
-		}
-	}
-	latency := ""
-	if most.P99 > 0 {
-		latency = fmt.Sprintf("; p99 %s..%s; the largest, %s, in number %d", nanos(float64(least.P99)), nanos(float64(most.P99)),
-			nanos(float64(s[worst].Max)), worst+1)
-	}
-	t.line("series", "%d intervals of %v: %s..%s/s%s", len(s), time.Duration(s[0].End).Round(time.Millisecond), whole(least.Rate), whole(most.Rate), latency)
-}

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/evdengine/evd/bench"
+	"github.com/evdengine/evd/bench/result"
 )
 
 // row is a population: service time, response time, or a stage.
@@ -43,7 +44,7 @@ type column struct {
 	of   func(*bench.Summary) (float64, bool)
 }
 
-// columns are those of all summaries: percentiles are the same in each.
+// columns are those of all summaries, with the percentiles of s.
 func columns(s *bench.Summary) []column {
 	if s == nil {
 		return nil
@@ -52,13 +53,8 @@ func columns(s *bench.Summary) []column {
 		return func(s *bench.Summary) (float64, bool) { return f(s), s.Samples > 0 }
 	}
 	cols := []column{{"min", some(func(s *bench.Summary) float64 { return float64(s.Min) })}}
-	for i, p := range s.Percentiles {
-		cols = append(cols, column{p.Name(), func(s *bench.Summary) (float64, bool) {
-			if i >= len(s.Percentiles) || s.Percentiles[i].Nanos == nil {
-				return 0, false
-			}
-			return float64(*s.Percentiles[i].Nanos), true
-		}})
+	for _, p := range s.Percentiles {
+		cols = append(cols, column{p.Name(), func(s *bench.Summary) (float64, bool) { return result.AtPercentile(s, p.P) }})
 	}
 	return append(cols,
 		column{"max", some(func(s *bench.Summary) float64 { return float64(s.Max) })},

@@ -116,12 +116,27 @@ func summary(name string, of func(*bench.Report) *bench.Summary) []Metric {
 	add("min_ns", "min", Lower, func(s *bench.Summary) (float64, bool) { return float64(s.Min), true })
 	for _, p := range standard {
 		label := "p" + strconv.FormatFloat(p, 'f', -1, 64)
-		add(label+"_ns", label, Lower, func(s *bench.Summary) (float64, bool) { return AtPercentile(s, p) })
+		all = append(all, Metric{name + "_" + label + "_ns", name + " " + label, Lower, func(r *bench.Report) (float64, bool) {
+			return percentile(of(r), r.Histograms[name], p)
+		}})
 	}
 	add("max_ns", "max", Lower, func(s *bench.Summary) (float64, bool) { return float64(s.Max), true })
 	add("mean_ns", "mean", Lower, func(s *bench.Summary) (float64, bool) { return s.Mean, true })
 	add("stddev_ns", "sd", Lower, func(s *bench.Summary) (float64, bool) { return s.StdDev, true })
 	return all
+}
+
+// percentile is that of the summary; if other percentiles were asked for, that of the
+// whole population.
+func percentile(s *bench.Summary, h *bench.Hist, p float64) (float64, bool) {
+	if s == nil || s.Samples == 0 {
+		return 0, false
+	}
+	if h != nil && !slices.ContainsFunc(s.Percentiles, func(q bench.Percentile) bool { return q.P == p }) {
+		whole := h.Summary(p)
+		s = &whole
+	}
+	return AtPercentile(s, p)
 }
 
 // AtPercentile returns the time at percentile p of s; false: it is not in s, or

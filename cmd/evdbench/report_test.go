@@ -39,7 +39,7 @@ func saved(t *testing.T) {
 	require.NoError(t, os.WriteFile("empty.json", nil, 0o644))
 }
 
-func read(t *testing.T, name string) string {
+func contents(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)
@@ -71,11 +71,11 @@ func TestReport(t *testing.T) {
 		status, stdout, stderr := evdbench(t.Context(), "report", "lat.json", "--out", name)
 		require.Equal(t, exitOK, status, stderr)
 		assert.Empty(t, stdout)
-		assert.True(t, strings.HasPrefix(read(t, name), want), name)
+		assert.True(t, strings.HasPrefix(contents(t, name), want), name)
 	}
 	status, _, _ = evdbench(t.Context(), "report", "lat.json", "--out", "r.csv", "-o", "md")
 	assert.Equal(t, exitOK, status)
-	assert.True(t, strings.HasPrefix(read(t, "r.csv"), "### evdbench"))
+	assert.True(t, strings.HasPrefix(contents(t, "r.csv"), "### evdbench"))
 	leftovers, err := filepath.Glob(".*")
 	require.NoError(t, err)
 	assert.Empty(t, leftovers)
@@ -87,7 +87,7 @@ func TestReportOfStandardInput(t *testing.T) {
 		root := newRoot(&bytes.Buffer{}, &bytes.Buffer{})
 		var out bytes.Buffer
 		root.SetOut(&out)
-		root.SetIn(strings.NewReader(read(t, "lat.json")))
+		root.SetIn(strings.NewReader(contents(t, "lat.json")))
 		root.SetArgs([]string{command, "-"})
 		require.NoError(t, root.Execute())
 		assert.NotEmpty(t, out.String())
@@ -102,20 +102,20 @@ func TestReportAppends(t *testing.T) {
 			require.Equal(t, exitOK, status, stderr)
 		}
 	}
-	rows, err := csv.NewReader(strings.NewReader(read(t, "all.csv"))).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(contents(t, "all.csv"))).ReadAll()
 	require.NoError(t, err)
 	assert.Len(t, rows, 1+2*(3+6))
 
 	for name, x := range map[string]struct{ text, want string }{
 		"other":  {"a,b\n1,2\n", "its first row is not that of this evdbench's csv"},
 		"no csv": {"\"\n", "its first row is not that of this evdbench's csv"},
-		"cut":    {strings.TrimSuffix(read(t, "all.csv"), "\n"), "its last row is cut off"},
+		"cut":    {strings.TrimSuffix(contents(t, "all.csv"), "\n"), "its last row is cut off"},
 	} {
 		require.NoError(t, os.WriteFile("bad.csv", []byte(x.text), 0o644))
 		status, _, stderr := evdbench(t.Context(), "report", "lat.json", "-o", "csv", "--out", "bad.csv", "--append")
 		assert.Equal(t, exitFailed, status, name)
 		assert.Contains(t, stderr, x.want)
-		assert.Equal(t, x.text, read(t, "bad.csv"), "it stays as it was")
+		assert.Equal(t, x.text, contents(t, "bad.csv"), "it stays as it was")
 	}
 }
 
@@ -149,7 +149,7 @@ func TestPlot(t *testing.T) {
 		status, stdout, stderr := evdbench(t.Context(), "plot", "lat.json", "--out", name)
 		require.Equal(t, exitOK, status, stderr)
 		assert.Empty(t, stdout)
-		assert.True(t, strings.HasPrefix(read(t, name), want), name)
+		assert.True(t, strings.HasPrefix(contents(t, name), want), name)
 	}
 	status, stdout, _ = evdbench(t.Context(), "plot", "sweep.json", "-k", "sweep", "--metric", "cpu_percent", "--over", "mode")
 	assert.Equal(t, exitOK, status)

@@ -73,7 +73,7 @@ func fill(r *bench.Report, rnd random, scale int64) {
 	r.Stages = &bench.Stages{Whole: sv.Mean}
 	for _, x := range parts {
 		t := r.Histograms["stage/"+x.name].Summary()
-		r.Stages.Parts = append(r.Stages.Parts, bench.Stage{Name: x.name, Time: t})
+		r.Stages.Parts = append(r.Stages.Parts, bench.Stage{Name: x.name, Time: t, PerOp: t.Mean})
 		r.Stages.Sum += t.Mean
 	}
 	r.Wake = &bench.Wake{
