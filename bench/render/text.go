@@ -186,6 +186,9 @@ func (t *texter) stages(s *bench.Stages) {
 	if math.Abs(share-100) > stagesOff {
 		note = ": a part is missing, or counted twice"
 	}
+	if s.Cost > 0 {
+		note += fmt.Sprintf("; the split's readings of the clock are %s ns of it", whole(s.Cost))
+	}
 	t.line("stages", "their means add up to %s ns of %s ns (%.1f %%)%s", whole(s.Sum), whole(s.Whole), share, note)
 }
 
