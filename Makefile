@@ -8,6 +8,7 @@ COUNT   ?= 1
 FUZZ    ?= 10s
 BENCH   ?= .
 ROUNDS  ?= 7
+RUNS    ?= 20
 DEEP    ?= 60s
 SOAK    ?= 1000000000
 ALL     ?= 100000000
@@ -23,7 +24,7 @@ endif
 
 TOOL    := $(GO) tool -modfile=tools/go.mod
 STATIC  := CGO_ENABLED=0 $(GO)
-TAGS    := explore invariants guest launcher
+TAGS    := explore invariants guest launcher seeded
 # Needs cgo and libibverbs, which a machine may lack.
 VERBS   := verbs
 CROSS   := linux/arm64 darwin/arm64 windows/amd64
@@ -165,6 +166,10 @@ scale: ## 100,000 idle EVDs: ns an event of active ones beside them (in turn, RO
 	@for i in $$(seq $(ROUNDS)); do $(GO) test -run '^$$' -bench 'ScaleActive$$' -benchtime 300ms ./engine | grep -E '^Benchmark|^FAIL' || exit 1; done
 	@$(GO) test -run '^$$' -bench 'ScaleWake$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
 	@$(GO) test -run '^$$' -bench 'Pollers$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
+
+.PHONY: compare-power
+compare-power: ## does `evdbench compare` find a slow-down of 5 % in rate and 10 % in p99, and none where there is none? RUNS=20 of each; minutes to an hour
+	@scripts/compare-power.sh $(RUNS)
 
 .PHONY: soak
 soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes; then URING=10000000 requests of io_uring

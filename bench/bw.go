@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,13 +15,15 @@ import (
 // Concurrency: open, prime, start and flush are called while no event is
 // consumed, completed by the one who consumes.
 type device interface {
-	open(s *session) error
+	// open is told whose events come out of which unit.
+	open(s *session, u *unit) error
 	cq() hwcq.CQ
 	// prime makes the first requests; the EVD does not exist yet.
 	prime(b *throughput) error
 	// completed is told of a batch of events that came, of all streams, and
 	// makes new requests for the completions among them.
 	completed(evs []engine.Event) error
+	// expected is how many of its events will have come.
 	expected() uint64
 	flush() error
 	measures() string
@@ -28,13 +31,12 @@ type device interface {
 	close() error
 }
 
-// throughput keeps many events in flight: requests of a device and posts of
-// goroutines beside it, into one EVD.
+// throughput keeps many events in flight: requests of devices and posts of goroutines
+// beside them, into one EVD or several.
 type throughput struct {
-	s   *session
-	dev device
-	cq  *countedCQ
-	win window // owner: whoever consumes
+	s     *session
+	dev   device // the first one; the others are as it
+	lanes []*lane
 
 	quota   uint64 // events of each producer after the warm-up; 0: no limit
 	posters []*poster
@@ -46,28 +48,41 @@ type throughput struct {
 
 func (b *throughput) open(s *session) (engine.EVDConfig, error) {
 	b.s = s
-	if err := b.dev.open(s); err != nil {
-		return engine.EVDConfig{}, err
-	}
-	b.cq = &countedCQ{CQ: b.dev.cq()}
 	b.turn = make(chan struct{}, 1)
-	b.win = window{clk: s.clk, cfg: s.cfg}
-	ec := s.cfg.evd()
-	ec.CQs = []hwcq.CQ{b.cq}
-	ec.Upcall = b.upcall
+	var ecs []engine.EVDConfig
+	for range max(s.cfg.EVDs, 1) {
+		ln, err := newLane(b)
+		if err != nil {
+			return engine.EVDConfig{}, err
+		}
+		ecs = append(ecs, ln.config())
+	}
+	s.also = ecs[1:]
+	producers := 0
+	for _, ln := range b.lanes {
+		producers += len(ln.devs)
+	}
 	for i := range s.cfg.Posters {
-		b.posters = append(b.posters, newPoster(b, i))
-		ec.Streams = engine.Software | engine.DTO
+		n := i % len(ecs)
+		b.posters = append(b.posters, newPoster(b, b.lanes[n].u, i))
+		ecs[n].Streams = engine.Software | engine.DTO
 	}
-	producers := uint64(1 + len(b.posters))
+	producers += len(b.posters)
 	if s.cfg.Count > 0 {
-		b.quota = (s.cfg.Count + producers - 1) / producers
+		b.quota = (s.cfg.Count + uint64(producers) - 1) / uint64(producers)
 	}
-	s.produce(int(producers))
+	s.produce(producers)
 	if s.cfg.Warmup.Off {
 		s.phase.advance(measuring)
 	}
-	return ec, b.dev.prime(b)
+	for _, ln := range b.lanes {
+		for _, d := range ln.devs {
+			if err := d.prime(b); err != nil {
+				return ecs[0], err
+			}
+		}
+	}
+	return ecs[0], nil
 }
 
 func (b *throughput) start() error {
@@ -84,6 +99,11 @@ func (b *throughput) start() error {
 	if c.Flip > 0 {
 		b.s.goProduce("flipper", newFlipper(b).run)
 	}
+	if b.s.scn.lossy() {
+		for _, ln := range b.lanes {
+			b.s.goProduce("nurse", ln.nurse)
+		}
+	}
 	return nil
 }
 
@@ -96,46 +116,54 @@ func (b *throughput) measure() {
 	}
 }
 
-func (b *throughput) upcall(u *engine.Upcall) {
-	evs := u.Events()
-	b.slow.upcall(b.s.clk)
-	b.s.con.upcall(evs)
-	b.consume(evs)
-	if f := b.s.cfg.Flip; f > 0 && b.s.con.upcalls%f == 0 && b.s.phase.load() < stopping {
-		if err := u.ModifyUpcall(engine.Disable, engine.Same); err != nil {
-			b.s.fault("flip: %v", err)
-			return
+func (b *throughput) expected() (n uint64) {
+	for _, ln := range b.lanes {
+		for _, d := range ln.devs {
+			n += d.expected()
 		}
-		b.turn <- struct{}{} // has room: there is no next upcall before the flipper enables it
 	}
+	for _, p := range b.posters {
+		n += p.book.Accepted
+	}
+	return n
 }
 
-// consume is what becomes of events, however they came out of the EVD.
-func (b *throughput) consume(evs []engine.Event) {
-	ph := b.s.phase.load()
-	b.win.note(len(evs), ph)
-	if w := b.s.cfg.Warmup.Count; w > 0 && ph == warming && b.s.con.Seen() >= w {
-		b.measure()
-	}
-	if err := b.dev.completed(evs); err != nil {
-		b.s.con.flushing.Store(true) // a QP in error flushes what is posted
-		b.s.fault("%v", err)
-	}
-	b.s.con.done()
-}
+func (b *throughput) flush() error { return b.each(device.flush) }
+func (b *throughput) close() error { return b.each(device.close) }
 
-func (b *throughput) expected() uint64 { return b.dev.expected() }
-func (b *throughput) flush() error     { return b.dev.flush() }
-func (b *throughput) close() error     { return b.dev.close() }
+// each calls fn for every device.
+func (b *throughput) each(fn func(device) error) error {
+	var errs []error
+	for _, ln := range b.lanes {
+		for _, d := range ln.devs {
+			errs = append(errs, fn(d))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func (b *throughput) report(r *Report) {
 	r.Measures = b.dev.measures()
 	if n := len(b.posters); n > 0 {
 		r.Measures += fmt.Sprintf("; beside it %d goroutine(s) post software events to the same EVD", n)
 	}
-	r.Results.Operations, r.Results.Elapsed = b.win.n, b.win.elapsed()
-	b.dev.report(r)
-	b.cq.report(r)
+	r.Measures += b.s.scn.measures(b.s.cfg)
+	var from, to Ticks
+	var cqs []*countedCQ
+	for _, ln := range b.lanes {
+		r.Results.Operations += ln.win.n
+		if ln.win.open && (from == 0 || ln.win.start < from) {
+			from = ln.win.start
+		}
+		to = max(to, ln.win.end)
+		for _, d := range ln.devs {
+			d.report(r)
+		}
+		cqs = append(cqs, ln.cqs...)
+	}
+	r.Results.Elapsed = b.s.clk.Nanos(to - from)
+	reportPolls(r, cqs...)
+	b.s.reportFaults(r)
 }
 
 // window counts the events of the measured part of a run.

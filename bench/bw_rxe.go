@@ -23,7 +23,7 @@ type rxeDevice struct {
 	ended    bool
 }
 
-func (d *rxeDevice) open(s *session) (err error) {
+func (d *rxeDevice) open(s *session, _ *unit) (err error) {
 	d.s = s
 	if d.rig, err = openRXE(s, 2, s.cfg.Outstanding, s.cfg.Outstanding); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (d *rxeDevice) end() {
 
 // expected: each message that was sent completes on both sides.
 func (d *rxeDevice) expected() uint64 {
-	return d.s.accepted() - d.to.recvs.Accepted + d.from.sends.Accepted
+	return 2 * d.from.sends.Accepted
 }
 
 func (d *rxeDevice) flush() error { return d.rig.flush() }

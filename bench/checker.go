@@ -33,9 +33,16 @@ type Order struct {
 	Missing    uint64 `json:"missing"`    // numbers that were skipped and never came
 	Reordered  uint64 `json:"reordered"`  // came after a younger one
 	Duplicates uint64 `json:"duplicates"` // came again
+
+	// Lost is how many had to be missing: a fault script had the device drop them.
+	Lost uint64 `json:"lost,omitempty"`
 }
 
-func (o Order) clean() bool { return o.Missing == 0 && o.Reordered == 0 && o.Duplicates == 0 }
+// asExpected tells whether all came once and in order but those that were to be lost.
+// unordered: order was not promised.
+func (o Order) asExpected(unordered bool) bool {
+	return o.Missing == o.Lost && (o.Reordered == 0 || unordered) && o.Duplicates == 0
+}
 
 // NewChecker makes a checker for producers 0..n-1.
 func NewChecker(n int) *Checker { return &Checker{from: make([]stream, n)} }

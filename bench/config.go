@@ -13,17 +13,6 @@ import (
 	"github.com/evdengine/evd/ring"
 )
 
-// Workloads.
-const (
-	Lat = "lat" // latency, one event in flight
-	BW  = "bw"  // throughput, many events in flight
-
-	// WakeUp is the cost of sleeping: from the event of an armed CQ to the upcall.
-	WakeUp = "wake"
-	// Jitter is the host's own floor: the gaps in which a spinning goroutine does not run.
-	Jitter = "jitter"
-)
-
 // Engines.
 const (
 	EngineEVD      = "evd"
@@ -38,14 +27,6 @@ const (
 	PolicyMany   = "many"   // several at once
 	PolicyDrain  = "drain"  // each upcall disables, dequeues until nothing is left, and enables, as iSER does
 	PolicyNotify = "notify" // an upcall only notifies; a goroutine dequeues
-)
-
-// Completion queues.
-const (
-	CQMock  = "mock"
-	CQRXE   = "rxe"   // soft-RoCE in pure Go
-	CQVerbs = "verbs" // any NIC, through libibverbs: builds with the tag verbs
-	CQTCP   = "tcp"   // between two nodes only: TCP, completed by goroutines into a mock CQ
 )
 
 // Config describes a run. The zero value of a field means its default; JSON
@@ -120,11 +101,14 @@ type Config struct {
 	// Faults is a script of the mock CQ's faults, see mock.ParseFaults.
 	Faults string `json:"faults"`
 
+	// ErrorRate is the probability that a completion of the mock CQ is an error, 0..1.
+	ErrorRate float64 `json:"error_rate"`
+
 	// OneWay (Lat) measures one direction instead of a round trip.
 	OneWay bool `json:"oneway"`
 
 	// Outstanding is how many requests are in flight (BW; 0: 64), or may be at most in an
-	// open loop (Lat; 0: 65536, rxe and verbs as many as Depth holds).
+	// open loop (Lat; 0: 65536, rxe and verbs an eighth of Depth, one way a quarter).
 	Outstanding int `json:"outstanding"`
 
 	// Posters (BW) is how many goroutines post software events to the EVD
@@ -224,6 +208,7 @@ func (c Config) WithDefaults() Config {
 	if c.Workload == BW {
 		def(&c.Outstanding, defaultOutstanding)
 	}
+	c.scenarioDefaults()
 	c.wakeDefaults()
 	c.loadDefaults()
 	c.serverDefaults()
@@ -290,6 +275,7 @@ func (c Config) Validate() error {
 	v.load(c, d)
 	v.cq(c, d)
 	v.server(c, d)
+	v.scenario(c, d)
 	if c.Spin != 0 && d.Mode != "adaptive" {
 		v.bad("spin", c.Spin, "left out unless mode is adaptive, and mode is "+d.Mode)
 	}

@@ -16,6 +16,7 @@ import (
 // promise.
 type consumer struct {
 	*Checker
+	unordered bool // PolicyMany: order is not promised
 	tags      upcallTags
 	upcalls   uint64 // upcalls that gave events
 	delivered uint64 // events given to upcalls
@@ -32,11 +33,29 @@ type consumer struct {
 	flushed  uint64      // completions with StatusWRFlushErr while flushing
 	failed   uint64      // other completions that are not successful
 	failure  engine.Event
+	injected uint64 // of these: as the fault script has it. Set when all has come
 
 	// seen is how many events have come and been dealt with. Writer: the
 	// consumer, when it is through with a batch. Readers: whoever waits for
 	// the end, or watches for a stall.
 	seen atomic.Uint64
+}
+
+// origin is how events came out.
+type origin uint8
+
+const (
+	byUpcall  origin = iota // given to an upcall
+	byDequeue               // dequeued
+)
+
+// take notes events that came out.
+func (c *consumer) take(how origin, evs []engine.Event) {
+	if how == byUpcall {
+		c.upcall(evs)
+	} else {
+		c.dequeue(evs)
+	}
 }
 
 // upcall notes what an upcall was given.

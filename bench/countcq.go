@@ -71,9 +71,18 @@ func (c *countedCQ) Bind() error { return c.CQ.(hwcq.ThreadBound).Bind() }
 func (c *countedCQ) Unbind() error { return c.CQ.(hwcq.ThreadBound).Unbind() }
 
 // report is for when the EVD is closed.
-func (c *countedCQ) report(r *Report) {
-	r.CQ.Polls, r.CQ.EmptyPolls, r.CQ.Completions, r.CQ.Vain = c.polls, c.empty, c.completions, c.vain.Load()
-	if c.completions != r.Engine.Polled {
-		r.Conservation.violate("engine counter Polled is %d, the CQ gave %d", r.Engine.Polled, c.completions)
+func (c *countedCQ) report(r *Report) { reportPolls(r, c) }
+
+// reportPolls adds up what all CQs of a run counted.
+func reportPolls(r *Report, cqs ...*countedCQ) {
+	r.CQ.Completions = 0
+	for _, c := range cqs {
+		r.CQ.Polls += c.polls
+		r.CQ.EmptyPolls += c.empty
+		r.CQ.Completions += c.completions
+		r.CQ.Vain += c.vain.Load()
+	}
+	if r.CQ.Completions != r.Engine.Polled {
+		r.Conservation.violate("engine counter Polled is %d, the CQ gave %d", r.Engine.Polled, r.CQ.Completions)
 	}
 }

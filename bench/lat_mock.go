@@ -23,7 +23,7 @@ type mockPingPong struct {
 
 func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
 	l.s, l.pace = s, s.pace()
-	if err := l.dev.open(s); err != nil {
+	if err := l.dev.open(s, s.units[0]); err != nil {
 		return engine.EVDConfig{}, err
 	}
 	l.book = s.book("work requests", false)
@@ -36,6 +36,7 @@ func (l *mockPingPong) open(s *session) (engine.EVDConfig, error) {
 		ec.CQs[0], l.split = p, newSplit(s.clk, p, s.cfg.Dispatch)
 	}
 	ec.Upcall = l.upcall
+	s.units[0].sink = l.came
 	return ec, nil
 }
 
@@ -50,10 +51,13 @@ func (l *mockPingPong) start() error {
 	return l.dev.qp.Submit(wr)
 }
 
-func (l *mockPingPong) upcall(u *engine.Upcall) {
+func (l *mockPingPong) upcall(u *engine.Upcall) { l.came(byUpcall, u.Events()) }
+
+// came is told of the completion, however it came out.
+func (l *mockPingPong) came(how origin, evs []engine.Event) {
 	now := l.slow.latency(l.s.clk, l.sent, l.s.clk.Now())
 	l.split.arrived(now)
-	l.s.con.upcall(u.Events())
+	l.s.con.take(how, evs)
 	record, more := l.pace.round(now)
 	if record {
 		l.pace.rec.record(now, l.s.clk.Nanos(now-l.sent))
@@ -85,8 +89,10 @@ func (l *mockPingPong) report(r *Report) {
 	r.Measures = "round trip: from just before a work request is submitted to the entry of the upcall for its completion; one in flight, the upcall submits the next"
 	reportLatency(r, l.pace)
 	l.split.report(r)
+	r.Measures += l.s.scn.measures(l.s.cfg)
 	l.dev.report(r)
 	l.cq.report(r)
+	l.s.reportFaults(r)
 }
 
 func reportLatency(r *Report, p *pace) {

@@ -17,8 +17,9 @@ type mockOneWay struct {
 	book *Producer // owner: the poster
 	pace *pace     // owner: the upcall
 
-	posted Ticks // when the event in flight was posted. Writer: poster. Reader: upcall
-	more   bool  // Writer: upcall. Reader: poster, after come
+	ev     engine.Event // owner: the poster
+	posted Ticks        // when the event in flight was posted. Writer: poster. Reader: upcall
+	more   bool         // Writer: upcall. Reader: poster, after come
 	back   turnstile
 
 	cq      *countedCQ
@@ -29,7 +30,7 @@ type mockOneWay struct {
 
 func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
 	l.s, l.pace = s, s.pace()
-	if err := l.dev.open(s); err != nil {
+	if err := l.dev.open(s, s.units[0]); err != nil {
 		return engine.EVDConfig{}, err
 	}
 	l.back = turnstile{wake: make(chan struct{}, 1), gone: s.gone, clk: s.clk, spin: s.clk.Ticks(posterSpin(s.cfg))}
@@ -47,6 +48,7 @@ func (l *mockOneWay) open(s *session) (engine.EVDConfig, error) {
 	l.cq = &countedCQ{CQ: l.dev.c}
 	ec.CQs = []hwcq.CQ{l.cq}
 	ec.Upcall = l.upcall
+	s.units[0].sink = l.came
 	return ec, nil
 }
 
@@ -72,11 +74,12 @@ func (l *mockOneWay) start() error {
 
 func (l *mockOneWay) post(t *tag) {
 	defer l.s.producerEnded()
+	u := l.s.units[0]
 	for n := uint64(1); ; n++ {
 		t.see(l.s.phase.load())
-		ev := engine.Event{WRID: l.book.Next()}
+		l.ev.WRID = l.book.Next()
 		l.posted = l.s.clk.Now()
-		if err := l.s.evd.Post(ev); err != nil {
+		if err := u.post(&l.ev); err != nil {
 			l.book.Offered(1, 0)
 			l.s.fault("Post: %v", err)
 			return
@@ -98,16 +101,19 @@ func (l *mockOneWay) post(t *tag) {
 	}
 }
 
-func (l *mockOneWay) upcall(u *engine.Upcall) {
+func (l *mockOneWay) upcall(u *engine.Upcall) { l.came(byUpcall, u.Events()) }
+
+// came is told of the event, however it came out.
+func (l *mockOneWay) came(how origin, evs []engine.Event) {
 	now := l.s.clk.Now()
-	l.s.con.upcall(u.Events())
+	l.s.con.take(how, evs)
 	record, more := l.pace.round(now)
 	if record {
 		l.pace.rec.record(now, l.s.clk.Nanos(now-l.posted))
 	}
 	l.more, l.entered, l.record = more, now, record
 	l.s.con.done()
-	l.back.pass(l.s.con.delivered)
+	l.back.pass(l.s.con.delivered + l.s.con.dequeued)
 }
 
 func (l *mockOneWay) expected() uint64 { return l.s.accepted() }
@@ -118,6 +124,7 @@ func (l *mockOneWay) report(r *Report) {
 	r.Measures = "one way: from just before a goroutine posts a software event to the entry of the upcall with it; one in flight, beside an idle CQ"
 	reportLatency(r, l.pace)
 	l.split.report(r)
+	r.Measures += l.s.scn.measures(l.s.cfg)
 	l.dev.report(r)
 	l.cq.report(r)
 }

@@ -13,13 +13,14 @@ type mockOpen struct {
 	dev mockDevice
 	cq  *countedCQ
 	gen *generator
-	win openWindow // owner: the upcall
+	ev  engine.Event // owner: the generator
+	win openWindow   // owner: the upcall
 }
 
 func (l *mockOpen) open(s *session) (ec engine.EVDConfig, err error) {
 	l.s = s
 	l.dev.inline = !s.cfg.OneWay
-	if err := l.dev.open(s); err != nil {
+	if err := l.dev.open(s, s.units[0]); err != nil {
 		return ec, err
 	}
 	s.recorder()
@@ -27,6 +28,7 @@ func (l *mockOpen) open(s *session) (ec engine.EVDConfig, err error) {
 	l.cq = &countedCQ{CQ: l.dev.c}
 	ec.CQs = []hwcq.CQ{l.cq}
 	ec.Upcall = l.upcall
+	s.units[0].sink = l.came
 	if s.cfg.OneWay {
 		ec.Streams = engine.Software | engine.DTO
 		l.gen, err = newGenerator(s, s.book("software poster", true), l.post)
@@ -41,17 +43,23 @@ func (l *mockOpen) submit(n uint64) error {
 	return l.dev.qp.Submit(mock.WR{WRID: n, Opcode: hwcq.OpSend})
 }
 
-func (l *mockOpen) post(n uint64) error { return l.s.evd.Post(engine.Event{WRID: n}) }
+func (l *mockOpen) post(n uint64) error {
+	l.ev.WRID = n
+	return l.s.units[0].post(&l.ev)
+}
 
 func (l *mockOpen) start() error {
+	l.gen.homeIs(&l.s.con.seen) // every event is a request
 	l.s.goProduce("generator", l.gen.run)
 	return nil
 }
 
-func (l *mockOpen) upcall(u *engine.Upcall) {
+func (l *mockOpen) upcall(u *engine.Upcall) { l.came(byUpcall, u.Events()) }
+
+// came is told of events, however they came out.
+func (l *mockOpen) came(how origin, evs []engine.Event) {
 	now := l.s.clk.Now()
-	evs := u.Events()
-	l.s.con.upcall(evs)
+	l.s.con.take(how, evs)
 	for i := range evs {
 		// The number of the only producer is 0: the sequence number is all there is.
 		l.gen.completed(evs[i].WRID, now, &l.win)
@@ -73,7 +81,9 @@ func (l *mockOpen) report(r *Report) {
 	default:
 		r.Measures = "open loop: from just before a work request is submitted" + end
 	}
+	r.Measures += l.s.scn.measures(l.s.cfg)
 	l.gen.report(r, &l.win)
 	l.dev.report(r)
 	l.cq.report(r)
+	l.s.reportFaults(r)
 }

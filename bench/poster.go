@@ -13,14 +13,16 @@ import (
 // them.
 type poster struct {
 	b     *throughput
+	u     *unit // that it posts to
 	name  string
 	book  *Producer
 	share share
+	ev    engine.Event // the next one
 }
 
-func newPoster(b *throughput, i int) *poster {
+func newPoster(b *throughput, u *unit, i int) *poster {
 	name := fmt.Sprintf("poster %d", i)
-	return &poster{b: b, name: name, book: b.s.book(name, true)}
+	return &poster{b: b, u: u, name: name, book: u.book(name, true)}
 }
 
 func (p *poster) run(t *tag) {
@@ -29,7 +31,8 @@ func (p *poster) run(t *tag) {
 	p.share.tag = t
 	full := 0
 	for p.share.left(1) > 0 {
-		err := p.b.s.evd.Post(engine.Event{WRID: p.book.Next()})
+		p.ev.WRID = p.book.Next()
+		err := p.u.post(&p.ev)
 		if err == nil {
 			p.book.Offered(1, 1)
 			full = 0
@@ -90,7 +93,7 @@ func (f *flipper) take() error {
 		n, err := evd.Dequeue(f.buf)
 		if n > 0 {
 			f.b.s.con.dequeue(f.buf[:n])
-			f.b.consume(f.buf[:n])
+			f.b.lanes[0].consume(f.buf[:n])
 			continue
 		}
 		if err != nil && !errors.Is(err, engine.ErrBusy) {

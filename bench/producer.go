@@ -33,6 +33,9 @@ type Producer struct {
 	Attempted uint64
 	Accepted  uint64
 	Rejected  uint64
+
+	// Lost are accepted ones that the device dropped since a fault script says so.
+	Lost uint64
 }
 
 // Next is the WRID of the next event to offer. An event that was rejected is

@@ -55,6 +55,9 @@ type Report struct {
 	// "service", "response", "stage/queue", ..
 	Histograms map[string]*Hist `json:"histograms,omitempty"`
 
+	// Faults is what the script of faults did; nil: there was none.
+	Faults *FaultReport `json:"faults,omitempty"`
+
 	Warnings []string `json:"warnings"`
 
 	// Invalid says why the figures must not be used: the generator lagged, an event

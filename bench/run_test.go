@@ -167,7 +167,8 @@ func TestStall(t *testing.T) {
 
 // A lost event is found too when all producers have ended.
 func TestStallWhileDraining(t *testing.T) {
-	s := &session{cfg: Config{Stall: 100 * time.Millisecond}, con: &consumer{}}
+	s := &session{cfg: Config{Stall: 100 * time.Millisecond}}
+	s.con = s.newUnit().con
 	s.con.seen.Store(9)
 	assert.True(t, s.settle(func() uint64 { return 9 }))
 	assert.False(t, s.settle(func() uint64 { return 10 }))

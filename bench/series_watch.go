@@ -70,7 +70,9 @@ func (w *watcher) run() {
 	w.start = time.Now()
 	w.last = w.read()
 	for w.sleep(time.Until(w.start.Add(w.from + w.step))) {
-		w.collect()
+		if !w.collect() {
+			return
+		}
 		w.from += w.step
 		w.tell()
 	}
@@ -114,17 +116,25 @@ func (w *watcher) sleep(d time.Duration) bool {
 }
 
 func (w *watcher) read() reading {
-	return reading{time.Now(), cpuTime(), w.s.wakeups(), w.s.con.seen.Load()}
+	return reading{time.Now(), cpuTime(), w.s.wakeups(), w.s.seen()}
 }
 
 // wakeups is how often the poller slept and was woken.
-func (s *session) wakeups() uint64 { return s.evd.Stats().Events }
+// What stands in for an EVD tells only when it is closed.
+func (s *session) wakeups() (n uint64) {
+	for _, u := range s.units {
+		if u.evd != nil {
+			n += u.evd.Stats().Events
+		}
+	}
+	return n
+}
 
-// collect takes in the step that has just ended.
-func (w *watcher) collect() {
+// collect takes in the step that has just ended. False: the run has, too.
+func (w *watcher) collect() bool {
 	w.host()
 	if w.rec == nil {
-		return
+		return true
 	}
 	// The recorder ends a stretch with the first event after it. Where events are rare
 	// that takes a while, and the stretch is collected with a later one.
@@ -135,10 +145,13 @@ func (w *watcher) collect() {
 			q.reset()
 			w.rec.full.Store(nil) // before the spare: turn looks the other way round
 			w.rec.spare.Store(q)
-			return
+			return true
 		}
-		if nap > patience/2 || !w.sleep(nap) {
-			return
+		if nap > patience/2 {
+			return true
+		}
+		if !w.sleep(nap) {
+			return false
 		}
 	}
 }

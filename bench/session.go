@@ -21,8 +21,11 @@ type session struct {
 	cfg   Config // defaults filled in
 	clk   *Clock
 	eng   *engine.Engine
-	evd   *engine.EVD
-	con   *consumer
+	scn   scenario
+	units []*unit            // one at least
+	also  []engine.EVDConfig // of units[1] and on; set by the workload's open
+	evd   *engine.EVD        // of units[0]; nil with another engine
+	con   *consumer          // of units[0]
 	books []book
 	phase phaseWord
 	rec   *recorder     // of latencies; nil: the run has none. Writer: open
@@ -63,6 +66,10 @@ type workload interface {
 	close() error
 }
 
+// accountant is a workload that has something to put into the books once nothing runs
+// any more: what a script made its device drop.
+type accountant interface{ account() }
+
 // Run runs a workload and reports. The error is about runs that did not take
 // place: a bad configuration (engine.ErrInvalid), a CQ that is not available
 // (hwcq.ErrUnavailable, hwcq.ErrNotSupported), a peer that does not answer.
@@ -102,6 +109,8 @@ func workloadFor(cfg Config) workload {
 		return &throughput{dev: &rxeDevice{}}
 	case cfg.Workload == BW:
 		return &throughput{dev: &mockDevice{}}
+	case onRXE && cfg.open():
+		return &rxeOpen{}
 	case onRXE:
 		return &rxeLat{}
 	case cfg.open():
@@ -114,6 +123,10 @@ func workloadFor(cfg Config) workload {
 
 func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (_ *Report, err error) {
 	s := &session{watch: watch, ctx: ctx, cfg: cfg, clk: clk, ended: make(chan struct{}), gone: make(chan struct{}), began: make(chan struct{})}
+	s.con = s.newUnit().con
+	if s.scn, err = newScenario(cfg, clk); err != nil {
+		return nil, err
+	}
 	if s.pins.Pin, err = ParsePin(cfg.Pin); err != nil {
 		return nil, err
 	}
@@ -132,7 +145,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 		return nil, err
 	}
 	defer func() {
-		err = errors.Join(err, s.eng.Close(), w.close())
+		err = errors.Join(err, s.closeUnits(), s.eng.Close(), w.close())
 	}()
 	var ec engine.EVDConfig
 	// A simulated device's goroutine begins there, and gets the label.
@@ -140,12 +153,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if err != nil {
 		return nil, err
 	}
-	ec.Leftovers = func(evs []engine.Event) { s.con.left(evs) }
-	s.con = &consumer{Checker: NewChecker(len(s.books)), tags: upcallTags{ctx: ctx, phase: &s.phase, name: ec.Name}}
-	if ec.Streams&engine.Connection != 0 {
-		s.con.notices = map[engine.EventNumber]uint64{}
-	}
-	if s.evd, err = s.eng.NewEVD(ec); err != nil {
+	if err := s.openUnits(ec); err != nil {
 		return nil, err
 	}
 	var before, after runtime.MemStats
@@ -163,19 +171,20 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	runtime.ReadMemStats(&after)
 	s.drain(w)
 	close(s.gone)
-	if err := s.evd.Close(); err != nil {
+	if err := s.closeUnits(); err != nil {
 		s.fault("EVD: %v", err)
 	}
 	s.posters.Wait()
 
 	r := &Report{
 		Config: cfg, Interrupted: s.interrupted, Warnings: []string{}, Invalid: []string{},
-		Env: Environment(clk), Engine: s.evd.Stats(),
+		Env: Environment(clk), Engine: s.engineStats(),
 	}
-	if st, err := s.evd.CQStats(0); err == nil && st.Mode == engine.ModeAdaptive {
-		r.SpinBudget = st.Budget
+	r.SpinBudget = s.units[0].spinBudget()
+	if w, ok := w.(accountant); ok {
+		w.account()
 	}
-	r.Conservation = balance(s.books, s.con, r.Engine)
+	r.Conservation = s.balances()
 	r.Conservation.Violations = append(s.faults, r.Conservation.Violations...)
 	res := &r.Results
 	beside.rest()
@@ -188,13 +197,11 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 	if res.Operations > 0 {
 		res.PerOp = float64(res.Elapsed) / float64(res.Operations)
 	}
-	if s.con.upcalls > 0 {
-		res.EventsPerUpcall = float64(s.con.delivered) / float64(s.con.upcalls)
-	}
+	res.EventsPerUpcall = s.eventsPerUpcall()
 	r.Wake = economy(r, cpu)
 	res.CPU = 100 * float64(cpu) / float64(wall)
 	res.Mallocs, res.GCs = after.Mallocs-before.Mallocs, after.NumGC-before.NumGC
-	if r.CQ.Overruns > 0 {
+	if r.CQ.Overruns > 0 && !s.scn.lossy() {
 		r.Conservation.violate("the CQ dropped %d completions", r.CQ.Overruns)
 	}
 	s.warnPins(r)
@@ -204,9 +211,7 @@ func run(ctx context.Context, cfg Config, w workload, clk *Clock, watch Watch) (
 
 // book opens the book of a new producer. Only before the EVD is made.
 func (s *session) book(name string, software bool) *Producer {
-	p := &Producer{ID: len(s.books)}
-	s.books = append(s.books, book{p, name, software})
-	return p
+	return s.units[0].book(name, software)
 }
 
 // produce announces n producers, before they start; each calls producerEnded
@@ -255,7 +260,7 @@ func (s *session) await(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Stall / ticks)
 	defer tick.Stop()
 	interrupt := ctx.Done()
-	last, idle := s.con.seen.Load(), 0
+	last, idle := s.seen(), 0
 	for {
 		select {
 		case <-s.ended:
@@ -265,7 +270,7 @@ func (s *session) await(ctx context.Context) {
 			s.interrupted = true
 			s.phase.advance(stopping)
 		case <-tick.C:
-			if n := s.con.seen.Load(); n != last || s.quiet != nil && s.quiet() {
+			if n := s.seen(); n != last || s.quiet != nil && s.quiet() {
 				last, idle = n, 0
 			} else if idle++; idle > ticks {
 				s.stall("no event came")
@@ -302,7 +307,15 @@ func (s *session) drain(w workload) {
 		s.fault("flush: %v", err)
 		return
 	}
-	s.settle(s.accepted)
+	s.settle(func() uint64 { return s.accepted() - s.lost() })
+}
+
+// lost is how many of the accepted events a script has had the devices drop.
+func (s *session) lost() (n uint64) {
+	for _, d := range s.scn.devs {
+		n += d.lost()
+	}
+	return n
 }
 
 // accepted is how many events have been accepted from all producers, which
@@ -316,10 +329,9 @@ func (s *session) accepted() (n uint64) {
 
 // settle waits until as many events as expected have come.
 func (s *session) settle(expected func() uint64) bool {
-	want := expected()
-	last, idle := s.con.seen.Load(), time.Duration(0)
+	last, idle := s.seen(), time.Duration(0)
 	for turn := time.Duration(0); ; turn++ {
-		n := s.con.seen.Load()
+		n, want := s.seen(), expected() // which falls when a script has the device drop some
 		if n >= want {
 			return true
 		}

@@ -27,6 +27,7 @@ func (r *Report) Text(w io.Writer) error {
 	t.wake(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
+	t.faults(r.Faults)
 	return t.end(w, r)
 }
 
@@ -100,7 +101,7 @@ func (c *Config) load() string {
 	put("pin", c.Pin, c.Pin != "")
 	put("server", c.Server, c.Server != "")
 	put("direction", c.Direction, c.Direction != "")
-	return b.String()
+	return b.String() + c.scenarioText()
 }
 
 func (c *Config) limits() string {
@@ -237,7 +238,7 @@ func (t *texter) conservation(c *Conservation) {
 	}
 	t.line("conservation", "attempted %s = accepted %s + rejected %s; accepted = delivered %s + dequeued %s + left over %s%s: %s",
 		groupU(c.Attempted), groupU(c.Accepted), groupU(c.Rejected),
-		groupU(c.Delivered), groupU(c.Dequeued), groupU(c.LeftOver), flushed, verdict)
+		groupU(c.Delivered), groupU(c.Dequeued), groupU(c.LeftOver), c.lost()+flushed, verdict)
 	for _, v := range c.Violations {
 		t.line("violation", "%s", v)
 	}

@@ -9,6 +9,7 @@ import (
 // prose are labels whose line is a sentence, or lists the settings.
 var prose = []string{
 	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid",
+	"A", "B", "interleaved", "differs", "over", "verdict",
 }
 
 const labelWidth = 12 // of texts, then two spaces
@@ -66,8 +67,10 @@ func columns(line string) []string {
 	if len(cells) < 3 {
 		return nil
 	}
-	for _, c := range cells {
-		if !headRE.MatchString(c) {
+	for i, c := range cells {
+		if ciRE.MatchString(c) {
+			cells[i] = "95 % CI" // whatever its confidence
+		} else if !headRE.MatchString(c) {
 			return nil
 		}
 	}
@@ -76,6 +79,7 @@ func columns(line string) []string {
 
 var (
 	gapRE      = regexp.MustCompile(`  +`)
-	headRE     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>-]*$|^95 % CI$`)
+	headRE     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>-]*$`)
+	ciRE       = regexp.MustCompile(`^[0-9.]+ % CI$`)
 	numberedRE = regexp.MustCompile(`(?:^|[,;(=:] ?|\+ )([A-Za-z][A-Za-z /-]*) [0-9]`)
 )

@@ -72,6 +72,9 @@ func (t *texter) cells(f *result.File) {
 	t.b.WriteByte('\n')
 	t.grid(sweepTable(f))
 	for i, c := range f.Cells {
+		if found := c.Tags["found"]; found != "" {
+			t.line("found", "%s: %s", c.Tags["cell"], found)
+		}
 		for k, r := range c.Reps {
 			t.remarks(r, fmt.Sprintf("cell %d, repetition %d: ", i+1, k+1))
 		}

@@ -47,13 +47,13 @@ func grouped(f *pflag.FlagSet, group string, define func()) {
 // members are the flags whose group is fixed, wherever they are defined.
 var members = map[string]string{
 	groupTarget:  "cq dev size depth service seed server peer peer-listen ack-timeout retries direction listen netdev addr",
-	groupLoad:    "count duration warmup rate arrival max-lag outstanding posters producers stall oneway pingpong once",
+	groupLoad:    "count duration warmup rate arrival max-lag outstanding posters producers stall oneway pingpong rest once",
 	groupEngine:  "mode spin dispatch exclusive capacity batch budget engine engines policy evds cqs handler faults flip",
 	groupHost:    "gomaxprocs pin confine gc lock-memory cpu-dma-latency prio numa",
 	groupMeasure: "reps percentiles interval stages",
 	groupOutput:  "output out quiet tag live no-color json schema",
 	groupGate:    "fail-if baseline",
-	groupProfile: "cpuprofile memprofile mutexprofile blockprofile trace pprof-addr",
+	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr trace-breach flight kinds top",
 	groupConfig:  "config preset dump-config dry-run help",
 }
 

@@ -73,9 +73,9 @@ status, how that rank died.`)
 	f.Var(positive{&n.cfg.Wait, ""}, "wait", "how long ranks are waited for, to come and to connect (default 30s)")
 	f.Var(text{&n.cfg.Rendezvous, "HOST:PORT"}, "rendezvous", "where rank 0 is, and the port it takes (default as the launcher says)")
 	f.Var(text{&n.cfg.RendezvousFile, "file"}, "rendezvous-file", "a file that all ranks can read, for rank 0 to say where it is (default as the launcher says)")
-	f.Var(natural{v: &n.options.cfg.Outstanding, least: 1}, "outstanding", "bw: messages in flight of each flow (default 64)")
 	f.Var(positive{&n.options.cfg.AckTimeout, ""}, "ack-timeout", "how long to wait for an answer before a packet is sent again (default 268ms)")
 	f.Var(natural{v: &n.options.cfg.Retries, least: 1}, "retries", "how often, before the peer is lost, 1..6 (default 6)")
+	f.Lookup("outstanding").Usage = "bw: messages in flight of each flow (default 64)"
 	f.Lookup("dev").Usage = "rxe, verbs: its name; several, with commas: of the ranks of each host in turn (default the first device)"
 	f.Lookup("cq").Usage = "completion queue; tcp: over TCP sockets into a mock CQ, without a device; mock: not between nodes (default tcp)"
 	n.options.cfg.CQ = bench.CQTCP
@@ -98,7 +98,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 	}
 	first := place.Rank == 0
 	switch {
-	case n.inTurns:
+	case inTurns():
 		return errors.New("nodes cannot be one of two that compare runs in turns: compare its result files")
 	case n.config.dry:
 		if err := n.cfg.Validate(place.Size); err != nil || !first {
@@ -135,7 +135,7 @@ func (n *ranked) run(cmd *cobra.Command) error {
 
 // root is rank 0's part: it measures with all, and says what came of it.
 func (n *ranked) root(cmd *cobra.Command, g *ranks.Group) error {
-	if err := n.profiles.start(); err != nil {
+	if err := n.profiles.start(&n.watch, n.messages(cmd)); err != nil {
 		return failed(err)
 	}
 	file, err := n.gather(cmd, g)

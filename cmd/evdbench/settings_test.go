@@ -16,7 +16,7 @@ import (
 // command is one that may be configured, with its flags parsed.
 func command(t testing.TB, name string, args ...string) *cobra.Command {
 	t.Helper()
-	cmd, _, err := newRoot(io.Discard, io.Discard).Find([]string{name})
+	cmd, _, err := newRoot(io.Discard, io.Discard).Find(strings.Fields(name))
 	require.NoError(t, err)
 	require.NoError(t, cmd.ParseFlags(args))
 	return cmd
@@ -45,28 +45,29 @@ func TestEveryFlagRoundTrips(t *testing.T) {
 	// What flags take that the words of their kind do not tell.
 	samples := map[string]string{
 		"time": "123ms", "time|n": "17", "n": "3", "bool": "true", "file": "x", "folder": "x", "device": "rxe0", "HOST:PORT": "h:1",
-		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick",
+		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick", "list": "cpu", "condition": "p99>5us",
 	}
 	everyCommand(func(c *cobra.Command) {
 		if c.Flags().Lookup("config") == nil {
 			return
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if groupOf(f) == groupConfig {
+			if groupOf(f) == groupConfig || f.Name == turnsFlag {
 				return
 			}
+			name := strings.TrimPrefix(c.CommandPath(), "evdbench ")
 			value, ok := samples[f.Value.Type()]
 			if !ok {
 				value, _, _ = strings.Cut(f.Value.Type(), "|")
 			}
 			set := func(how func(cmd *cobra.Command) error) map[string]string {
-				cmd := command(t, c.Name())
+				cmd := command(t, name)
 				if !assert.NoError(t, how(cmd), "--%s %s: give its kind %q a sample", f.Name, value, f.Value.Type()) {
 					return nil
 				}
 				var b strings.Builder
 				require.NoError(t, dump(&b, cmd))
-				again := command(t, c.Name())
+				again := command(t, name)
 				s, err := fromFile(again, "dump", []byte(b.String()))
 				require.NoError(t, err, b.String())
 				require.NoError(t, apply(again, s))
