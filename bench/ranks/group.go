@@ -70,7 +70,7 @@ type measurement struct {
 	late    *time.Timer
 	cause   error // the first that kept it from beginning
 
-	begun, stopped, interrupted bool
+	begun, stopped, interrupted, gaveUp bool
 }
 
 func (m *measurement) run(ctx context.Context) error {
@@ -108,15 +108,31 @@ func (m *measurement) run(ctx context.Context) error {
 			if !m.begun {
 				return m.unready()
 			}
-			for r, has := range m.has {
-				if !has && m.g.lost[r] == nil {
-					m.lose(r, errors.New("it gave no result in time"))
-				}
-			}
-			return nil
+			m.giveUp()
 		}
 	}
 	return nil
+}
+
+// giveUp goes on without the others that have not told by now, and the next time
+// without rank 0's own part.
+func (m *measurement) giveUp() {
+	rest := m.has[1:]
+	if m.gaveUp {
+		rest = m.has
+	}
+	m.gaveUp = true
+	for i, has := range rest {
+		if r := i + len(m.has) - len(rest); !has && m.g.lost[r] == nil {
+			m.lose(r, errors.New("it gave no result in time"))
+		}
+	}
+	m.late.Reset(m.limit())
+}
+
+// limit is how long a rank may take to tell, when something went wrong.
+func (m *measurement) limit() time.Duration {
+	return m.g.cfg.Bench.WithDefaults().Stall + lateTime
 }
 
 // hear deals with what another rank says.
@@ -201,7 +217,7 @@ func (m *measurement) stop() {
 	m.stopped = true
 	m.g.tell(msgStop)
 	m.cancel()
-	m.late.Reset(m.g.cfg.Bench.WithDefaults().Stall + lateTime)
+	m.late.Reset(m.limit())
 }
 
 // Follow does what rank 0 says until that is through. Of the other ranks.

@@ -33,11 +33,10 @@ const patience = 60 * time.Second
 
 // With EVD_AS=evdbench the test binary is the command: both nodes, and whoever
 // kills them, are processes of their own.
-func TestMain(m *testing.M) {
+func init() {
 	if os.Getenv("EVD_AS") == "evdbench" {
 		main()
 	}
-	os.Exit(m.Run())
 }
 
 func needVeth(t *testing.T) {
@@ -68,7 +67,7 @@ func (l locked) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-func start(t *testing.T, args ...string) *process {
+func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -118,7 +117,7 @@ var servingRE = regexp.MustCompile(`serving on (\S+)\n`)
 // serve starts the server on the second node, and says where it is.
 func serve(t *testing.T, args ...string) (p *process, addr string) {
 	t.Helper()
-	p = start(t, append([]string{"serve", "--dev", "rxe2", "--listen", vm.VethAddr2 + ":0"}, args...)...)
+	p = startProcess(t, append([]string{"serve", "--dev", "rxe2", "--listen", vm.VethAddr2 + ":0"}, args...)...)
 	p.eventually(func() bool {
 		_, errs := p.said()
 		if m := servingRE.FindStringSubmatch(errs); m != nil {
@@ -141,7 +140,7 @@ func (p *process) eventually(done func() bool) {
 func client(t *testing.T, addr, what string, args ...string) *process {
 	t.Helper()
 	args = append([]string{what, "--cq", "rxe", "--dev", "rxe1", "--mode", "event", "-o", "json", "-q", "--server", addr, "--stall", "30s"}, args...)
-	return start(t, args...)
+	return startProcess(t, args...)
 }
 
 func (p *process) report() bench.Report {
@@ -354,6 +353,44 @@ func TestNodesWait(t *testing.T) {
 	s.ends(exitOK)
 }
 
+// Four ranks under mpirun on the two devices: pairs from one to the other, and all
+// others to rank 0.
+func TestNodesRanks(t *testing.T) {
+	needVeth(t)
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	for _, x := range []struct {
+		devs, workload, pattern string
+		flows                   uint64
+	}{
+		{"rxe1,rxe2", bench.Lat, "pairs", 2},
+		{"rxe1,rxe2", bench.BW, "pairs", 2},
+		{"rxe1,rxe2,rxe2,rxe2", bench.BW, "incast", 3},
+	} {
+		t.Run(x.workload+" "+x.pattern, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "4", exe, "nodes", "--cq", "rxe", "--dev", x.devs,
+				"--workload", x.workload, "--pattern", x.pattern, "--count", "100", "--warmup", "10", "--mode", "event", "--stall", "30s", "-q", "-o", "json")
+			cmd.Env = append(os.Environ(), "EVD_AS=evdbench")
+			var errs bytes.Buffer
+			cmd.Stderr = &errs
+			out, err := cmd.Output()
+			require.NoError(t, err, "%s", errs.String())
+			f, err := result.Read(bytes.NewReader(out))
+			require.NoError(t, err)
+			require.Len(t, f.Nodes, 4)
+			r := f.Reps[0]
+			require.Empty(t, r.Conservation.Violations)
+			sent := 110 * x.flows
+			if x.workload == bench.Lat {
+				sent *= 2
+			}
+			require.Equal(t, bench.Connection{Established: 2 * x.flows, Disconnected: 2 * x.flows, Sent: sent, Received: sent}, *r.Connection)
+		})
+	}
+}
+
 // job is this test binary in a guest.
 func job(t *testing.T, env []string, args ...string) vm.Job {
 	t.Helper()
@@ -370,6 +407,7 @@ func guest(t *testing.T) vm.Config {
 func TestGuestVeth(t *testing.T) {
 	c := guest(t)
 	c.Veth = true
+	c.Packages = []string{"openmpi-bin"}
 	res, err := vm.Run(t.Context(), c, job(t, nil, "-test.v", "-test.run=^TestNodes"))
 	require.NoError(t, err)
 	require.Zero(t, res.ExitCode)
