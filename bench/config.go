@@ -122,9 +122,7 @@ type Config struct {
 	// Rest (WakeUp) is how long the poller sleeps before an event, 20 us to 1 s; 0: 200 us.
 	Rest time.Duration `json:"rest_ns"`
 
-	// Pin says on which CPUs the parts of the run are, see ParsePin; "": anywhere.
-	Pin string `json:"pin"`
-
+	Pin string `json:"pin"` // on which CPUs the parts of the run are, see ParsePin; "": anywhere
 	// Of the mock CQ.
 	Seed    uint64 `json:"seed"`
 	Service string `json:"service"` // how long the device works on a request, see ParseDist; "": none

@@ -44,7 +44,7 @@ type Config struct {
 	Seed     uint64        // of everything random
 	Short    bool          // a fifth of the rounds of everything but the hunt
 
-	// Patience is how long something that must happen may take, 100 ms to 10 min; 0: 10
+	// Patience is how long something that must happen may take, 100 ms to 10 min; 0: 30
 	// s. Where all is well it is not waited for.
 	Patience time.Duration
 
@@ -64,7 +64,7 @@ func (c Config) withDefaults() Config {
 		c.Duration = DefaultDuration
 	}
 	if c.Patience == 0 {
-		c.Patience = 10 * time.Second
+		c.Patience = 30 * time.Second
 	}
 	return c
 }

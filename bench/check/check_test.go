@@ -33,7 +33,7 @@ func TestGood(t *testing.T) {
 	for _, cq := range []string{Mock, Timer, EventFD, URing} {
 		t.Run(cq, func(t *testing.T) {
 			told := 0
-			r, err := Run(t.Context(), Config{CQ: cq, Duration: 50 * time.Millisecond, Short: true}, func(Result) { told++ })
+			r, err := Run(t.Context(), Config{CQ: cq, Duration: 50 * time.Millisecond, Short: true, Patience: 2 * time.Minute}, func(Result) { told++ })
 			if unavailable(err) {
 				t.Logf("not here: %v", err)
 				return
@@ -135,7 +135,7 @@ func TestBroken(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := Run(ctx, Config{Short: true, Duration: time.Hour}, func(x Result) {
+	r, err := Run(ctx, Config{Short: true, Duration: time.Hour, Patience: 2 * time.Minute}, func(x Result) {
 		if x.Name == "engine/close" { // the hunt is next
 			time.AfterFunc(10*time.Millisecond, cancel)
 		}

@@ -41,7 +41,7 @@ here, 130 interrupted (with what was checked until then).`,
 	f.Var(positive{&cfg.Duration, ""}, "duration", "how long to hunt for lost wake-ups, 10ms to 24h (default 2s)")
 	f.Var(seed{&cfg.Seed}, "seed", "seed of everything random (default 0)")
 	f.BoolVar(&cfg.Short, "short", false, "a fifth of the rounds of everything but the hunt")
-	f.Var(positive{&cfg.Patience, ""}, "patience", "how long something that must happen may take, 100ms to 10m (default 10s)")
+	f.Var(positive{&cfg.Patience, ""}, "patience", "how long something that must happen may take, 100ms to 10m (default 30s)")
 	f.VarP(choice{&output, []string{"text", "json"}}, "output", "o", "form of the result")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
