@@ -82,6 +82,11 @@ func (t *texter) rep(r *bench.Report) {
 	t.engine(r)
 	t.connection(r)
 	t.conservation(&r.Conservation)
+	title := "faults"
+	for _, line := range r.Faults.Lines() {
+		t.line(title, "%s", line)
+		title = ""
+	}
 	t.remarks(r, "")
 }
 
