@@ -75,6 +75,9 @@ func (t *texter) conservation(c *bench.Conservation) {
 	if c.Flushed > 0 {
 		flushed = fmt.Sprintf(" (%s of them flushed at the end)", groupU(c.Flushed))
 	}
+	if c.Lost > 0 {
+		flushed = fmt.Sprintf(" + lost %s, as the script has it", groupU(c.Lost)) + flushed
+	}
 	t.line("conservation", "attempted %s = accepted %s + rejected %s; accepted = delivered %s + dequeued %s + left over %s%s: %s",
 		groupU(c.Attempted), groupU(c.Accepted), groupU(c.Rejected),
 		groupU(c.Delivered), groupU(c.Dequeued), groupU(c.LeftOver), flushed, verdict)
