@@ -8,6 +8,7 @@ COUNT   ?= 1
 FUZZ    ?= 10s
 BENCH   ?= .
 ROUNDS  ?= 7
+RUNS    ?= 20
 DEEP    ?= 60s
 SOAK    ?= 1000000000
 ALL     ?= 100000000
@@ -23,7 +24,7 @@ endif
 
 TOOL    := $(GO) tool -modfile=tools/go.mod
 STATIC  := CGO_ENABLED=0 $(GO)
-TAGS    := explore invariants guest
+TAGS    := explore invariants guest launcher seeded
 # Needs cgo and libibverbs, which a machine may lack.
 VERBS   := verbs
 CROSS   := linux/arm64 darwin/arm64 windows/amd64
@@ -43,7 +44,7 @@ PLAIN   ?= spin,bw,dapl,poll
 GUEST   := $(if $(filter 6.1,$(KERNEL)),hwcq/uring) $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
 # Of those, the ones that are built with libibverbs.
 CGUEST  := hwcq/verbs bench
-STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) guest-test rxe-test rxe-test-6.1 two-nodes
+STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) nodes-test guest-test rxe-test rxe-test-6.1 two-nodes
 
 # Output of test runs goes through testlog, which fails if they did.
 SHELL := /bin/bash
@@ -166,6 +167,10 @@ scale: ## 100,000 idle EVDs: ns an event of active ones beside them (in turn, RO
 	@$(GO) test -run '^$$' -bench 'ScaleWake$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
 	@$(GO) test -run '^$$' -bench 'Pollers$$' -benchtime 20000x ./engine | grep -E '^Benchmark|^FAIL' || exit 1
 
+.PHONY: compare-power
+compare-power: ## does `evdbench compare` find a slow-down of 5 % in rate and 10 % in p99, and none where there is none? RUNS=20 of each; minutes to an hour
+	@scripts/compare-power.sh $(RUNS)
+
 .PHONY: soak
 soak: ## SOAK=1000000000 events under changing policies and closes; minutes; EVD_SEED=n; goes on where it was stopped; then ALL=100000000 with CNOs, a shared CQ, resizes and modes; then URING=10000000 requests of io_uring
 	@mkdir -p $(dir $(EVD_SOAK_STATE))
@@ -191,6 +196,11 @@ nested: bin/testlog ## the modules kept apart from the root one
 	@scripts/need.sh gcc gcc libc6-dev
 	@scripts/need.sh g++ g++
 	@for m in $(NESTED); do echo "== $$m"; (cd $$m && $(GO) vet ./... && $(GO) test -json ./...) | bin/testlog || exit 1; done
+
+.PHONY: nodes-test
+nodes-test: bin/testlog bin/evdbench ## evdbench with four ranks on this machine, under mpirun
+	@scripts/need.sh mpirun openmpi-bin
+	@EVD_EVDBENCH=$(abspath bin/evdbench) $(GO) test -json -tags launcher -run Launcher -count=1 -timeout 15m ./cmd/evdbench | bin/testlog -noskip
 
 .PHONY: guest-test
 guest-test: bin/testlog ## the guest machinery itself: output, status, time limit, panic

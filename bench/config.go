@@ -108,7 +108,7 @@ type Config struct {
 	OneWay bool `json:"oneway"`
 
 	// Outstanding is how many requests are in flight (BW; 0: 64), or may be at most in an
-	// open loop (Lat; 0: 65536, rxe and verbs as many as Depth holds).
+	// open loop (Lat; 0: 65536, rxe and verbs an eighth of Depth, one way a quarter).
 	Outstanding int `json:"outstanding"`
 
 	// Posters (BW) is how many goroutines post software events to the EVD

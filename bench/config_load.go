@@ -32,7 +32,11 @@ func (c *Config) loadDefaults() {
 	}
 	def(&c.Arrival, defaultArrivalName)
 	def(&c.MaxLag, defaultMaxLag)
-	if c.Workload == Lat {
+	switch {
+	case c.Workload != Lat:
+	case c.rdma():
+		def(&c.Outstanding, openRXEAtMost(c.Depth, c.OneWay))
+	default:
 		def(&c.Outstanding, defaultOpenAtMost)
 	}
 }
@@ -60,7 +64,11 @@ func (v *validator) load(c, d Config) {
 	v.none("rate", c.Rate, c.withPeer() || c.Server != "", "with a peer: it answers one message after the other")
 	v.dur("max-lag", d.MaxLag, time.Microsecond, time.Hour, "1us to 1h")
 	if d.Workload == Lat {
-		v.num("outstanding", d.Outstanding, 1, maxOutstanding)
+		most := maxOutstanding
+		if d.rdma() {
+			most = openRXEAtMost(d.Depth, d.OneWay)
+		}
+		v.num("outstanding", d.Outstanding, 1, most)
 	}
 	if _, err := parseArrival(d.Arrival); err != nil {
 		v.errs = append(v.errs, err)

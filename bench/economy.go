@@ -16,7 +16,7 @@ func economy(r *Report, cpu time.Duration) *Wake {
 	// Measured where it was asked for, otherwise as the engine has measured it: with
 	// a goroutine that sleeps, not with this CQ.
 	if h := r.Histograms[stagePrefix+partNames[partWake]]; h != nil && r.Config.Workload == WakeUp {
-		w.Cost, w.Measured = time.Duration(h.h.ValueAtPercentile(50)), true
+		w.Cost, w.Measured = time.Duration(h.quantile(50)), true
 	}
 	w.Recommended = significant(w.Cost)
 	return w

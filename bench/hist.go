@@ -26,7 +26,7 @@ const (
 // the cache. The exact extremes and the sum are kept beside it, because the histogram
 // walks all its buckets for them.
 type Hist struct {
-	h        *hdr.Histogram // without what is in fast; see folded
+	base     *hdr.Histogram // without what is in fast; see folded
 	fast     []uint32       // by the indices of h; nil: nothing was recorded yet
 	n        uint64
 	sum      int64 // overflows after 292 years of latency
@@ -36,7 +36,7 @@ type Hist struct {
 
 // NewHist returns an empty histogram.
 func NewHist() *Hist {
-	return &Hist{h: hdr.New(1, histMost, histDigits), min: math.MaxInt64, max: math.MinInt64}
+	return &Hist{base: hdr.New(1, histMost, histDigits), min: math.MaxInt64, max: math.MinInt64}
 }
 
 // Record adds a time. It does not allocate. Times outside 0..60 s count as
@@ -91,10 +91,10 @@ func (h *Hist) folded() *hdr.Histogram {
 		if shift := i>>histHalf - 1; shift > 0 {
 			v = int64(i-shift<<histHalf) << shift
 		}
-		_ = h.h.RecordValues(v, int64(n)) // in range: cannot fail
+		_ = h.base.RecordValues(v, int64(n)) // in range: cannot fail
 		h.fast[i] = 0
 	}
-	return h.h
+	return h.base
 }
 
 func clampTime(ns int64) int64 {
@@ -106,7 +106,7 @@ func clampTime(ns int64) int64 {
 
 // Merge adds what other recorded.
 func (h *Hist) Merge(other *Hist) {
-	h.h.Merge(other.folded()) // same geometry: drops nothing
+	h.base.Merge(other.folded()) // same geometry: drops nothing
 	h.n += other.n
 	h.sum += other.sum
 	h.min = min(h.min, other.min)
@@ -194,8 +194,8 @@ func needs(p float64) uint64 {
 
 // Reset empties the histogram.
 func (h *Hist) Reset() {
-	d, fast := h.h, h.fast
+	d, fast := h.base, h.fast
 	d.Reset()
 	clear(fast)
-	*h = Hist{h: d, fast: fast, min: math.MaxInt64, max: math.MinInt64}
+	*h = Hist{base: d, fast: fast, min: math.MaxInt64, max: math.MinInt64}
 }

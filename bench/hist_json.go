@@ -21,7 +21,9 @@ type histJSON struct {
 
 // MarshalJSON writes the whole population: a few KiB.
 func (h *Hist) MarshalJSON() ([]byte, error) {
-	b, err := h.folded().Encode(hdr.V2CompressedEncodingCookieBase)
+	h.folded()
+	h.fast = nil // nobody records any more, most likely; and what is read back is equal
+	b, err := h.base.Encode(hdr.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func (h *Hist) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("histogram: %w", err)
 	}
 	n := NewHist()
-	if dropped := n.h.Merge(d); dropped != 0 || uint64(n.h.TotalCount()) != j.N {
+	if dropped := n.base.Merge(d); dropped != 0 || uint64(n.base.TotalCount()) != j.N {
 		return fmt.Errorf("histogram: %d of %d values are missing", dropped, j.N)
 	}
 	n.n, n.sum, n.clamped = j.N, j.Sum, j.Clamped

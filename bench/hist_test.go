@@ -22,8 +22,8 @@ func TestHistClamps(t *testing.T) {
 	assert.EqualValues(t, 3, s.Clamped)
 	assert.EqualValues(t, -5, s.Min, "exact, not clamped")
 	assert.EqualValues(t, int64(math.MaxInt64/4), s.Max, "exact, not clamped")
-	assert.EqualValues(t, 6, h.h.TotalCount(), "each clamped sample is in a bucket")
-	assert.InEpsilon(t, histMost, h.h.Max(), 1e-3)
+	assert.EqualValues(t, 6, h.base.TotalCount(), "each clamped sample is in a bucket")
+	assert.InEpsilon(t, histMost, h.base.Max(), 1e-3)
 }
 
 func TestHistEmpty(t *testing.T) {

@@ -279,7 +279,7 @@ func MeasureFloor(ctx context.Context) *Floor {
 }
 
 // at is a percentile, whatever the number of samples.
-func (h *Hist) at(p float64) int64 { return max(min(h.h.ValueAtPercentile(p), h.max), h.min) }
+func (h *Hist) at(p float64) int64 { return h.quantile(p) }
 
 // quickClock is a clock that needs no calibration.
 func quickClock() *Clock { return &Clock{base: time.Now(), why: "not asked for"} }

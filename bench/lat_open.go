@@ -49,6 +49,7 @@ func (l *mockOpen) post(n uint64) error {
 }
 
 func (l *mockOpen) start() error {
+	l.gen.homeIs(&l.s.con.seen) // every event is a request
 	l.s.goProduce("generator", l.gen.run)
 	return nil
 }

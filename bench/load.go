@@ -23,7 +23,7 @@ import (
 //
 // Concurrency: the fields are the goroutine's, but for those with a remark. The slot of
 // request n passes to whoever consumes its completion with the request, and back with
-// con.seen.
+// home.
 type generator struct {
 	s      *session
 	tag    *tag // nil: none
@@ -34,7 +34,8 @@ type generator struct {
 
 	slots []slot
 	mask  uint64
-	made  atomic.Uint64 // requests accepted. Readers: quiet
+	made  atomic.Uint64  // requests accepted. Readers: quiet
+	home  *atomic.Uint64 // requests that are through
 
 	begun      bool  // the warm-up is over
 	begin, end Ticks // of the measured part; end 0: it has none
@@ -75,14 +76,22 @@ func newGenerator(s *session, book *Producer, submit func(seq uint64) error) (*g
 		s: s, book: book, submit: submit, plan: newSchedule(a, s.cfg.Rate, s.clk.Hertz(), s.cfg.Seed),
 		maxLag: s.clk.Ticks(s.cfg.MaxLag), slots: make([]slot, slots), mask: uint64(slots - 1), lag: NewHist(),
 	}
-	s.quiet = func() bool { return g.made.Load() == s.con.seen.Load() }
 	return g, nil
+}
+
+// homeIs says what counts the requests that are through; before run.
+func (g *generator) homeIs(n *atomic.Uint64) {
+	g.home = n
+	g.s.quiet = func() bool { return g.made.Load() == n.Load() }
 }
 
 func (g *generator) run(t *tag) {
 	defer g.s.producerEnded()
 	g.tag = t
 	g.start = g.s.clk.Now()
+	if g.s.cfg.Warmup.Count == 0 {
+		g.limit(g.start + g.s.clk.Ticks(g.s.cfg.Warmup.Time))
+	}
 	for {
 		due := g.start + g.plan.next()
 		if !g.begun && g.warm(due) {
@@ -100,7 +109,7 @@ func (g *generator) run(t *tag) {
 			g.planned++
 		}
 		if !ok || !g.make(due) {
-			g.window = due - g.begin
+			g.window = max(due-g.begin, 0) // 0: the warm-up was not over
 			return
 		}
 	}
@@ -112,15 +121,19 @@ func (g *generator) warm(due Ticks) bool {
 	return w.Off || w.Count > 0 && g.book.Accepted >= w.Count || w.Count == 0 && due-g.start >= g.s.clk.Ticks(w.Time)
 }
 
+// limit says when the measured part begins.
+func (g *generator) limit(begin Ticks) {
+	g.begin = begin
+	if d := g.s.cfg.Duration; d > 0 {
+		g.end = begin + g.s.clk.Ticks(d)
+	}
+}
+
 // measure begins the measured part.
 func (g *generator) measure(due Ticks) {
-	c := &g.s.cfg
-	g.begun, g.begin = true, due
-	if !c.Warmup.Off && c.Warmup.Count == 0 {
-		g.begin = g.start + g.s.clk.Ticks(c.Warmup.Time)
-	}
-	if c.Duration > 0 {
-		g.end = g.begin + g.s.clk.Ticks(c.Duration)
+	g.begun = true
+	if g.s.cfg.Warmup.Count > 0 {
+		g.limit(due)
 	}
 	g.s.rec.begin(g.begin)
 	g.s.phase.advance(measuring)
@@ -144,7 +157,7 @@ func (g *generator) over(due Ticks) bool {
 // time of the run is over, and the generator hopelessly behind.
 func (g *generator) drop(due, now Ticks) {
 	g.late, g.window = now-due, g.end-g.begin
-	left := g.s.clk.Nanos(g.end - due)
+	left := g.s.clk.Nanos(g.end - max(due, g.begin))
 	g.dropped = 1 + uint64(float64(left)/1e9*g.s.cfg.Rate)
 }
 
@@ -197,7 +210,7 @@ func (g *generator) make(due Ticks) bool {
 		if g.s.phase.load() >= stopping && turn > 0 {
 			return false
 		}
-		if n-g.s.con.seen.Load() >= uint64(g.s.cfg.Outstanding) {
+		if n-g.home.Load() >= uint64(g.s.cfg.Outstanding) {
 			continue
 		}
 		now := g.s.clk.Now()
@@ -250,9 +263,6 @@ func (g *generator) report(r *Report, w *openWindow) {
 	}
 	l := &Load{Dropped: g.dropped}
 	r.Load = l
-	if !g.begun {
-		return
-	}
 	if g.window > 0 {
 		l.Offered = float64(g.planned+g.dropped) / clk.seconds(g.window)
 	}

@@ -208,9 +208,14 @@ func TestFaultsBeyondTheScript(t *testing.T) {
 
 func TestScenariosAreInterrupted(t *testing.T) {
 	for _, cfg := range []Config{
-		{Workload: BW, Policy: PolicyMany, Posters: 1}, {Workload: BW, Policy: PolicyDrain, Posters: 1}, {Workload: BW, Policy: PolicyNotify, Posters: 1},
-		{Workload: BW, Engine: EngineSpinlock, Posters: 2}, {Workload: BW, Engine: EngineMutex, Posters: 2, EVDs: 2}, {Workload: BW, Engine: EngineChannel, Posters: 1},
-		{Engine: EngineMutex}, {Policy: PolicyNotify},
+		{Workload: BW, Policy: PolicyMany, Posters: 1},
+		{Workload: BW, Policy: PolicyDrain, Posters: 1},
+		{Workload: BW, Policy: PolicyNotify, Posters: 1},
+		{Workload: BW, Engine: EngineSpinlock, Posters: 2},
+		{Workload: BW, Engine: EngineMutex, Posters: 2, EVDs: 2},
+		{Workload: BW, Engine: EngineChannel, Posters: 1},
+		{Engine: EngineMutex},
+		{Policy: PolicyNotify},
 	} {
 		cfg.Mode, cfg.Duration, cfg.Warmup = "event", time.Hour, Span{Count: 10}
 		t.Run(cfg.Workload+cfg.scenarioText(), func(t *testing.T) {
@@ -295,8 +300,12 @@ func TestScenarioValidation(t *testing.T) {
 		assert.ErrorContains(t, err, x.want)
 	}
 	for _, cfg := range []Config{
-		{Policy: "many:1024"}, {Workload: BW, Policy: "drain", Exclusive: true}, {Handler: "work:10ms"},
-		{Workload: BW, Faults: "overrun=1 remove=p0.001"}, {Workload: BW, EVDs: 256, CQs: 64}, {Engine: EngineChannel, Faults: "lose=1"},
+		{Policy: "many:1024"},
+		{Workload: BW, Policy: "drain", Exclusive: true},
+		{Handler: "work:10ms"},
+		{Workload: BW, Faults: "overrun=1 remove=p0.001"},
+		{Workload: BW, EVDs: 256, CQs: 64},
+		{Engine: EngineChannel, Faults: "lose=1"},
 	} {
 		require.NoError(t, cfg.Validate(), cfg.scenarioText())
 		d := cfg.WithDefaults()

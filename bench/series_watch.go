@@ -70,7 +70,9 @@ func (w *watcher) run() {
 	w.start = time.Now()
 	w.last = w.read()
 	for w.sleep(time.Until(w.start.Add(w.from + w.step))) {
-		w.collect()
+		if !w.collect() {
+			return
+		}
 		w.from += w.step
 		w.tell()
 	}
@@ -128,11 +130,11 @@ func (s *session) wakeups() (n uint64) {
 	return n
 }
 
-// collect takes in the step that has just ended.
-func (w *watcher) collect() {
+// collect takes in the step that has just ended. False: the run has, too.
+func (w *watcher) collect() bool {
 	w.host()
 	if w.rec == nil {
-		return
+		return true
 	}
 	// The recorder ends a stretch with the first event after it. Where events are rare
 	// that takes a while, and the stretch is collected with a later one.
@@ -143,10 +145,13 @@ func (w *watcher) collect() {
 			q.reset()
 			w.rec.full.Store(nil) // before the spare: turn looks the other way round
 			w.rec.spare.Store(q)
-			return
+			return true
 		}
-		if nap > patience/2 || !w.sleep(nap) {
-			return
+		if nap > patience/2 {
+			return true
+		}
+		if !w.sleep(nap) {
+			return false
 		}
 	}
 }

@@ -109,6 +109,8 @@ func workloadFor(cfg Config) workload {
 		return &throughput{dev: &rxeDevice{}}
 	case cfg.Workload == BW:
 		return &throughput{dev: &mockDevice{}}
+	case onRXE && cfg.open():
+		return &rxeOpen{}
 	case onRXE:
 		return &rxeLat{}
 	case cfg.open():

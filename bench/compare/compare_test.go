@@ -211,8 +211,8 @@ func invented() *Result {
 	return &Result{
 		Schema: Schema, Command: bench.Lat, Primary: "svc.p99", Confidence: 0.99, Interval: 0.9983,
 		Sides: []Side{
-			{Name: "A", Source: "./old", Args: []string{"lat", "--mode", "spin", "--in-turns"}, Version: "4f1c2a9", Env: env},
-			{Name: "B", Source: "./new", Args: []string{"lat", "--mode", "spin", "--in-turns"}, Version: "91be003", Env: env},
+			{Name: "A", Source: "./old", Args: []string{"lat", "--mode", "spin"}, Version: "4f1c2a9", Env: env},
+			{Name: "B", Source: "./new", Args: []string{"lat", "--mode", "spin"}, Version: "91be003", Env: env},
 		},
 		Comparisons: []Comparison{{Side: "B", Judgements: []stats.Judgement{
 			judge("rate", 44430709, 43986402, -0.01, 0.012, 0.08, 0.011, stats.Same),

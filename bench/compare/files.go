@@ -23,7 +23,7 @@ func (n Named) reps() ([]*bench.Report, error) {
 	var all []*bench.Report
 	for _, f := range n.Files {
 		if len(f.Cells) > 0 {
-			return nil, fmt.Errorf("%s: it is a sweep, of which each cell would have to be compared: save the cells one by one", n.Name)
+			return nil, fmt.Errorf("%w: %s is a sweep: save its cells one by one", ErrWorkloads, n.Name)
 		}
 		for _, r := range f.Reps {
 			if !r.OK() {
@@ -46,6 +46,9 @@ func why(r *bench.Report) string {
 
 // ErrHosts is matched by errors about results of different hosts.
 var ErrHosts = errors.New("they are of different hosts, and a difference would be the hosts'")
+
+// ErrReps is matched by errors about results of too few repetitions.
+var ErrReps = errors.New("too few repetitions")
 
 // ErrWorkloads is matched by errors about results of different workloads.
 var ErrWorkloads = errors.New("they did not measure the same")
@@ -70,8 +73,8 @@ func Files(a, b Named, o Options, force bool) (*Result, error) {
 			return nil, err
 		}
 		if n := LeastReps(o.Confidence); len(reps[i]) < n {
-			return nil, fmt.Errorf("%s: %d complete repetitions are too few: an interval of %g %% takes %d on each side (--reps %d, or several files)",
-				s.Name, len(reps[i]), 100*o.Confidence, n, n)
+			return nil, fmt.Errorf("%w: %s: %d complete repetitions: an interval of %g %% takes %d on each side (--reps %d, or several files)",
+				ErrReps, s.Name, len(reps[i]), 100*o.Confidence, n, n)
 		}
 	}
 	ra, rb := reps[0][0], reps[1][0]

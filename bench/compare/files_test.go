@@ -66,11 +66,11 @@ func TestFilesRefused(t *testing.T) {
 	assert.Contains(t, r.Warnings[0], "different hosts")
 
 	_, err = Files(a, named("new.json", file(2, 5, 1e6)), Options{}, false)
-	assert.EqualError(t, err, "new.json: 5 complete repetitions are too few: an interval of 95 % takes 6 on each side (--reps 6, or several files)")
+	assert.EqualError(t, err, "too few repetitions: new.json: 5 complete repetitions: an interval of 95 % takes 6 on each side (--reps 6, or several files)")
 	_, err = Files(named("base.json", &result.File{}), a, Options{}, false)
 	assert.ErrorContains(t, err, "base.json: 0 complete repetitions")
 	_, err = Files(a, named("new.json", &result.File{Cells: []*result.File{other}}), Options{}, false)
-	assert.ErrorContains(t, err, "it is a sweep")
+	assert.ErrorContains(t, err, "new.json is a sweep")
 
 	lat := file(2, 10, 1e6)
 	for _, r := range lat.Reps {

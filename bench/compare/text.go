@@ -41,7 +41,7 @@ func (r *Result) head(b *strings.Builder) {
 	for _, s := range r.Sides {
 		what := s.Source
 		if len(s.Args) > 0 {
-			what = strings.Join(s.Args[:len(s.Args)-1], " ")
+			what = strings.Join(s.Args, " ")
 		}
 		if r.Interleaved == nil {
 			what += fmt.Sprintf("  (%d repetitions)", s.Reps)
@@ -58,7 +58,7 @@ func (r *Result) head(b *strings.Builder) {
 func (r *Result) table(b *strings.Builder, c *Comparison, all bool) {
 	fmt.Fprintln(b)
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "metric\t%s\t%s\tdelta %%\t%.3g %% CI\tp\tverdict, floor\n", r.Sides[0].Name, c.Side, 100*r.Interval)
+	fmt.Fprintf(tw, "metric\t%s\t%s\tdelta %%\t%.3g %% CI\tp\tverdict (floor)\n", r.Sides[0].Name, c.Side, 100*r.Interval)
 	for _, j := range c.Judgements {
 		if all || j.Metric == r.Primary || slices.Contains(listed, j.Metric) || r.limited(j.Metric) {
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%.3f\t%s\n", j.Metric, stats.Short(j.A, j.Unit), stats.Short(j.B, j.Unit),

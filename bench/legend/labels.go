@@ -69,7 +69,7 @@ func columns(line string) []string {
 	}
 	for i, c := range cells {
 		if confidenceRE.MatchString(c) {
-			cells[i] = "% CI" // of whatever confidence
+			cells[i] = "95 % CI" // of whatever confidence
 			continue
 		}
 		if !headRE.MatchString(c) {

@@ -76,6 +76,7 @@ func (t *texter) rep(r *bench.Report) {
 	}
 	t.results(r)
 	t.load(r.Load)
+	t.recording(r.Recording)
 	t.stages(r.Stages)
 	t.wake(r.Wake)
 	t.series(r.Series)
@@ -203,6 +204,13 @@ func (t *texter) load(l *bench.Load) {
 	if l != nil {
 		t.line("load", "offered %s/s, made %s/s; lag p99 %s, max %s; dropped %s", whole(l.Offered), whole(l.Achieved),
 			nanos(float64(l.LagP99)), nanos(float64(l.LagMax)), groupU(l.Dropped))
+	}
+}
+
+// recording says what measuring costs, beside what is measured.
+func (t *texter) recording(c *bench.Recording) {
+	if c != nil {
+		t.line("recording", "%.1f ns an operation, and %d readings of the clock of %.1f ns", c.Record, c.Readings, c.Clock)
 	}
 }
 

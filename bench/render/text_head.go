@@ -51,7 +51,7 @@ func load(c *bench.Config) string {
 	put("cqs", c.CQs, c.CQs > 1)
 	put("handler", c.Handler, c.Handler != "" && c.Handler != "noop")
 	put("faults", c.Faults, c.Faults != "")
-	put("size", c.Size, c.CQ == bench.CQRXE || c.CQ == bench.CQVerbs)
+	put("size", c.Size, c.CQ == bench.CQRXE || c.CQ == bench.CQVerbs || c.CQ == bench.CQTCP)
 	put("dev", c.Dev, c.Dev != "")
 	put("peer", c.Peer, c.Peer != "")
 	put("peer-listen", c.PeerListen, c.PeerListen != "")

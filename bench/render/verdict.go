@@ -67,7 +67,7 @@ func reason(reps []*bench.Report) string {
 // subject is the sentence that says what was measured.
 func subject(f *result.File) string {
 	r := f.Reps[0]
-	cq := map[string]string{bench.CQMock: "a simulated device", bench.CQRXE: "soft-RoCE", bench.CQVerbs: "an RDMA device"}[r.Config.CQ]
+	cq := map[string]string{bench.CQMock: "a simulated device", bench.CQRXE: "soft-RoCE", bench.CQVerbs: "an RDMA device", bench.CQTCP: "TCP sockets"}[r.Config.CQ]
 	if cq == "" {
 		cq = r.Config.CQ
 	}

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-
 	"math"
 )
 

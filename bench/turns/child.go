@@ -40,7 +40,10 @@ func Serve(ctx context.Context, cfg bench.Config, in io.Reader, out io.Writer) e
 		if err := json.Unmarshal(line, &o); err != nil {
 			return fmt.Errorf("turns: not an order: %q", line)
 		}
-		reply := measure(ctx, cfg, clk, o)
+		reply, err := measure(ctx, cfg, clk, o)
+		if err != nil {
+			return err
+		}
 		if err := enc.Encode(reply); err != nil {
 			return err
 		}
@@ -67,15 +70,15 @@ func lines(ctx context.Context, in io.Reader) <-chan []byte {
 	return ch
 }
 
-func measure(ctx context.Context, cfg bench.Config, clk *bench.Clock, o Order) Reply {
+func measure(ctx context.Context, cfg bench.Config, clk *bench.Clock, o Order) (Reply, error) {
 	cfg.Duration = o.Measure
 	cfg.Warmup = bench.Span{Time: o.Warmup, Off: o.Warmup == 0}
 	r, err := bench.RunOn(ctx, cfg, clk, bench.Watch{})
 	if err != nil {
-		return Reply{Error: err.Error()}
+		return Reply{}, err
 	}
 	return Reply{
 		Metrics: stats.Metrics(r), Violations: r.Conservation.Violations, Invalid: r.Invalid,
 		Interrupted: r.Interrupted,
-	}
+	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -45,6 +46,7 @@ type process struct {
 // start starts a child and awaits its hello.
 func start(ctx context.Context, a Arm) (*process, error) {
 	p := &process{cmd: exec.CommandContext(ctx, a.Path, a.Args...)}
+	p.cmd.Env = append(os.Environ(), Variable+"=1")
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = grace
 	var err error

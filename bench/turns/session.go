@@ -105,8 +105,6 @@ func (s *Session) turn(p *process) (Turn, error) {
 	}
 	s.Turns++
 	switch {
-	case r.Error != "":
-		return nil, errors.New(r.Error)
 	case r.Interrupted:
 		return nil, context.Canceled
 	case len(r.Violations) > 0:

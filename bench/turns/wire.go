@@ -11,6 +11,9 @@ import (
 // line. A child that speaks another one, or none, is refused.
 const Protocol = 1
 
+// Variable of the environment is set in a child: what it was started as takes turns.
+const Variable = "EVD_IN_TURNS"
+
 // Hello is the first line of a child.
 type Hello struct {
 	Protocol int          `json:"evdbench_turns"`
@@ -25,7 +28,7 @@ type Order struct {
 	Warmup  time.Duration `json:"warmup_ns"`
 }
 
-// Reply is what a child has measured.
+// Reply is what a child has measured. One that can not run ends, as it would by itself.
 type Reply struct {
 	Metrics []stats.Metric `json:"metrics,omitempty"`
 
@@ -33,6 +36,5 @@ type Reply struct {
 	Violations []string `json:"violations,omitempty"`
 	Invalid    []string `json:"invalid,omitempty"`
 
-	Interrupted bool   `json:"interrupted,omitempty"`
-	Error       string `json:"error,omitempty"` // the run did not take place
+	Interrupted bool `json:"interrupted,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -35,7 +36,8 @@ func (c *comparing) explain(err error) error {
 		return &statusError{exitInvalid, err}
 	case errors.As(err, &exit) && exit.Status > 0:
 		return &statusError{exit.Status, err}
-	case errors.Is(err, turns.ErrProtocol), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, compare.ErrHosts), errors.Is(err, compare.ErrWorkloads), errors.Is(err, compare.ErrReps),
+		errors.Is(err, turns.ErrProtocol), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission), errors.Is(err, exec.ErrNotFound):
 		return err // a usage error
 	}
 	return failed(err)
@@ -85,8 +87,7 @@ func (c *comparing) arms(cmd *cobra.Command, args []string) ([]turns.Arm, error)
 		if err != nil {
 			return fmt.Errorf("--%s = %q: %w", strings.ToLower(name[:1]), flags, err)
 		}
-		all := slices.Concat(workload, more)
-		arms = append(arms, turns.Arm{Name: name, Path: path, Args: append(all, "--"+turnsFlag)})
+		arms = append(arms, turns.Arm{Name: name, Path: path, Args: slices.Concat(workload, more)})
 		return nil
 	}
 	if c.engines {

@@ -24,10 +24,7 @@ func (c *comparing) files(args []string) (*compare.Result, error) {
 	}
 	r, err := compare.Files(
 		compare.Named{Name: args[0], Files: a}, compare.Named{Name: args[1], Files: b}, c.opts, c.force)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, c.explain(err)
 }
 
 // loadAll reads the result files of a pattern. What the user named and cannot be read

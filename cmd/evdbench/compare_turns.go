@@ -4,20 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/evdengine/evd/bench/turns"
 )
 
-// turnsFlag makes lat, bw and wake take turns with other processes, for compare.
-const turnsFlag = "in-turns"
-
-// turnFlags is the hidden flag.
-func (o *options) turnFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&o.inTurns, turnsFlag, false, "measure when told to on standard input, for compare")
-	_ = cmd.Flags().MarkHidden(turnsFlag)
-}
+// inTurns tells whether compare has started this process, to measure when told to.
+func inTurns() bool { return os.Getenv(turns.Variable) != "" }
 
 // takeTurns is a run in a comparison, which says how long and how often. What a file or
 // the environment says of that is for runs by themselves.

@@ -20,7 +20,7 @@ func (o *options) loadFlags(f *pflag.FlagSet) {
 		f.Var(rate{&c.Rate}, "rate", "make so many requests a second, whether the ones before have completed or not: 200k, 1.5M/s, .. (default: a completion makes the next)")
 		f.Var(text{&c.Arrival, "form"}, "arrival", "with --rate: how requests are spread over time: const, poisson, or burst:N of N at once (default poisson)")
 		f.Var(positive{&c.MaxLag, ""}, "max-lag", "with --rate: a request made later than planned by more makes the run invalid, exit status 4 (default 10ms)")
-		f.Var(natural{v: &c.Outstanding, least: 1}, "outstanding", "with --rate: most requests in flight; more wait, and count as late (default 65536; rxe, verbs: a quarter of --depth)")
+		f.Var(natural{v: &c.Outstanding, least: 1}, "outstanding", "with --rate: most requests in flight; more wait, and count as late (default 65536; rxe, verbs: an eighth of --depth)")
 	}
 	f.Var(positive{&c.Interval, ""}, "interval", "length of the parts that the result is also reported in; a long run gets fewer, longer ones (default 1s)")
 	f.Var(percentiles{&c.Percentiles}, "percentiles", "percentiles of the summary, above 0 and below 100 (default 50,90,99,99.9,99.99)")

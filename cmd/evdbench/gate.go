@@ -29,7 +29,7 @@ func (g *gates) flags(cmd *cobra.Command) {
 	f.Var(texts{&g.failIf, "condition"}, "fail-if", "exit with status 1 if this is so of the median over the repetitions, such as 'p99>5us', 'resp.p99.9>1ms', 'rate<200k/s' or 'lost>0'; more of them: if any is")
 	f.Var(text{&g.save, "name"}, "save", "keep the result under this name, for --baseline")
 	f.Var(text{&g.baseline, "name"}, "baseline", "compare with the result saved under this name; status 1 if it is worse, 4 if inconclusive")
-	f.Var(text{&g.store, "directory"}, "store", "where --save and --baseline keep results (default "+defaultStore+")")
+	f.Var(text{&g.store, "folder"}, "store", "the folder where --save keeps results")
 	_ = cmd.RegisterFlagCompletionFunc("baseline", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return store(g.store).names(), cobra.ShellCompDirectiveNoFileComp
 	})

@@ -282,8 +282,8 @@ func TestViolation(t *testing.T) {
 
 func TestProfiles(t *testing.T) {
 	dir := t.TempDir()
-	args := []string{"lat", "--count", "100"}
-	begins := map[string]string{"cpuprofile": "\x1f\x8b", "memprofile": "\x1f\x8b", "mutexprofile": "\x1f\x8b", "blockprofile": "\x1f\x8b", "trace": "go 1."}
+	args := []string{"lat", "--count", "100", "--warmup", "0"}
+	begins := map[string]string{"cpuprofile": "\x1f\x8b", "memprofile": "\x1f\x8b", "mutexprofile": "\x1f\x8b", "blockprofile": "\x1f\x8b", "goroutineprofile": "\x1f\x8b", "trace": "go 1."}
 	for name := range begins {
 		args = append(args, "--"+name, filepath.Join(dir, name))
 	}

@@ -34,7 +34,6 @@ type options struct {
 	live       live
 	profiles   profiles
 	gates      gates
-	inTurns    bool // measure when told to, for compare
 	host       tune.Settings
 }
 
@@ -56,8 +55,19 @@ sides must be given the same size and number of round trips: --count here is
 With --server it plays with "evdbench serve" on another node, which is told all
 it has to know. Each message carries its number, and both sides check that each
 one comes once and in order. A server that dies is found when a packet was sent
---retries times without an answer: exit status 5.`)
+--retries times without an answer: exit status 5.
+
+With --rate the loop is open, over all but a peer: requests are made as a
+schedule says (--arrival, --seed), whether the ones before have completed or
+not, and there are two times of each: service, from when it was made, and
+response, from when it was to be made. Where the device or the engine stands
+still, the second has what the first leaves out. The generator has a goroutine
+of its own; it sleeps until shortly before a request is due (0.2 ms on Linux)
+and polls the clock from then on, giving way to other goroutines. On less than
+three processors it shares them with the poller: look at the lag. A generator
+that was late by more than --max-lag makes the run invalid: exit status 4.`)
 	cmd.Example = `  evdbench lat --mode event --count 100k
+  evdbench lat --rate 50k --duration 10s --live 1s
   evdbench lat --preset latency-spin --reps 5 --out runs/spin
   evdbench lat --config runs/spin/run.json`
 	f := cmd.Flags()
@@ -139,7 +149,6 @@ func (o *options) command(use, short, long string) *cobra.Command {
 	grouped(f, groupMeasure, func() { o.measureFlags(f) })
 	grouped(f, groupOutput, func() { o.outputFlags(f) })
 	grouped(f, groupGate, func() { o.gates.flags(cmd) })
-	o.turnFlags(cmd)
 	grouped(f, groupHost, func() { o.hostFlags(f) })
 	grouped(f, groupProfile, func() { o.profiles.flags(f) })
 	o.configFlags(cmd)
@@ -151,6 +160,9 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if o.pingpong && o.cfg.OneWay {
 		return errors.New("--oneway = true: must be left out with --pingpong: a run measures one of the two")
 	}
+	if err := o.profiles.flight.check(); err != nil {
+		return err
+	}
 	if err := o.cfg.Validate(); err != nil {
 		return failed(err)
 	}
@@ -158,9 +170,6 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		c := o.cfg.WithDefaults()
 		what := fmt.Sprintf("%s over %s for %s, warm-up %s, %s", c.Workload, c.CQ, until(c), c.Warmup, times(o.reps))
 		return plan(cmd, what, o.output, o.out)
-	}
-	if err := o.out.prepare(); err != nil {
-		return err
 	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
@@ -170,10 +179,13 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer restore()
-	if o.inTurns {
+	if inTurns() {
 		return o.takeTurns(cmd)
 	}
 	if err := o.gates.prepare(o.reps); err != nil {
+		return err
+	}
+	if err := o.out.prepare(); err != nil {
 		return err
 	}
 	o.watched(cmd)
@@ -191,7 +203,7 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 			}
 		}()
 	}
-	if err := o.profiles.start(); err != nil {
+	if err := o.profiles.start(&o.watch, o.messages(cmd)); err != nil {
 		return failed(err)
 	}
 	file, err := o.measure(cmd)
@@ -224,7 +236,8 @@ func (o *options) measure(cmd *cobra.Command) (*result.File, error) {
 	floor := o.floor(cmd.Context())
 	for i := range max(o.reps, 1) {
 		o.live.next(1+i, max(o.reps, 1))
-		r, err := bench.RunWatched(cmd.Context(), o.cfg, o.watch)
+		r, err := bench.RunWatched(repetition(cmd.Context(), i), o.cfg, o.watch)
+		o.profiles.flight.note(r)
 		if r != nil {
 			r.SetFloor(floor)
 			file.Reps = append(file.Reps, r)

@@ -29,14 +29,11 @@ type ranked struct {
 }
 
 func newNodes() *cobra.Command {
-	n := &ranked{options: &options{cfg: bench.Config{Workload: bench.Lat}}}
+	n := &ranked{options: &options{}} // of either workload: no flags of one alone
 	cmd := n.command("nodes", "Measure between many nodes, under mpirun or srun", `nodes measures between many processes at once. A launcher starts them, mpirun or
 srun; each is a rank, and each rank is a node. They find each other through what
 the launcher puts into their environment, begin together, and rank 0 prints one
 result: the latencies of all, merged exactly, and a table with a line for each.
-
-    mpirun -n 4 evdbench nodes --cq tcp
-    mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --pattern all-to-all
 
 A flow is what lat and bw --server measure between two nodes: each message
 carries its number, and both sides check that each one comes once and in order.
@@ -61,7 +58,11 @@ Rank 0's exit status counts, that of the others is 0 once rank 0 has heard of
 them. If a rank dies, the others end and rank 0 reports what they have measured:
 status 5. mpirun gives them a second for that, and then says itself, in its own
 status, how that rank died.`)
+	cmd.Example = `  mpirun -n 4 evdbench nodes --cq tcp
+  mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --workload bw --pattern all-to-all
+  srun -N 4 -n 8 evdbench nodes --cq rxe --pattern incast`
 	f := cmd.Flags()
+	n.options.cfg.Workload = bench.Lat
 	workloads := []string{bench.Lat, bench.BW}
 	patterns := ranks.Patterns()
 	n.cfg.Pattern = patterns[0]
@@ -85,10 +86,7 @@ status, how that rank died.`)
 
 func (n *ranked) run(cmd *cobra.Command) error {
 	place, err := ranks.Environment(os.Getenv)
-	if n.config.dry {
-		if err == nil && place.Rank > 0 {
-			return nil // rank 0 says it
-		}
+	if n.config.dry && errors.Is(err, ranks.ErrNoLauncher) {
 		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
 	}
 	switch {
@@ -101,34 +99,66 @@ func (n *ranked) run(cmd *cobra.Command) error {
 	if d := n.cfg.Bench.Dev; d != "" {
 		n.cfg.Devs, n.cfg.Bench.Dev = strings.Split(d, ","), ""
 	}
-	if place.Rank == 0 {
-		if err := n.out.prepare(); err != nil {
+	first := place.Rank == 0
+	switch {
+	case inTurns():
+		return errors.New("nodes cannot be one of two that compare runs in turns: compare its result files")
+	case n.config.dry:
+		if err := n.cfg.Validate(place.Size); err != nil || !first {
+			return failed(err)
+		}
+		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
+	case first:
+		if err := errors.Join(n.out.prepare(), n.gates.prepare(n.reps)); err != nil {
 			return err
 		}
 	}
 	if p := n.processors(); p > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(p))
 	}
+	restore, err := n.tuneHost()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	g, err := ranks.Join(cmd.Context(), place, n.cfg)
 	if err != nil {
 		return nodesFailed(err)
 	}
 	defer g.Close() // what may fail in it is over
-	if place.Rank > 0 {
+	if !first {
 		return nodesFailed(g.Follow(cmd.Context()))
 	}
 	if !n.quiet {
 		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: %d ranks by %s\n", place.Size, place.Launcher)
 		n.announce(cmd)
 	}
+	return n.root(cmd, g)
+}
+
+// root is rank 0's part: it measures with all, and says what came of it.
+func (n *ranked) root(cmd *cobra.Command, g *ranks.Group) error {
+	if err := n.profiles.start(&n.watch, n.messages(cmd)); err != nil {
+		return failed(err)
+	}
 	file, err := n.gather(cmd, g)
+	if perr := n.profiles.stop(); err == nil && perr != nil {
+		err = perr
+	}
 	if len(file.Reps) == 0 {
 		return nodesFailed(err)
 	}
 	if werr := n.out.deliver(cmd, n.output, file); err == nil {
 		err = werr
 	}
-	return verdict(file, err)
+	if err := verdict(file, err); err != nil {
+		return err
+	}
+	beside := cmd.ErrOrStderr()
+	if n.output == "text" {
+		beside = cmd.OutOrStdout()
+	}
+	return n.gates.check(file, beside)
 }
 
 // gather is options.measure with all ranks.

@@ -30,11 +30,13 @@ With --mode adaptive the poller polls first, for --spin at most, and then sleeps
 the rest counts from when it fell asleep.`)
 	cmd.Example = `  evdbench wake --mode event
   evdbench wake --cq eventfd --rest 5ms --count 2000`
+	o.profiles.flight.flags(cmd.Flags())
 	cmd.Flags().Var(positive{&o.cfg.Rest, ""}, "rest", "how long the poller sleeps before an event comes, 20us to 1s (default 200us)")
 	return cmd
 }
 
-// stageFlags are the flags of the split of a latency.
+// stageFlags are the flags of lat beside those of all: what becomes of a latency.
 func (o *options) stageFlags(f *pflag.FlagSet) {
+	o.profiles.flight.flags(f)
 	f.BoolVar(&o.cfg.Stages, "stages", false, "split the latency into post, queue, arm, wake, poll and dispatch, at the cost of more readings of the clock")
 }
