@@ -8,7 +8,7 @@ import (
 
 // prose are labels whose line is a sentence, or lists the settings.
 var prose = []string{
-	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid", "jitter", "recording",
+	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid",
 	"stages", "series", "A", "B", "interleaved", "differs", "over", "verdict",
 }
 
@@ -69,7 +69,7 @@ func columns(line string) []string {
 	}
 	for i, c := range cells {
 		if confidenceRE.MatchString(c) {
-			cells[i] = "% CI" // of whatever confidence
+			cells[i] = "95 % CI" // of whatever confidence
 			continue
 		}
 		if !headRE.MatchString(c) {

@@ -56,7 +56,7 @@ var members = map[string]string{
 	groupMeasure: "reps percentiles interval stages",
 	groupOutput:  "output out append quiet tag live no-color json schema kind histogram metric over all",
 	groupGate:    "fail-if baseline save store limit effect confidence force strict",
-	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr",
+	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr trace-breach flight",
 	groupConfig:  "config preset dump-config dry-run help",
 }
 

@@ -75,6 +75,9 @@ status, how that rank died.`)
 	f.Var(text{&n.cfg.RendezvousFile, "file"}, "rendezvous-file", "a file that all ranks can read, for rank 0 to say where it is (default as the launcher says)")
 	f.Var(positive{&n.options.cfg.AckTimeout, ""}, "ack-timeout", "how long to wait for an answer before a packet is sent again (default 268ms)")
 	f.Var(natural{v: &n.options.cfg.Retries, least: 1}, "retries", "how often, before the peer is lost, 1..6 (default 6)")
+	if f.Lookup("outstanding") == nil {
+		f.Var(natural{v: &n.options.cfg.Outstanding, least: 1}, "outstanding", "")
+	}
 	f.Lookup("outstanding").Usage = "bw: messages in flight of each flow (default 64)"
 	f.Lookup("dev").Usage = "rxe, verbs: its name; several, with commas: of the ranks of each host in turn (default the first device)"
 	f.Lookup("cq").Usage = "completion queue; tcp: over TCP sockets into a mock CQ, without a device; mock: not between nodes (default tcp)"
@@ -86,10 +89,7 @@ status, how that rank died.`)
 
 func (n *ranked) run(cmd *cobra.Command) error {
 	place, err := ranks.Environment(os.Getenv)
-	if n.config.dry {
-		if err == nil && place.Rank > 0 {
-			return nil // rank 0 says it
-		}
+	if n.config.dry && errors.Is(err, ranks.ErrNoLauncher) {
 		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
 	}
 	switch {

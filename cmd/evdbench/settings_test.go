@@ -45,7 +45,7 @@ func TestEveryFlagRoundTrips(t *testing.T) {
 	// What flags take that the words of their kind do not tell.
 	samples := map[string]string{
 		"time": "123ms", "time|n": "17", "n": "3", "bool": "true", "file": "x", "folder": "x", "device": "rxe0", "HOST:PORT": "h:1",
-		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick",
+		"[HOST]:PORT": ":1", "distribution": "const:5us", "key=value": "a=b", "name": "ci-quick", "list": "cpu", "condition": "p99>5us",
 		"n/s": "200k", "p,p,..": "50,99.9", "form": "const", "script": "lose=3", "handler": "noop", "policy": "fifo:1", "p": "0.01", "cpus": "0-1", "setting": "off", "who=cpus,..": "poller=0",
 	}
 	everyCommand(func(c *cobra.Command) {
