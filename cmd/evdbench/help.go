@@ -49,14 +49,14 @@ var members = map[string]string{
 	groupTarget: "cq dev port size depth service seed error-rate server peer peer-listen ack-timeout retries direction listen netdev addr" +
 		" rendezvous rendezvous-file wait",
 	groupLoad: "count duration warmup rate arrival max-lag outstanding posters producers stall oneway pingpong rest once workload pattern" +
-		" period sleep no-sleep cpus patience short binary a b engines aa turn turn-warmup rounds max-reps max-time order-seed kinds top" +
+		" period sleep no-sleep cpus patience short binary a b engines aa turn turn-warmup rounds max-reps max-time order-seed" +
 		" vary order find from to precision majority",
 	groupEngine:  "mode spin dispatch exclusive capacity batch budget engine policy evds cqs handler faults flip",
 	groupHost:    "gomaxprocs pin confine gc lock-memory cpu-dma-latency prio numa",
 	groupMeasure: "reps percentiles interval stages",
 	groupOutput:  "output out append quiet tag live no-color json schema kind histogram metric over all",
 	groupGate:    "fail-if baseline save store limit effect confidence force strict",
-	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr trace-breach flight",
+	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr trace-breach flight kinds top",
 	groupConfig:  "config preset dump-config dry-run help",
 }
 

@@ -229,6 +229,7 @@ func TestFlagsReachTheConfig(t *testing.T) {
 		Workload: bench.BW, CQ: bench.CQMock, Mode: "adaptive", Dispatch: "queued", Count: 2000, Duration: time.Hour,
 		Warmup: bench.Span{Off: true}, Depth: 111, Capacity: 222, Batch: 11, Budget: 33, Spin: 44 * time.Microsecond,
 		Outstanding: 55, Posters: 1, Flip: 66, Seed: 77, Service: "const:0s", Stall: 88 * time.Second,
+		Engine: bench.EngineEVD, Policy: bench.PolicySingle, EVDs: 1, CQs: 1, Handler: "noop",
 		Interval: 99 * time.Millisecond, Percentiles: []float64{25, 75},
 	}, r.Config)
 	status, stdout, stderr = evdbench(t.Context(), strings.Fields("lat -q --count 10 --spin auto")...)

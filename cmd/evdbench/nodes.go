@@ -59,7 +59,7 @@ them. If a rank dies, the others end and rank 0 reports what they have measured:
 status 5. mpirun gives them a second for that, and then says itself, in its own
 status, how that rank died.`)
 	cmd.Example = `  mpirun -n 4 evdbench nodes --cq tcp
-  mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --workload bw --pattern all-to-all
+  mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --pattern all-to-all
   srun -N 4 -n 8 evdbench nodes --cq rxe --pattern incast`
 	f := cmd.Flags()
 	n.options.cfg.Workload = bench.Lat

@@ -77,7 +77,7 @@ phase=warm-up, measure or stop, and rep=. So
 looks at the pollers, once the warm-up is over. (CPU and goroutine profiles have labels,
 the others do not: the runtime keeps none there.)`,
 		Example: `  evdbench profile lat --mode event
-  evdbench profile bw --posters 2 --dispatch queued --out profiles --kinds cpu,mutex`,
+  evdbench profile bw --posters 2 --out profiles --kinds cpu,mutex`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) },
 	}
