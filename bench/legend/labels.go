@@ -8,7 +8,7 @@ import (
 
 // prose are labels whose line is a sentence, or lists the settings.
 var prose = []string{
-	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid",
+	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid", "jitter", "found", "not run", "lost",
 	"stages", "series", "recording", "A", "B", "interleaved", "differs", "over", "verdict",
 }
 
@@ -28,6 +28,15 @@ func Labels(text string) []string {
 	last := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \n")
+		if m := findingRE.FindStringSubmatch(line); m != nil {
+			add(m[1])
+			add(m[2])
+			continue
+		}
+		if m := remarkRE.FindStringSubmatch(line); m != nil {
+			add(m[1] + m[2] + m[3]) // one of them
+			continue
+		}
 		if heads := columns(line); heads != nil {
 			for _, h := range heads {
 				add(h)
@@ -55,7 +64,7 @@ func Labels(text string) []string {
 
 // split takes the label off a line that has one, or the place of one.
 func split(line string) (label, rest string, ok bool) {
-	if len(line) <= labelWidth+2 || line[labelWidth:labelWidth+2] != "  " || strings.HasPrefix(line, "   ") && strings.TrimSpace(line[:labelWidth]) != "" {
+	if len(line) <= labelWidth+2 || line[labelWidth:labelWidth+2] != "  " || strings.HasPrefix(line, " ") && strings.TrimSpace(line[:labelWidth]) != "" {
 		return "", "", false
 	}
 	return strings.TrimSpace(line[:labelWidth]), line[labelWidth+2:], true
@@ -72,7 +81,7 @@ func columns(line string) []string {
 			cells[i] = "95 % CI" // of whatever confidence
 			continue
 		}
-		if !headRE.MatchString(c) {
+		if c == "n/a" || !headRE.MatchString(c) { // no head says that there is nothing
 			return nil
 		}
 	}
@@ -80,6 +89,8 @@ func columns(line string) []string {
 }
 
 var (
+	findingRE    = regexp.MustCompile(`^(ok|note|WARN|FAIL) {2,4}([a-z_]+) `)                                              // of doctor
+	remarkRE     = regexp.MustCompile(`^[a-z]+ +(available|unavailable) |^ +(fix|why|do): |(?:^ +|: )(ok|BROKEN|known)\b`) // of cqs, doctor, check
 	gapRE        = regexp.MustCompile(`  +`)
 	headRE       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./ %+()>,-]*$`)
 	confidenceRE = regexp.MustCompile(`^[0-9.]+ % CI$`)

@@ -62,3 +62,20 @@ func TestLabels(t *testing.T) {
 		"engine", "upcalls", "posted direct", "hand-overs", "arms", "sleeps", "warning", "cq", "completions",
 	}, Labels(text))
 }
+
+// Findings, what is said of queues, and promises have labels of their own.
+func TestLabelsOfFindings(t *testing.T) {
+	text := strings.Join([]string{
+		"ok    clocksource  clocksource tsc",
+		"WARN  smt          CPUs share a core (0,2 and 1,3): one slows the other",
+		"                   fix: --pin poller=3,producer=2",
+		"mock     available   simulated hardware in this process (lat, bw, check)",
+		"rxe      unavailable soft-RoCE, in pure Go (lat, bw)",
+		"                     why: no rxe device",
+		"completions come oldest first: ok",
+		"arming after an empty poll, and looking again, never loses a completion:",
+		"    BROKEN",
+		"a closed CQ leaves nothing behind: ok, 100 rounds",
+	}, "\n")
+	assert.Equal(t, []string{"ok", "clocksource", "WARN", "smt", "fix", "available", "unavailable", "why", "BROKEN"}, Labels(text))
+}

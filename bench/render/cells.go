@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/evdengine/evd/bench/chart"
 	"github.com/evdengine/evd/bench/result"
@@ -74,6 +75,9 @@ func (t *texter) cells(f *result.File) {
 	for i, c := range f.Cells {
 		if found := c.Tags["found"]; found != "" {
 			t.line("found", "%s: %s", c.Tags["cell"], found)
+		}
+		if len(c.Reps) == 0 {
+			t.line("not run", "%s: %s", c.Tags["cell"], strings.Join(c.Warnings, "; "))
 		}
 		for k, r := range c.Reps {
 			t.remarks(r, fmt.Sprintf("cell %d, repetition %d: ", i+1, k+1))

@@ -123,6 +123,16 @@ func fileSection(f *result.File, i int) fileData {
 		})
 	}
 	d.Tables = append(d.Tables, table{Title: "Figures", Rows: figureTable(f.Reps)})
+	for i, all := range nodesOf(f) {
+		t := table{Title: "Nodes", Rows: nodeRows(all)}
+		if len(f.Reps) > 1 {
+			t.Title += " of repetition " + strconv.Itoa(i+1)
+		}
+		for _, n := range nodeNotes(all) {
+			t.Note += strings.ToUpper(n[0][:1]) + n[0][1:] + ": " + n[1] + ". "
+		}
+		d.Tables = append(d.Tables, t)
+	}
 	d.Details = details(f, f.Reps)
 	return d
 }
@@ -158,7 +168,10 @@ func state(f *result.File) (class, words string) {
 		return "bad", "not valid"
 	}
 	for _, r := range f.Reps {
-		if r.Interrupted {
+		switch {
+		case r.Connection != nil && r.Connection.Lost != "":
+			return "partial", "peer lost"
+		case r.Interrupted:
 			return "partial", "interrupted"
 		}
 	}

@@ -121,3 +121,13 @@ func TestNumbers(t *testing.T) {
 		assert.Equal(t, want, group(n))
 	}
 }
+
+// A run of many ranks has a line for each, and one whose other side was lost is not called
+// valid.
+func TestNodesInHTML(t *testing.T) {
+	s := string(written(t, "html", resulttest.Nodes()))
+	for _, want := range []string{"Nodes", "fairness", "violations", "rank 3 on b: no answer", "peer lost"} {
+		assert.Contains(t, strings.ToLower(s), strings.ToLower(want))
+	}
+	assert.NotContains(t, s, "The measurement is valid")
+}

@@ -42,6 +42,12 @@ func mdFile(b *strings.Builder, f *result.File) {
 		mdTable(b, latencyTable(f.Reps))
 	}
 	mdTable(b, figureTable(f.Reps))
+	for _, all := range nodesOf(f) {
+		mdTable(b, nodeRows(all))
+		for _, n := range nodeNotes(all) {
+			fmt.Fprintf(b, "%s: %s\n\n", n[0], mdText(n[1]))
+		}
+	}
 	e := f.Reps[0].Env
 	fmt.Fprintf(b, "%s, %d CPUs, GOMAXPROCS %d, %s %s %s, %s, evdbench %s, %s\n", mdText(e.CPU), e.CPUs, e.GOMAXPROCS,
 		e.OS, mdText(e.Kernel), e.Arch, e.Go, mdText(f.Version), f.Start.UTC().Format("2006-01-02 15:04:05 MST"))

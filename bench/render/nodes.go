@@ -15,6 +15,16 @@ import (
 // nodes is the table of a run of many ranks, one for each repetition.
 func nodes(w io.Writer, f *result.File) error {
 	var b strings.Builder
+	for _, all := range nodesOf(f) {
+		nodeTable(&b, all)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// nodesOf are the nodes of each repetition that has some.
+func nodesOf(f *result.File) [][]result.Node {
+	var reps [][]result.Node
 	for rep := range f.Reps {
 		var all []result.Node
 		for _, n := range f.Nodes {
@@ -23,17 +33,15 @@ func nodes(w io.Writer, f *result.File) error {
 			}
 		}
 		if len(all) > 0 {
-			nodeTable(&b, all)
+			reps = append(reps, all)
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return reps
 }
 
-func nodeTable(b *strings.Builder, all []result.Node) {
-	b.WriteByte('\n')
-	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "rank\thost\trole\trate/s\tp50 ns\tp99 ns\tmax ns\tsent\treceived\tviolations\t")
+// nodeRows has a row for each rank, and one of all. The first row is the head.
+func nodeRows(all []result.Node) [][]string {
+	rows := [][]string{{"rank", "host", "role", "rate/s", "p50 ns", "p99 ns", "max ns", "sent", "received", "violations"}}
 	var sent, received uint64
 	violations := 0
 	for _, n := range all {
@@ -42,20 +50,37 @@ func nodeTable(b *strings.Builder, all []result.Node) {
 		if n.Operations > 0 {
 			rate = spaced(uint64(math.Round(n.Rate)))
 		}
-		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t\n", n.Rank, n.Host, n.Role,
-			rate, p50, p99, most, spaced(n.Sent), spaced(n.Received), n.Violations)
+		rows = append(rows, []string{
+			strconv.Itoa(n.Rank), n.Host, n.Role, rate, p50, p99, most, spaced(n.Sent), spaced(n.Received), strconv.Itoa(n.Violations),
+		})
 		sent, received, violations = sent+n.Sent, received+n.Received, violations+n.Violations
 	}
-	fmt.Fprintf(tw, "all\t\t\t\t\t\t\t%s\t%s\t%d\t\n", spaced(sent), spaced(received), violations)
+	return append(rows, []string{"all", "", "", "", "", "", "", spaced(sent), spaced(received), strconv.Itoa(violations)})
+}
+
+func nodeTable(b *strings.Builder, all []result.Node) {
+	b.WriteByte('\n')
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range nodeRows(all) {
+		fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
+	}
 	tw.Flush()
+	for _, s := range nodeNotes(all) {
+		fmt.Fprintf(b, "%-12s  %s\n", s[0], s[1])
+	}
+}
+
+// nodeNotes are what is said below the table, each with its title.
+func nodeNotes(all []result.Node) (notes [][2]string) {
 	for _, n := range all {
 		if n.Lost != "" {
-			fmt.Fprintf(b, "%-12s  %s\n", "lost", n.Lost)
+			notes = append(notes, [2]string{"lost", n.Lost})
 		}
 	}
 	if ratio, ok := result.Fairness(all); ok {
-		fmt.Fprintf(b, "%-12s  %.2f: the least rate of a client over the greatest\n", "fairness", ratio)
+		notes = append(notes, [2]string{"fairness", fmt.Sprintf("%.2f: the least rate of a client over the greatest", ratio)})
 	}
+	return notes
 }
 
 // latencies are those of a table.

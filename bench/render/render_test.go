@@ -66,6 +66,7 @@ func TestGolden(t *testing.T) {
 		"invalid.txt": {resulttest.Invalid()}, "sweep.txt": {resulttest.Sweep()}, "two.txt": two(),
 		"lat.csv": {resulttest.Lat()}, "all.csv": {resulttest.BW(), resulttest.Invalid(), resulttest.Sweep()},
 		"lat.benchfmt": {resulttest.Lat()}, "all.benchfmt": {resulttest.Invalid(), resulttest.Sweep()},
+		"nodes.txt": {resulttest.Nodes()}, "nodes.md": {resulttest.Nodes()},
 		"lat.hdr": {resulttest.Lat()}, "lat.md": {resulttest.Lat()}, "all.md": {one(resulttest.Lat()), resulttest.Invalid(), resulttest.Sweep()},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,8 +20,11 @@ func verdict(f *result.File) []string {
 	}
 	first := f.Reps[0]
 	said := []string{subject(f)}
-	bad, cut := 0, 0
+	bad, cut, lost := 0, 0, ""
 	for _, r := range f.Reps {
+		if r.Connection != nil && lost == "" {
+			lost = r.Connection.Lost
+		}
 		if !r.OK() {
 			bad++
 		}
@@ -32,6 +35,8 @@ func verdict(f *result.File) []string {
 	switch {
 	case bad > 0:
 		said = append(said, fmt.Sprintf("Do not use these figures: %s not valid (%s).", of(bad, len(f.Reps), "is", "are"), reason(f.Reps)))
+	case lost != "":
+		said = append(said, fmt.Sprintf("The other side was lost: these are the figures until then. No event was lost (%s).", lost))
 	case cut > 0:
 		said = append(said, "It was interrupted: these are the figures until then. No event was lost.")
 	default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Errors of Read and Load.
@@ -30,6 +31,12 @@ func Read(r io.Reader) (*File, error) {
 	}
 	var head struct {
 		Schema *int `json:"schema"`
+
+		// Of what compare, doctor, cqs and check write.
+		Compare  *int            `json:"compare_schema"`
+		Findings json.RawMessage `json:"findings"`
+		Drivers  json.RawMessage `json:"drivers"`
+		Results  json.RawMessage `json:"results"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
 		var syntax *json.SyntaxError
@@ -39,6 +46,8 @@ func Read(r io.Reader) (*File, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	switch {
+	case head.Compare != nil, head.Schema != nil && (head.Findings != nil || head.Drivers != nil || head.Results != nil):
+		return nil, fmt.Errorf("%w that measures: it is one of compare, doctor, cqs or check", ErrFormat)
 	case head.Schema == nil:
 		return nil, fmt.Errorf("%w: it has no schema", ErrFormat)
 	case *head.Schema != Schema:
@@ -48,7 +57,25 @@ func Read(r io.Reader) (*File, error) {
 	if err := json.Unmarshal(b, f); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
+	if !f.whole() {
+		return nil, fmt.Errorf("%w: a repetition, a cell or a histogram of it is null", ErrFormat)
+	}
 	return f, nil
+}
+
+// whole tells whether no part is missing.
+func (f *File) whole() bool {
+	for _, r := range f.Reps {
+		if r == nil {
+			return false
+		}
+		for _, h := range r.Histograms {
+			if h == nil {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(f.Cells, func(c *File) bool { return c == nil || !c.whole() })
 }
 
 // Load reads the file of that name, which the result then has. Errors name it.

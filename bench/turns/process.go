@@ -86,6 +86,7 @@ func (p *process) read(v any) error {
 		return p.ended(err)
 	}
 	if json.Unmarshal(line, v) != nil {
+		_ = p.cmd.Process.Kill() // who knows when it would end
 		_ = p.close()
 		return ErrProtocol
 	}

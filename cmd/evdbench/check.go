@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,24 +55,28 @@ here, 130 interrupted (with what was checked until then).`,
 		if r == nil {
 			return failed(err)
 		}
+		whole := document(struct {
+			Schema int  `json:"schema"`
+			OK     bool `json:"ok"`
+			*check.Report
+		}{checkSchema, r.OK(), r})
 		if output == "json" {
-			e := json.NewEncoder(out)
-			e.SetIndent("", "  ")
-			werr = e.Encode(struct {
-				Schema int  `json:"schema"`
-				OK     bool `json:"ok"`
-				*check.Report
-			}{checkSchema, r.OK(), r})
+			werr = whole(out)
 		} else if werr == nil {
 			werr = writeVerdict(out, r)
 		}
+		if werr = unwritten(werr); werr != nil {
+			err = errors.Join(err, rescued(cmd, werr, "check", whole))
+		}
 		switch {
 		case r.Broken() > 0:
-			return &statusError{exitFailed, fmt.Errorf("%d of %d promises are broken", r.Broken(), len(r.Results))}
+			return &statusError{exitFailed, errors.Join(err, fmt.Errorf("%d of %d promises are broken", r.Broken(), len(r.Results)))}
+		case err != nil:
+			return failed(err)
 		case r.Interrupted:
 			return &statusError{exitInterrupted, errSilent}
 		}
-		return failed(errors.Join(err, werr))
+		return nil
 	}
 	return cmd
 }

@@ -105,7 +105,7 @@ func TestCQs(t *testing.T) {
 		assert.True(t, names[name].Available, "%s is everywhere", name)
 	}
 	_, stdout, _ = evdbench(t.Context(), "cqs")
-	assert.Contains(t, stdout, "mock     available   simulated hardware in this process (lat, bw, check)\n")
+	assert.Contains(t, stdout, "mock     available   simulated hardware in this process (lat, bw, wake, check)\n")
 	for line := range strings.Lines(stdout) {
 		assert.LessOrEqual(t, len([]rune(line)), lineWidth+1, line)
 	}

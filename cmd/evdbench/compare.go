@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -108,21 +109,39 @@ func (c *comparing) run(cmd *cobra.Command, args []string) error {
 	}
 	var r *compare.Result
 	if c.interleaved() || cmd.ArgsLenAtDash() >= 0 {
+		if c.force {
+			return errors.New("--force = true: must be left out where something is measured: it is for result files")
+		}
 		r, err = c.measure(cmd, args)
 	} else {
+		if err := c.onlyFiles(cmd); err != nil && len(args) == 2 {
+			return err
+		}
 		r, err = c.files(args)
 	}
 	if r == nil {
 		return err
 	}
 	r.Limit(limits)
-	if werr := c.write(cmd, r); werr != nil && err == nil {
-		err = failed(werr)
+	if werr := unwritten(c.write(cmd, r)); werr != nil {
+		if werr = rescued(cmd, werr, "compare", r.JSON); err == nil {
+			err = failed(werr)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	return c.verdict(r)
+}
+
+// onlyFiles refuses flags that say how to measure.
+func (c *comparing) onlyFiles(cmd *cobra.Command) error {
+	for _, name := range []string{"max-reps", "max-time", "rounds", "turn", "turn-warmup", "order-seed"} {
+		if f := cmd.Flags().Lookup(name); f.Changed {
+			return fmt.Errorf("--%s = %v: must be left out with result files: nothing is measured", name, f.Value)
+		}
+	}
+	return nil
 }
 
 func (c *comparing) interleaved() bool {

@@ -1,14 +1,16 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/evdengine/evd/bench"
+	"github.com/evdengine/evd/bench/check"
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/hwcq/eventfd"
 	"github.com/evdengine/evd/hwcq/mock"
@@ -50,9 +52,7 @@ It opens one CQ of each kind to find out, and closes it.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		all := drivers()
 		if output == "json" {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return failed(e.Encode(map[string]any{"schema": 1, "drivers": all}))
+			return failed(document(map[string]any{"schema": 1, "drivers": all})(cmd.OutOrStdout()))
 		}
 		return failed(writeDrivers(cmd.OutOrStdout(), all))
 	}
@@ -71,12 +71,30 @@ func drivers() []driver {
 	}
 	for i := range all {
 		d := &all[i]
-		d.Commands = map[string][]string{
-			"mock": {"lat", "bw", "check"}, "rxe": {"lat", "bw", "serve", "check"}, "verbs": {"lat", "bw"},
-			"timer": {"check"}, "eventfd": {"check"}, "uring": {"check"},
-		}[d.Name]
+		d.Commands = takers(d.Name)
 		if d.Devices == nil {
 			d.Devices = []string{}
+		}
+	}
+	return all
+}
+
+// takers are the commands that take a CQ as --cq.
+func takers(cq string) []string {
+	all := []string{}
+	for _, c := range []struct {
+		command string
+		cqs     []string
+	}{
+		{"lat", bench.CQNames(bench.Lat)},
+		{"bw", bench.CQNames(bench.BW)},
+		{"wake", bench.CQNames(bench.WakeUp)},
+		{"check", check.CQs()},
+		{"serve", servedCQs},
+		{"nodes", servedCQs},
+	} {
+		if slices.Contains(c.cqs, cq) {
+			all = append(all, c.command)
 		}
 	}
 	return all

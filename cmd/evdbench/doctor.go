@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,17 +59,20 @@ does to a goroutine.`,
 	_ = cmd.RegisterFlagCompletionFunc("strict", cobra.FixedCompletions([]string{"warn", "fail"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d, err := diagnose(cmd.Context(), aa)
-		if err != nil {
+		if d == nil {
 			return failed(err)
 		}
+		write := d.text
 		if output == "json" {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			err = e.Encode(d)
-		} else {
-			err = d.text(cmd.OutOrStdout())
+			write = document(d)
 		}
-		if err != nil {
+		if werr := unwritten(write(cmd.OutOrStdout())); werr != nil {
+			err = errors.Join(err, rescued(cmd, werr, "doctor", document(d)))
+		}
+		switch {
+		case errors.Is(err, context.Canceled):
+			return &statusError{exitInterrupted, errSilent}
+		case err != nil:
 			return failed(err)
 		}
 		least := map[string]host.Level{"warn": host.Warn, "fail": host.Fail}[strictness]
@@ -81,6 +84,7 @@ does to a goroutine.`,
 	return cmd
 }
 
+// diagnose returns what it has found, too, when --aa could not be measured.
 func diagnose(ctx context.Context, aa bool) (*diagnosis, error) {
 	clk := bench.NewClock()
 	s := host.System{
@@ -91,17 +95,16 @@ func diagnose(ctx context.Context, aa bool) (*diagnosis, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	var err error
 	if aa {
-		var err error
-		if d.AA, err = host.MeasureAA(ctx); err != nil {
-			return nil, err
+		if d.AA, err = host.MeasureAA(ctx); err == nil {
+			d.Findings = append(d.Findings, d.AA.Finding())
 		}
-		d.Findings = append(d.Findings, d.AA.Finding())
 	}
 	d.Env = bench.Environment(clk)
 	d.Env.Floor = s.Floor
 	d.Verdict = host.Worst(d.Findings)
-	return d, nil
+	return d, err
 }
 
 func nap(ctx context.Context, d time.Duration) {

@@ -91,15 +91,14 @@ func writeOut(stdout io.Writer, name string, write func(io.Writer) error) error 
 	if i, err := os.Stat(name); err == nil && !i.Mode().IsRegular() {
 		// A pipe or a device: nothing can be put in its place.
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return failed(err)
+		if err == nil {
+			err = errors.Join(write(f), f.Close())
 		}
-		err = write(f)
-		return failed(errors.Join(err, f.Close()))
+		return notWritten(name, err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return failed(fmt.Errorf("--out = %s: cannot be written: %w", name, cause(err)))
+		return notWritten(name, err)
 	}
 	err = write(f)
 	err = errors.Join(err, f.Chmod(0o644), f.Close())
@@ -108,9 +107,16 @@ func writeOut(stdout io.Writer, name string, write func(io.Writer) error) error 
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
-		return failed(fmt.Errorf("--out = %s: cannot be written: %w", name, cause(err)))
 	}
-	return nil
+	return notWritten(name, err)
+}
+
+// notWritten says which file could not be written.
+func notWritten(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failed(fmt.Errorf("--out = %s: cannot be written: %w", name, cause(err)))
 }
 
 // cause leaves out the name of the temporary file.
@@ -126,7 +132,7 @@ func cause(err error) error {
 func (r *reporting) add(files []*result.File) error {
 	old, err := os.ReadFile(r.out)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return failed(err)
+		return failed(fmt.Errorf("--out = %s: cannot be read: %w", r.out, cause(err)))
 	}
 	if len(old) > 0 {
 		head, err := csv.NewReader(bytes.NewReader(old)).Read()
@@ -143,11 +149,11 @@ func (r *reporting) add(files []*result.File) error {
 		return failed(err)
 	}
 	f, err := os.OpenFile(r.out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return failed(err)
+	if err == nil {
+		_, err = f.Write(b.Bytes())
+		err = errors.Join(err, f.Close())
 	}
-	_, err = f.Write(b.Bytes())
-	return failed(errors.Join(err, f.Close()))
+	return notWritten(r.out, err)
 }
 
 // ending is that of a file's name, in small letters.

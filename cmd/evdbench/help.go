@@ -46,15 +46,15 @@ func grouped(f *pflag.FlagSet, group string, define func()) {
 
 // members are the flags whose group is fixed, wherever they are defined.
 var members = map[string]string{
-	groupTarget: "cq dev port size depth service seed error-rate server peer peer-listen ack-timeout retries direction listen netdev addr" +
+	groupTarget: "cq dev size depth service seed error-rate server peer peer-listen ack-timeout retries direction listen netdev addr" +
 		" rendezvous rendezvous-file wait",
-	groupLoad: "count duration warmup rate arrival max-lag outstanding posters producers stall oneway pingpong rest once workload pattern" +
+	groupLoad: "count duration warmup rate arrival max-lag outstanding posters stall oneway pingpong rest once workload pattern" +
 		" period sleep no-sleep cpus patience short binary a b engines aa turn turn-warmup rounds max-reps max-time order-seed" +
 		" vary order find from to precision majority",
 	groupEngine:  "mode spin dispatch exclusive capacity batch budget engine policy evds cqs handler faults flip",
-	groupHost:    "gomaxprocs pin confine gc lock-memory cpu-dma-latency prio numa",
+	groupHost:    "gomaxprocs pin gc lock-memory cpu-dma-latency prio",
 	groupMeasure: "reps percentiles interval stages",
-	groupOutput:  "output out append quiet tag live no-color json schema kind histogram metric over all",
+	groupOutput:  "output out append quiet tag live json schema kind histogram metric over all",
 	groupGate:    "fail-if baseline save store limit effect confidence force strict",
 	groupProfile: "cpuprofile memprofile mutexprofile blockprofile goroutineprofile trace pprof-addr trace-breach flight kinds top",
 	groupConfig:  "config preset dump-config dry-run help",
@@ -111,6 +111,27 @@ func groupsOf(f *pflag.FlagSet) []group {
 		all = append(all, group{title, flags})
 	}
 	return all
+}
+
+// hide leaves flags of those names out of help texts: the command is made of another one,
+// to which they mean something.
+func hide(f *pflag.FlagSet, names []string) {
+	for _, name := range names {
+		if x := f.Lookup(name); x != nil {
+			x.Hidden = true
+		}
+	}
+}
+
+// refuse returns an error if the command line has one of these flags. From elsewhere they
+// are for other commands.
+func refuse(f *pflag.FlagSet, names []string, why string) error {
+	for _, name := range names {
+		if x := f.Lookup(name); x != nil && x.Changed && len(x.Annotations[fromKey]) == 0 {
+			return fmt.Errorf("--%s = %v: must be left out %s", name, x.Value, why)
+		}
+	}
+	return nil
 }
 
 // Help texts are as wide as the narrowest terminal in use.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,11 +61,13 @@ func TestEveryFlagHasAGroup(t *testing.T) {
 
 // The names in members are flags.
 func TestGroupsNameFlags(t *testing.T) {
+	flags := everyFlag(newRoot(io.Discard, io.Discard))
 	seen := map[string]string{}
 	for group, names := range members {
 		for _, name := range strings.Fields(names) {
 			assert.Empty(t, seen[name], "%s is in two groups", name)
 			seen[name] = group
+			assert.True(t, name == "help" || slices.Contains(flags, name), "no command has --%s", name)
 		}
 	}
 }
@@ -83,10 +86,20 @@ func printed(t *testing.T) map[string]string {
 		"lat --count 100 --warmup 0 --rate 20k --max-lag 10s --reps 2 -q",
 		"wake --count 20 --warmup 0 -q",
 		"jitter --duration 10ms -q",
+		"sweep bw --mode event,spin --count 200 --warmup 0 -q",
+		"sweep lat --mode adaptive,event --spin 5us --count 200 --warmup 0 -q",
+		"sweep lat --mode event --duration 20ms --warmup 0 --max-lag 1m --from 1k --to 1k -q --find rate~where~resp.max<60s",
+		"doctor",
+		"cqs",
+		"check --cq timer --short --duration 10ms",
 		"lat --duration 150ms --warmup 0 --live 100ms",
 		"lat --duration 150ms --warmup 0 --live 100ms --rate 1k --max-lag 10s",
 	} {
-		status, out, stderr := evdbench(t.Context(), strings.Fields(args)...)
+		words := strings.Fields(args)
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], "~", " ")
+		}
+		status, out, stderr := evdbench(t.Context(), words...)
 		require.Zero(t, status, "%s: %s", args, stderr)
 		all[args] = out + stderr
 	}

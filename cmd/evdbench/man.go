@@ -22,7 +22,7 @@ say what --help says.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
-				return failed(err)
+				return &statusError{exitUnavailable, fmt.Errorf("FOLDER = %q: %w", args[0], err)}
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true

@@ -166,10 +166,15 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	if err := o.cfg.Validate(); err != nil {
 		return failed(err)
 	}
-	if o.config.dry {
-		c := o.cfg.WithDefaults()
-		what := fmt.Sprintf("%s over %s for %s, warm-up %s, %s", c.Workload, c.CQ, until(c), c.Warmup, times(o.reps))
-		return plan(cmd, what, o.output, o.out)
+	if !inTurns() {
+		if err := o.gates.prepare(o.reps); err != nil {
+			return err
+		}
+		if o.config.dry {
+			c := o.cfg.WithDefaults()
+			what := fmt.Sprintf("%s over %s for %s, warm-up %s, %s", c.Workload, c.CQ, until(c), c.Warmup, times(o.reps))
+			return plan(cmd, what, o.output, o.out)
+		}
 	}
 	if n := o.processors(); n > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
@@ -181,9 +186,6 @@ func (o *options) run(cmd *cobra.Command) (err error) {
 	defer restore()
 	if inTurns() {
 		return o.takeTurns(cmd)
-	}
-	if err := o.gates.prepare(o.reps); err != nil {
-		return err
 	}
 	if err := o.out.prepare(); err != nil {
 		return err

@@ -83,13 +83,31 @@ status, how that rank died.`)
 	f.Lookup("cq").Usage = "completion queue; tcp: over TCP sockets into a mock CQ, without a device; mock: not between nodes (default tcp)"
 	n.options.cfg.CQ = bench.CQTCP
 	f.Lookup("cq").DefValue = bench.CQTCP
+	hide(f, notOfNodes)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return n.run(cmd) }
 	return cmd
 }
 
+// notOfNodes are flags of each measurement by itself: there is no view, and no series, of
+// many ranks.
+var notOfNodes = []string{"live", "interval"}
+
 func (n *ranked) run(cmd *cobra.Command) error {
+	if err := refuse(cmd.Flags(), notOfNodes, "with nodes: there is none of many ranks"); err != nil {
+		return err
+	}
+	n.cfg.Bench = n.options.cfg
+	if d := n.cfg.Bench.Dev; d != "" {
+		n.cfg.Devs, n.cfg.Bench.Dev = strings.Split(d, ","), ""
+	}
 	place, err := ranks.Environment(os.Getenv)
 	if n.config.dry && errors.Is(err, ranks.ErrNoLauncher) {
+		if err := n.cfg.Validate(2); err != nil { // an even number, as good as any
+			return failed(err)
+		}
+		if err := n.gates.prepare(n.reps); err != nil {
+			return err
+		}
 		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
 	}
 	switch {
@@ -97,10 +115,6 @@ func (n *ranked) run(cmd *cobra.Command) error {
 		return fmt.Errorf("%w: %s", err, howToStart)
 	case err != nil:
 		return err
-	}
-	n.cfg.Bench = n.options.cfg
-	if d := n.cfg.Bench.Dev; d != "" {
-		n.cfg.Devs, n.cfg.Bench.Dev = strings.Split(d, ","), ""
 	}
 	first := place.Rank == 0
 	switch {

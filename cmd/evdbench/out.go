@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +32,10 @@ func (d *outDir) prepare() error {
 	if d.dir == "" {
 		return nil
 	}
-	if _, err := os.Lstat(filepath.Join(d.dir, "run.json")); err == nil {
-		return fmt.Errorf("--out = %q: must be a folder without a run.json: there is a result in it", d.dir)
+	for _, name := range []string{"run.json", "run.txt", "run.hlog", "config.toml"} {
+		if _, err := os.Lstat(filepath.Join(d.dir, name)); err == nil {
+			return fmt.Errorf("--out = %q: must be a folder without a %s: what is there is not written over", d.dir, name)
+		}
 	}
 	err := os.MkdirAll(d.dir, 0o777)
 	if err == nil {
@@ -88,35 +91,52 @@ func (d *outDir) deliver(cmd *cobra.Command, format string, f *result.File) erro
 	if err != nil {
 		err = fmt.Errorf("--out: %w", err)
 	}
-	perr := render.Write(cmd.OutOrStdout(), format, f)
-	if perr != nil {
-		perr = fmt.Errorf("the result cannot be written: %w", perr)
-	}
-	if err = errors.Join(err, perr); err == nil {
+	if err = errors.Join(err, unwritten(render.Write(cmd.OutOrStdout(), format, f))); err == nil {
 		return nil
 	}
-	switch {
-	case saved:
+	if saved {
 		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result is in %s\n", filepath.Join(d.dir, "run.json"))
-	default:
-		name, serr := rescue(f)
-		if serr != nil {
-			return errors.Join(err, fmt.Errorf("nor can it be saved: %w", serr))
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result was saved in %s\n", name)
+		return err
 	}
+	return rescued(cmd, err, f.Command, f.JSON)
+}
+
+// unwritten words what keeps a result from standard output.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the result cannot be written: %w", err)
+}
+
+// rescued saves a result that did not arrive, as err says, and tells where it is. write
+// writes it as JSON.
+func rescued(cmd *cobra.Command, err error, command string, write func(io.Writer) error) error {
+	name, serr := rescue(command, write)
+	if serr != nil {
+		return errors.Join(err, fmt.Errorf("nor can it be saved: %w", serr))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "evdbench: the result was saved in %s\n", name)
 	return err
 }
 
-// rescue saves a result that did not arrive.
-func rescue(f *result.File) (string, error) {
-	t, err := os.CreateTemp("", "evdbench-"+f.Command+"-*.json")
+func rescue(command string, write func(io.Writer) error) (string, error) {
+	t, err := os.CreateTemp("", "evdbench-"+command+"-*.json")
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(f.JSON(t), t.Close()); err != nil {
+	if err := errors.Join(write(t), t.Close()); err != nil {
 		_ = os.Remove(t.Name())
 		return "", err
 	}
 	return t.Name(), nil
+}
+
+// document writes v as one indented JSON document.
+func document(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
 }

@@ -92,16 +92,7 @@ func newProfiler(workload func() *cobra.Command) *cobra.Command {
 	p := &profiler{workload: workload}
 	cmd := workload()
 	f := cmd.Flags()
-	for _, name := range slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach"}) {
-		if x := f.Lookup(name); x != nil {
-			x.Hidden = true // refused
-		}
-	}
-	for _, name := range []string{"fail-if", "save", "baseline", "store"} {
-		if x := f.Lookup(name); x != nil {
-			x.Hidden = true // of no effect: the figures are not for that
-		}
-	}
+	hide(f, notProfiled)
 	f.Lookup("out").Usage = "write the profiles into this folder, which is made (default " + defaultProfileDir + ")"
 	p.top = 5
 	grouped(f, groupProfile, func() {
@@ -113,6 +104,11 @@ func newProfiler(workload func() *cobra.Command) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return p.run(cmd) }
 	return cmd
 }
+
+// notProfiled are flags of a workload that mean nothing to profile: on the command line
+// they are refused, and elsewhere they are for other commands. The figures are not for
+// gates.
+var notProfiled = slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach", "fail-if", "save", "baseline", "store", "live"})
 
 func kindNames() string {
 	names := make([]string, len(kinds))
@@ -147,13 +143,11 @@ func (k profileKinds) Set(s string) error {
 
 func (p *profiler) run(cmd *cobra.Command) error {
 	f := cmd.Flags()
-	for _, name := range slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach"}) {
-		if f.Changed(name) {
-			return fmt.Errorf("--%s = %v: must be left out with profile, which takes profiles itself", name, f.Lookup(name).Value)
-		}
+	if err := refuse(f, notProfiled, "with profile, which takes profiles itself, and whose figures are not to be judged"); err != nil {
+		return err
 	}
 	p.stderr = cmd.ErrOrStderr()
-	if dry := f.Lookup("dry-run"); dry.Changed {
+	if dry, _ := f.GetBool("dry-run"); dry {
 		return p.once(cmd.Context(), cmd.OutOrStdout(), append(p.args(cmd), "--dry-run"))
 	}
 	if p.dir = f.Lookup("out").Value.String(); p.dir == "" {
@@ -167,8 +161,10 @@ func (p *profiler) run(cmd *cobra.Command) error {
 	var err error
 	if p.plain, err = p.result(cmd.Context(), "plain", args); p.plain != nil {
 		// The report comes, whatever becomes of the profiles.
-		if werr := render.Write(cmd.OutOrStdout(), p.output(f), p.plain); err == nil {
-			err = failed(werr)
+		if werr := unwritten(render.Write(cmd.OutOrStdout(), p.output(f), p.plain)); werr != nil {
+			if werr = rescued(cmd, werr, p.plain.Command, p.plain.JSON); err == nil {
+				err = failed(werr)
+			}
 		}
 	}
 	if err != nil {
@@ -204,7 +200,9 @@ func (p *profiler) args(cmd *cobra.Command) (args []string) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch groupOf(f) {
 		case groupOutput, groupConfig, groupProfile, groupGate:
-			return
+			if f.Name != "tag" {
+				return
+			}
 		}
 		for _, v := range valuesOf(f) {
 			args = append(args, "--"+f.Name+"="+v)

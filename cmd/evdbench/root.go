@@ -103,6 +103,11 @@ func strict(root *cobra.Command) {
 		case "completion":
 			c.Args = noSuchCommand
 			c.RunE = func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) }
+			for _, shell := range c.Commands() {
+				if write := shell.RunE; write != nil {
+					shell.RunE = func(cmd *cobra.Command, args []string) error { return failed(write(cmd, args)) }
+				}
+			}
 		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/evdengine/evd/bench"
 )
 
+// servedCQs are those of runs between nodes.
+var servedCQs = []string{bench.CQRXE, bench.CQVerbs, bench.CQTCP}
+
 func newServe() *cobra.Command {
 	cfg := bench.ServeConfig{CQ: bench.CQRXE, Listen: ":18516"}
 	once, quiet := false, false
@@ -31,7 +34,7 @@ in a run, 2 usage, 3 there is no such device or port.`,
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.Var(choice{&cfg.CQ, []string{bench.CQRXE, bench.CQVerbs, bench.CQTCP}}, "cq", "completion queue")
+	f.Var(choice{&cfg.CQ, servedCQs}, "cq", "completion queue")
 	f.Var(text{&cfg.Dev, "device"}, "dev", "its device (default the first one)")
 	_ = cmd.RegisterFlagCompletionFunc("dev", devices)
 	f.Var(text{&cfg.Listen, "[HOST]:PORT"}, "listen", "where clients find it; port 0: any that is free")
@@ -67,6 +70,7 @@ type served struct {
 	out, log                    io.Writer
 	violation, lost             error
 	interrupted                 bool
+	unwritten                   error // a line that did not arrive
 	okay, notOK, broken, others int
 }
 
@@ -94,8 +98,11 @@ func (s *served) served(client net.Addr, r *bench.Report, err error) {
 		s.interrupted = true
 		how += ", interrupted"
 	}
-	fmt.Fprintf(s.out, "client %v: %s of %d bytes: received %d, sent %d, broken %d, flushed %d at the end: %s\n",
+	_, werr := fmt.Fprintf(s.out, "client %v: %s of %d bytes: received %d, sent %d, broken %d, flushed %d at the end: %s\n",
 		client, r.Config.Workload, r.Config.Size, c.Received, c.Sent, c.Broken, r.Conservation.Flushed, how)
+	if s.unwritten == nil {
+		s.unwritten = unwritten(werr)
+	}
 }
 
 func (s *served) verdict() error {
@@ -105,6 +112,8 @@ func (s *served) verdict() error {
 		return &statusError{exitInvalid, s.violation}
 	case s.lost != nil:
 		return &statusError{exitPeerLost, s.lost}
+	case s.unwritten != nil:
+		return failed(s.unwritten)
 	case s.interrupted:
 		return &statusError{exitInterrupted, errSilent}
 	}

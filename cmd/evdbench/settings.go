@@ -74,7 +74,7 @@ func configured(c *cobra.Command) {
 		if err := configure(cmd, os.Environ()); err != nil {
 			return err
 		}
-		if on, _ := cmd.Flags().GetBool("dump-config"); on {
+		if on, _ := cmd.Flags().GetBool("dump-config"); on && !inTurns() {
 			return failed(dump(cmd.OutOrStdout(), cmd))
 		}
 		return run(cmd, args)

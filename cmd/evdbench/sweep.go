@@ -58,12 +58,14 @@ type sweeper struct {
 	search              sweep.Search
 	says                io.Writer // progress
 	wants               goal
+	refused             int   // exit status of the first cell that was not run
+	lost                error // a peer, in a cell
 }
 
 // notSwept are flags that are the sweep's own, or have no meaning for a cell.
 var notSwept = []string{
 	"output", "quiet", "help", "out", "live", "dump-config", "dry-run", "save", "baseline", "store", "fail-if",
-	"cpuprofile", "memprofile", "mutexprofile", "blockprofile", "trace", "pprof-addr",
+	"cpuprofile", "memprofile", "mutexprofile", "blockprofile", "goroutineprofile", "trace", "pprof-addr", "flight", "trace-breach",
 }
 
 func newSweepOf(inner *cobra.Command) *cobra.Command {
@@ -140,14 +142,32 @@ func (l *listed) Set(s string) error {
 // pairsOf are NAME=LIST.
 type pairsOf []sweep.Axis
 
-func (p *pairsOf) String() string {
+func (p *pairsOf) String() string { return strings.Join(p.GetSlice(), " ") }
+func (p *pairsOf) Type() string   { return "NAME=LIST" }
+
+// Append, Replace and GetSlice make it a pflag.SliceValue, for settings from files.
+func (p *pairsOf) Append(s string) error { return p.Set(s) }
+
+// Replace sets all pairs.
+func (p *pairsOf) Replace(all []string) error {
+	var n pairsOf
+	for _, s := range all {
+		if err := n.Set(s); err != nil {
+			return err
+		}
+	}
+	*p = n
+	return nil
+}
+
+// GetSlice returns all pairs.
+func (p *pairsOf) GetSlice() []string {
 	words := make([]string, len(*p))
 	for i, a := range *p {
 		words[i] = a.Name + "=" + strings.Join(a.Values, ";")
 	}
-	return strings.Join(words, " ")
+	return words
 }
-func (p *pairsOf) Type() string { return "NAME=LIST" }
 
 func (p *pairsOf) Set(s string) error {
 	name, list, ok := strings.Cut(s, "=")
@@ -276,7 +296,7 @@ func (s *sweeper) finish(cmd *cobra.Command, file *result.File) error {
 	case measured == 0 && interrupted:
 		return &statusError{exitInterrupted, errSilent}
 	case measured == 0 && len(file.Cells) > 0:
-		return errors.New("no cell could be measured: " + strings.Join(file.Cells[0].Warnings, "; "))
+		return &statusError{s.refused, errors.New("no cell could be measured: " + strings.Join(file.Cells[0].Warnings, "; "))}
 	}
 	if err := s.out.deliver(cmd, s.output, file); err != nil {
 		return failed(err)
@@ -291,6 +311,8 @@ func (s *sweeper) finish(cmd *cobra.Command, file *result.File) error {
 		return &statusError{exitInterrupted, errSilent}
 	case invalid != "":
 		return &statusError{exitInvalid, fmt.Errorf("a cell is invalid: %s", invalid)}
+	case s.lost != nil:
+		return &statusError{exitPeerLost, s.lost}
 	}
 	return nil
 }
@@ -309,8 +331,14 @@ func (s *sweeper) cell(ctx context.Context, c sweep.Cell) *result.File {
 		f = &result.File{Schema: result.Schema, Command: s.name, Version: bench.Version(), Start: time.Now().UTC(), Warnings: []string{}}
 		why, _, _ := strings.Cut(strings.TrimSpace(errs.String()), "\n")
 		f.Warnings = append(f.Warnings, why)
+		if s.refused == exitOK {
+			s.refused = status
+		}
 	} else if status != exitOK && status != exitInterrupted {
 		f.Warnings = append(f.Warnings, strings.TrimSpace(errs.String()))
+		if status == exitPeerLost {
+			s.lost = fmt.Errorf("in a cell: %s", strings.TrimSpace(errs.String()))
+		}
 	}
 	f.Settings = map[string]string{}
 	for _, x := range c {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -25,12 +24,10 @@ also the commit and the version of the result files that this evdbench reads.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if asJSON {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return failed(e.Encode(map[string]any{
+			return failed(document(map[string]any{
 				"version": bench.Version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				"commit": commit(), "schema": result.Schema,
-			}))
+			})(cmd.OutOrStdout()))
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "evdbench %s %s %s/%s\n", bench.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return failed(err)

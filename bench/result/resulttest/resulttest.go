@@ -108,6 +108,27 @@ func Sweep() *result.File {
 	return f
 }
 
+// Nodes is a run of four ranks in pairs, of which the last server was lost.
+func Nodes() *result.File {
+	f := Lat()
+	f.Command, f.Settings = "nodes", map[string]string{"pattern": "pairs"}
+	f.Reps = f.Reps[:1]
+	r := f.Reps[0]
+	r.Config.CQ, r.Load, r.Results.Response = bench.CQTCP, nil, nil
+	r.Connection = &bench.Connection{Established: 4, Disconnected: 3, Sent: 2200, Received: 2200, Lost: "rank 3 on b: no answer"}
+	for i := range 4 {
+		n := result.Node{Rank: i, Host: "ab"[i/2 : i/2+1], Role: "client", Flows: 1, Operations: 1000, Rate: 5000 - 100*float64(i), Sent: 1100, Received: 1100}
+		if i%2 == 0 {
+			n.Latency = r.Results.Latency
+		} else {
+			n.Role = "server"
+		}
+		f.Nodes = append(f.Nodes, n)
+	}
+	f.Nodes[3].Lost, f.Nodes[3].Sent, f.Nodes[3].Operations = r.Connection.Lost, 0, 0
+	return f
+}
+
 func report(c bench.Config) *bench.Report {
 	return &bench.Report{
 		Measures: "a round trip: from the submission of a request to the upcall for its completion",
