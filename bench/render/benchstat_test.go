@@ -45,7 +45,7 @@ func TestBenchstatTakesIt(t *testing.T) {
 	after.Settings = before.Settings
 	after.Version, after.Start = "v9", after.Start.Add(1)
 	out := benchstat(t, save("before", before), save("after", after))
-	for _, want := range []string{`ns/op`, `service-p99-sec`, `response-p99-sec`, `op/s`} {
+	for _, want := range []string{`sec/op`, `service-p99-sec`, `response-p99-sec`, `op/s`} {
 		assert.Contains(t, out, want)
 	}
 	assert.Regexp(t, regexp.MustCompile(`(?m)^Lat/cq=mock/mode=.*±.*±.*p=.*n=3`), out, "side by side")
