@@ -9,7 +9,7 @@ import (
 // prose are labels whose line is a sentence, or lists the settings.
 var prose = []string{
 	"evdbench", "config", "measures", "host", "clock", "warning", "violation", "partial", "peer lost", "invalid", "jitter", "found", "not run", "lost",
-	"stages", "recording", "A", "B", "differs", "over", "verdict",
+	"stages", "series", "recording", "A", "B", "interleaved", "differs", "over", "verdict",
 }
 
 const labelWidth = 12 // of texts, then two spaces

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/evdengine/evd/bench/chart"
 	"github.com/evdengine/evd/bench/render"
 	"github.com/evdengine/evd/bench/result"
 )
@@ -65,10 +66,14 @@ func (d *outDir) write(cmd *cobra.Command, f *result.File) (saved bool, err erro
 		return false, err
 	}
 	errs := []error{file("run.txt", as("text")), file("config.toml", func(w io.Writer) error { return dump(w, cmd, "out") })}
-	if slices.Contains(render.Formats(), "hlog") {
+	if hasHistograms(f) {
 		errs = append(errs, file("run.hlog", as("hlog")))
 	}
 	return true, errors.Join(errs...)
+}
+
+func hasHistograms(f *result.File) bool {
+	return len(chart.Histograms(f)) > 0 || slices.ContainsFunc(f.Cells, hasHistograms)
 }
 
 // create writes a file. What it cannot write in full it leaves none of.

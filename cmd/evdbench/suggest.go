@@ -22,7 +22,7 @@ func alike(word string, known []string, prefix string) string {
 			best, least = k, d
 		}
 	}
-	if best == "" {
+	if best == "" || word == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s%s?", prefix, best)
