@@ -6,8 +6,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/evdengine/evd/bench/result"
 )
 
 // A run against a baseline that was far slower, or far faster.
@@ -19,8 +17,7 @@ func TestBaseline(t *testing.T) {
 	f, err := store(dir).load("now")
 	require.NoError(t, err)
 	for name, factor := range map[string]float64{"slow": 1e-4, "fast": 1e4} {
-		var other result.File
-		other = *f
+		other := *f
 		other.Reps = nil
 		for _, r := range f.Reps {
 			r := *r
