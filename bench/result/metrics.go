@@ -88,14 +88,14 @@ func allMetrics() []Metric {
 	wake("wakeups_per_completion", "wake-ups a completion", Lower, func(w *bench.Wake) float64 { return w.PerCompletion })
 	wake("cpu_seconds_per_million", "CPU s a million", Lower, func(w *bench.Wake) float64 { return w.CPUPerMillion })
 	wake("wake_cost_ns", "wake-up", Lower, func(w *bench.Wake) float64 { return float64(w.Cost) })
-	count := func(name, label string, of func(*bench.Report) uint64) {
-		all = append(all, newMetric(name, label, Neither, func(r *bench.Report) (float64, bool) { return float64(of(r)), true }))
+	count := func(name, label string, better Better, of func(*bench.Report) uint64) {
+		all = append(all, newMetric(name, label, better, func(r *bench.Report) (float64, bool) { return float64(of(r)), true }))
 	}
-	count("upcalls", "upcalls", func(r *bench.Report) uint64 { return r.Engine.Upcalls })
-	count("arms", "arms", func(r *bench.Report) uint64 { return r.Engine.Arms })
-	count("events", "events of the CQ", func(r *bench.Report) uint64 { return r.Engine.Events })
-	count("spurious", "spurious events", func(r *bench.Report) uint64 { return r.Engine.Spurious })
-	count("overruns", "overruns", func(r *bench.Report) uint64 { return r.CQ.Overruns })
+	count("upcalls", "upcalls", Neither, func(r *bench.Report) uint64 { return r.Engine.Upcalls })
+	count("arms", "arms", Neither, func(r *bench.Report) uint64 { return r.Engine.Arms })
+	count("events", "events of the CQ", Neither, func(r *bench.Report) uint64 { return r.Engine.Events })
+	count("spurious", "spurious events", Neither, func(r *bench.Report) uint64 { return r.Engine.Spurious })
+	count("overruns", "overruns", Lower, func(r *bench.Report) uint64 { return r.CQ.Overruns })
 	return all
 }
 
