@@ -186,7 +186,7 @@ func TestReportUsage(t *testing.T) {
 		{"plot lat.json -k sweep", "lat.json is no sweep"},
 		{"plot lat.json --metric p99", `--metric = "p99": must be left out with --kind percentiles: it is for sweep`},
 		{"plot lat.json -k timeline --histogram service", `--histogram = "service": must be left out with --kind timeline`},
-		{"plot sweep.json -k sweep --metric p99", `--metric = "p99": must be one of operations,`},
+		{"plot sweep.json -k sweep --metric speed", `--metric = "speed": must be one of operations,`},
 		{"plot sweep.json -k sweep --over depth", `--over = "depth": must be a setting that varies: mode, outstanding`},
 	} {
 		t.Run(x.args, func(t *testing.T) {
