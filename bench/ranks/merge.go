@@ -104,7 +104,7 @@ func (w *whole) add(n *result.Node, sides []side, flows []flow) {
 		}
 	}
 	if n.Role != "server" && n.Flows > 0 {
-		sum := hist.Summary()
+		sum := hist.Summary() // the table has p50 and p99
 		n.Latency, n.Histogram = &sum, hist
 	}
 	w.r.Results.CPU += cpu
@@ -164,11 +164,11 @@ func (w *whole) finish(g *Group) {
 	r.Env = f.Env
 	r.Measures = fmt.Sprintf("%s among %d ranks, %d flows at once; each: %s", g.cfg.Pattern, g.place.Size, len(g.flows), f.Measures)
 	if h := r.Histograms["service"]; h != nil {
-		sum := h.Summary()
+		sum := h.Summary(r.Config.Percentiles...)
 		r.Results.Latency = &sum
 	}
 	if h := r.Histograms["response"]; h != nil {
-		sum := h.Summary()
+		sum := h.Summary(r.Config.Percentiles...)
 		r.Results.Response = &sum
 	}
 	if r.Results.Operations > 0 {

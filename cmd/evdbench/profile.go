@@ -55,6 +55,12 @@ var kinds = []kind{
 	{"trace", "trace.out", "trace", []string{"--duration=100ms"}},
 }
 
+// Flags of the workloads that profile refuses.
+var (
+	ownFlags  = slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach"})
+	gateFlags = []string{"fail-if", "save", "baseline", "store"}
+)
+
 const defaultProfileDir = "evdbench-profiles"
 
 func newProfile() *cobra.Command {
@@ -92,14 +98,9 @@ func newProfiler(workload func() *cobra.Command) *cobra.Command {
 	p := &profiler{workload: workload}
 	cmd := workload()
 	f := cmd.Flags()
-	for _, name := range slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach"}) {
+	for _, name := range slices.Concat(ownFlags, gateFlags) {
 		if x := f.Lookup(name); x != nil {
 			x.Hidden = true // refused
-		}
-	}
-	for _, name := range []string{"fail-if", "save", "baseline", "store"} {
-		if x := f.Lookup(name); x != nil {
-			x.Hidden = true // of no effect: the figures are not for that
 		}
 	}
 	f.Lookup("out").Usage = "write the profiles into this folder, which is made (default " + defaultProfileDir + ")"
@@ -147,9 +148,15 @@ func (k profileKinds) Set(s string) error {
 
 func (p *profiler) run(cmd *cobra.Command) error {
 	f := cmd.Flags()
-	for _, name := range slices.Concat(profileFlags, []string{"pprof-addr", "flight", "trace-breach"}) {
-		if f.Changed(name) {
-			return fmt.Errorf("--%s = %v: must be left out with profile, which takes profiles itself", name, f.Lookup(name).Value)
+	const itself = "which takes profiles itself"
+	for _, x := range []struct {
+		names []string
+		why   string
+	}{{ownFlags, itself}, {gateFlags, "whose figures are no measure"}} {
+		for _, name := range x.names {
+			if f.Changed(name) && (x.why == itself || given(f, name)) {
+				return fmt.Errorf("--%s = %v: must be left out with profile, %s", name, f.Lookup(name).Value, x.why)
+			}
 		}
 	}
 	p.stderr = cmd.ErrOrStderr()
