@@ -214,8 +214,10 @@ func TestNothingKnown(t *testing.T) {
 
 // Whatever stands in a file, and in whichever: there are as many findings, in words.
 func TestOddFiles(t *testing.T) {
-	odd := []string{"", "\n", "x", "-1", "0-", "3-1,,", "cpu", "cpu a b c d e f g h i j", "cpu  NaN Inf -1 1e400 5 0 0 0 0 0", "[", "]a[",
-		"99999999999999999999", ":", "0::", "0::/../../..", "3:cpu:x", "Max open files", "Max locked memory x y", "flags", "<unsupported>", "\x00\xff\xfe"}
+	odd := []string{
+		"", "\n", "x", "-1", "0-", "3-1,,", "cpu", "cpu a b c d e f g h i j", "cpu  NaN Inf -1 1e400 5 0 0 0 0 0", "[", "]a[",
+		"99999999999999999999", ":", "0::", "0::/../../..", "3:cpu:x", "Max open files", "Max locked memory x y", "flags", "<unsupported>", "\x00\xff\xfe",
+	}
 	for name := range calm() {
 		for _, text := range odd {
 			files, later := calm(), map[string]string{name: text}

@@ -35,8 +35,10 @@ func TestUnsoundParts(t *testing.T) {
 		"server as client": {{Flow: 1, Serving: false}},
 	} {
 		require.Error(t, g.sound(1, sides), name)
-		m := &measurement{g: &Group{flows: g.flows, lost: map[int]error{}, place: g.place, cfg: Config{Bench: tcp()}}, left: 4, begun: true,
-			has: make([]bool, 4), parts: make([][]side, 4), late: time.NewTimer(time.Hour), cancel: func() {}}
+		m := &measurement{
+			g: &Group{flows: g.flows, lost: map[int]error{}, place: g.place, cfg: Config{Bench: tcp()}}, left: 4, begun: true,
+			has: make([]bool, 4), parts: make([][]side, 4), late: time.NewTimer(time.Hour), cancel: func() {},
+		}
 		require.NoError(t, m.hear(arrival{rank: 1, m: message{Kind: msgPart, Part: sides}}), name)
 		require.Error(t, m.g.lost[1], name)
 		require.True(t, m.stopped, name)
@@ -47,8 +49,10 @@ func TestUnsoundParts(t *testing.T) {
 // A rank is waited for once: what comes of it after it was given up does not count for
 // another.
 func TestGivenUpOnce(t *testing.T) {
-	m := &measurement{g: &Group{flows: []flow{{0, 1}}, lost: map[int]error{}, cfg: Config{Bench: tcp()}}, left: 2, begun: true,
-		has: make([]bool, 2), parts: make([][]side, 2), late: time.NewTimer(time.Hour), cancel: func() {}}
+	m := &measurement{
+		g: &Group{flows: []flow{{0, 1}}, lost: map[int]error{}, cfg: Config{Bench: tcp()}}, left: 2, begun: true,
+		has: make([]bool, 2), parts: make([][]side, 2), late: time.NewTimer(time.Hour), cancel: func() {},
+	}
 	m.lose(1, errors.New("late"))
 	m.lose(1, errors.New("gone"))
 	require.Equal(t, 1, m.left)

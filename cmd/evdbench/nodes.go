@@ -26,8 +26,7 @@ const howToStart = `start it with a launcher, for example
 // ranked are the flags of nodes beside those of every measurement.
 type ranked struct {
 	*options
-	cfg  ranks.Config
-	devs string
+	cfg ranks.Config
 }
 
 func newNodes() *cobra.Command {
