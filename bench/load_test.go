@@ -125,6 +125,7 @@ func TestValidateLoad(t *testing.T) {
 const patient = time.Hour
 
 func TestOpenLoop(t *testing.T) {
+	moreProcessors(t)
 	everyMode(t, func(t *testing.T, cfg Config) {
 		for _, x := range []Config{{}, {Service: "const:1us"}, {OneWay: true}, {Arrival: "burst:16"}} {
 			cfg.Rate, cfg.Count, cfg.Warmup, cfg.MaxLag = 50e3, 400, Span{Count: 50}, patient

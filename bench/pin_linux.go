@@ -60,7 +60,8 @@ func pinProcess(cpus []int) (restore func(), err error) {
 			if !ok {
 				back = first
 			}
-			return unix.SchedSetaffinity(tid, &back)
+			_ = unix.SchedSetaffinity(tid, &back) // and go on: the others get theirs back
+			return nil
 		})
 	}
 	err = threads.Each(func(tid int) error {

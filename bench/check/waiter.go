@@ -49,7 +49,7 @@ func (r *rig) waitOnce(threshold int, tooFew, asleep bool) {
 	parked := r.evd.Stats().Ends.Parked
 	go func() {
 		var err error
-		for i := 0; asleep && i < 1000 && r.evd.Stats().Ends.Parked == parked; i++ {
+		for i := 0; asleep && len(ids) > 0 && i < 1000 && r.evd.Stats().Ends.Parked == parked; i++ {
 			pause(i)
 		}
 		for _, id := range ids {

@@ -75,15 +75,20 @@ func measureAA(ctx context.Context, runs int, each time.Duration) (*AA, error) {
 				return nil, errors.New("host: a run was invalid")
 			}
 			for i, f := range figures {
-				if f.workload == w {
-					values[i] = append(values[i], f.of(r))
+				if v := f.of(r); f.workload == w && v > 0 { // 0: too few samples for that percentile
+					values[i] = append(values[i], v)
 				}
 			}
 		}
 	}
 	a := &AA{Runs: runs}
 	for i, f := range figures {
-		a.Spread = append(a.Spread, spread(f.name, values[i]))
+		if len(values[i]) > 1 {
+			a.Spread = append(a.Spread, spread(f.name, values[i]))
+		}
+	}
+	if len(a.Spread) == 0 {
+		return nil, errors.New("host: too little happened in the runs to say how they differ")
 	}
 	return a, nil
 }

@@ -59,7 +59,7 @@ type System struct {
 	// Floor is the host's jitter; nil: it was not measured, and is not judged.
 	Floor *bench.Floor
 
-	// Root tells that this process may do what root may.
+	// Privileged tells that this process may do what root may.
 	Privileged bool
 
 	// Pause lets some time go by between two looks at what runs on the host, 100 ms or

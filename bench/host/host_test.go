@@ -212,6 +212,28 @@ func TestNothingKnown(t *testing.T) {
 	}
 }
 
+// Whatever stands in a file, and in whichever: there are as many findings, in words.
+func TestOddFiles(t *testing.T) {
+	odd := []string{
+		"", "\n", "x", "-1", "0-", "3-1,,", "cpu", "cpu a b c d e f g h i j", "cpu  NaN Inf -1 1e400 5 0 0 0 0 0", "[", "]a[",
+		"99999999999999999999", ":", "0::", "0::/../../..", "3:cpu:x", "Max open files", "Max locked memory x y", "flags", "<unsupported>", "\x00\xff\xfe",
+	}
+	for name := range calm() {
+		for _, text := range odd {
+			files, later := calm(), map[string]string{name: text}
+			files[name] = text
+			found := examine(files, later, nil)
+			require.Len(t, found, len(Names()), "%s = %q", name, text)
+			for check, f := range found {
+				require.NotEmpty(t, f.Says, "%s: %s = %q", check, name, text)
+				if name == "proc/stat" {
+					require.NotContains(t, f.Says, "NaN", "%s: %s = %q", check, name, text)
+				}
+			}
+		}
+	}
+}
+
 func TestThisHost(t *testing.T) {
 	began := time.Now()
 	found := Examine(System{Root: os.DirFS("/"), Env: bench.Environment(bench.MonotonicClock()), Pause: func() { time.Sleep(time.Millisecond) }})
@@ -243,10 +265,13 @@ func TestSpread(t *testing.T) {
 func TestAA(t *testing.T) {
 	a, err := measureAA(t.Context(), 2, 20*time.Millisecond)
 	require.NoError(t, err)
-	require.Len(t, a.Spread, len(figures))
 	assert.Equal(t, 2, a.Runs)
-	assert.Positive(t, a.Spread[0].Median)
-	assert.Positive(t, a.Spread[2].Median)
+	var names []string
+	for _, s := range a.Spread { // p99 needs 1000 samples, which a busy host may not get to
+		assert.Positive(t, s.Median)
+		names = append(names, s.Figure)
+	}
+	assert.Subset(t, names, []string{"lat p50", "bw rate"})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = MeasureAA(ctx)

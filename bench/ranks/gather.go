@@ -21,7 +21,7 @@ type guest struct {
 
 // gather is rank 0's part: it waits for all others, compares, and welcomes them.
 func (g *Group) gather(ctx context.Context, meet meeting, own hello, limit time.Time) error {
-	if own.Job == "" { // those who find it are told
+	if _, silent := meet.(portMeeting); own.Job == "" && !silent { // those who find it are told
 		own.Job = rand.Text()
 	}
 	ln, forget, err := meet.listen(own.Job)
@@ -31,6 +31,7 @@ func (g *Group) gather(ctx context.Context, meet meeting, own hello, limit time.
 	defer forget()
 	guests := make(chan guest)
 	over := make(chan struct{})
+	room := make(chan struct{}, g.place.Size+maxStrangers)
 	var talks sync.WaitGroup
 	talks.Go(func() {
 		for {
@@ -42,7 +43,15 @@ func (g *Group) gather(ctx context.Context, meet meeting, own hello, limit time.
 				time.Sleep(50 * time.Millisecond)
 				continue
 			}
-			talks.Go(func() { receiveGuest(conn, own.Job, limit, guests, over) })
+			select {
+			case room <- struct{}{}:
+				talks.Go(func() {
+					defer func() { <-room }()
+					receiveGuest(conn, own.Job, guests, over)
+				})
+			default:
+				_ = conn.Close() // who is of the job tries again
+			}
 		}
 	})
 	defer talks.Wait()
@@ -51,7 +60,7 @@ func (g *Group) gather(ctx context.Context, meet meeting, own hello, limit time.
 
 	g.wires = make([]*wire, g.place.Size)
 	g.all = make([]member, g.place.Size)
-	g.all[0] = member{Host: own.Host, Port: own.Port}
+	g.all[0] = member{Host: own.Host, Port: own.Port, Key: own.Key}
 	g.host = "127.0.0.1"
 	late := time.NewTimer(time.Until(limit))
 	defer late.Stop()
@@ -79,7 +88,7 @@ func (g *Group) gather(ctx context.Context, meet meeting, own hello, limit time.
 			_ = c.w.conn.Close()
 			return err
 		}
-		g.wires[r], g.all[r] = c.w, member{Host: c.h.Host, Addr: seen(c.w.conn), Port: c.h.Port}
+		g.wires[r], g.all[r] = c.w, member{Host: c.h.Host, Addr: seen(c.w.conn), Port: c.h.Port, Key: c.h.Key}
 		left--
 	}
 	for r, w := range g.wires {
@@ -94,23 +103,18 @@ func (g *Group) gather(ctx context.Context, meet meeting, own hello, limit time.
 	return nil
 }
 
+// maxStrangers are heard at a time, each for writeTime at most.
+const maxStrangers = 64
+
 // receiveGuest hears what somebody who has come says.
-func receiveGuest(conn net.Conn, job string, limit time.Time, guests chan<- guest, over <-chan struct{}) {
+func receiveGuest(conn net.Conn, job string, guests chan<- guest, over <-chan struct{}) {
 	w := newWire(conn)
-	hung := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(hung)
-		select {
-		case <-over:
-			_ = conn.SetReadDeadline(time.Unix(1, 0))
-		case <-done:
-		}
-	}()
+	w.most = maxHello
+	heard := hear(conn, over)
+	_ = w.send(message{Kind: msgHere}) // who does not get it says no hello
 	m, err := w.receive()
-	close(done)
-	<-hung
-	_ = conn.SetReadDeadline(time.Time{})
+	heard()
+	w.most = maxLine
 	if err != nil || m.Kind != msgHello || m.Hello == nil || m.Hello.Job != job {
 		_ = w.send(message{Kind: msgError, Class: classStranger})
 		_ = conn.Close()
@@ -120,6 +124,26 @@ func receiveGuest(conn net.Conn, job string, limit time.Time, guests chan<- gues
 	case guests <- guest{w, m.Hello}:
 	case <-over:
 		_ = conn.Close()
+	}
+}
+
+// hear lets a connection whose other end may be anybody be read for writeTime, and not
+// longer than until over is closed. heard ends that.
+func hear(conn net.Conn, over <-chan struct{}) (heard func()) {
+	hung, done := make(chan struct{}), make(chan struct{})
+	_ = conn.SetReadDeadline(time.Now().Add(writeTime))
+	go func() {
+		defer close(hung)
+		select {
+		case <-over:
+			_ = conn.SetReadDeadline(time.Unix(1, 0))
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		<-hung
+		_ = conn.SetReadDeadline(time.Time{})
 	}
 }
 

@@ -137,6 +137,9 @@ func (m *measurement) limit() time.Duration {
 
 // hear deals with what another rank says.
 func (m *measurement) hear(a arrival) error {
+	if a.err == nil && a.m.Kind == msgPart {
+		a.err = m.g.sound(a.rank, a.m.Part)
+	}
 	switch {
 	case a.err != nil:
 		if !m.begun {
@@ -174,7 +177,7 @@ func (m *measurement) fail(err error) error {
 }
 
 func (m *measurement) ready() {
-	if m.waiting--; m.waiting > 0 {
+	if m.waiting--; m.waiting != 0 {
 		return
 	}
 	m.begun = true
@@ -193,16 +196,63 @@ func (m *measurement) take(rank int, sides []side) {
 		return
 	}
 	m.has[rank], m.parts[rank] = true, sides
-	m.left--
+	if m.g.lost[rank] == nil { // else it was not waited for any more
+		m.left--
+	}
 	for _, s := range sides {
 		if s.Report == nil || !s.Report.OK() || s.Report.Connection.Lost != "" {
 			m.stop()
 		}
 	}
+	if !m.stopped && m.left > 0 && stragglers(m.g.flows, m.has) {
+		m.late.Reset(m.limit())
+	}
+}
+
+// stragglers tells whether all that have not told yet are ranks whose flows have ended at
+// the other end: they have nothing left to do but to tell.
+func stragglers(flows []flow, has []bool) bool {
+	for _, f := range flows {
+		if !has[f.client] && !has[f.server] {
+			return false
+		}
+	}
+	return true
+}
+
+// sound says what is wrong with a part that a rank has told. What a rank says is not to
+// be trusted with rank 0's life.
+func (g *Group) sound(rank int, sides []side) error {
+	seen := map[[2]int]bool{}
+	for _, s := range sides {
+		key := [2]int{s.Flow, 0}
+		if s.Serving {
+			key[1] = 1
+		}
+		switch {
+		case s.Flow < 0 || s.Flow >= len(g.flows) || seen[key],
+			s.Serving && g.flows[s.Flow].server != rank, !s.Serving && g.flows[s.Flow].client != rank:
+			return fmt.Errorf("it told of flow %d, which it has no part in", s.Flow)
+		case s.Report == nil:
+		case s.Report.Connection == nil:
+			return fmt.Errorf("its report of flow %v is not whole", g.flows[s.Flow])
+		default:
+			for kind, h := range s.Report.Histograms {
+				if h == nil {
+					return fmt.Errorf("its report of flow %v has no histogram %q", g.flows[s.Flow], kind)
+				}
+			}
+		}
+		seen[key] = true
+	}
+	return nil
 }
 
 // lose notes that a rank will say no more.
 func (m *measurement) lose(rank int, err error) {
+	if m.g.lost[rank] != nil {
+		return
+	}
 	m.g.lost[rank] = err
 	if !m.has[rank] {
 		m.left--
@@ -291,5 +341,12 @@ func (g *Group) Close() error {
 		}
 	}
 	g.ends.Wait()
+	for _, to := range g.calls { // who came for a flow that never began
+		select {
+		case conn := <-to:
+			_ = conn.Close()
+		default:
+		}
+	}
 	return err
 }

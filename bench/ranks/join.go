@@ -2,6 +2,8 @@ package ranks
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,6 +106,7 @@ type Group struct {
 	all   []member
 	host  string // by which rank 0 is reached
 	ln    net.Listener
+	key   uint64                // what clients say that come
 	calls map[int]chan net.Conn // clients that have come, by flow
 	ends  sync.WaitGroup
 
@@ -142,7 +145,7 @@ func Join(ctx context.Context, place Place, cfg Config) (*Group, error) {
 	}
 	g := &Group{
 		place: place, cfg: cfg, flows: flows(cfg.Pattern, place.Size), ln: ln,
-		calls: map[int]chan net.Conn{}, in: make(chan arrival), lost: map[int]error{}, gone: make(chan struct{}),
+		key: newKey(), calls: map[int]chan net.Conn{}, in: make(chan arrival), lost: map[int]error{}, gone: make(chan struct{}),
 	}
 	for i, f := range g.flows {
 		if f.server == place.Rank {
@@ -151,7 +154,7 @@ func Join(ctx context.Context, place Place, cfg Config) (*Group, error) {
 	}
 	h := hello{
 		Protocol: protocol, Job: place.job, Rank: place.Rank, Size: place.Size, Version: bench.Version(),
-		Port: ln.Addr().(*net.TCPAddr).Port, Settings: cfg.settings(),
+		Port: ln.Addr().(*net.TCPAddr).Port, Key: g.key, Settings: cfg.settings(),
 	}
 	h.Host, _ = os.Hostname()
 	limit := time.Now().Add(cfg.Wait)
@@ -165,6 +168,12 @@ func Join(ctx context.Context, place Place, cfg Config) (*Group, error) {
 	}
 	g.ends.Go(g.accept)
 	return g, nil
+}
+
+func newKey() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])
 }
 
 func (p Place) meeting(cfg Config) (meeting, error) {

@@ -192,6 +192,10 @@ func seek(ctx context.Context, meet meeting, h hello, limit time.Time) (w *wire,
 	}
 }
 
+// hereTime is how long somebody who was called may take to say that he is here. Others who
+// listen at one of the ports may say nothing, and rank 0 be at the next.
+var hereTime = 3 * time.Second
+
 func greet(ctx context.Context, addr string, h hello, limit time.Time) (_ *wire, m message, err error) {
 	d := net.Dialer{Timeout: time.Second, Deadline: limit}
 	conn, err := d.DialContext(ctx, "tcp", addr)
@@ -200,7 +204,10 @@ func greet(ctx context.Context, addr string, h hello, limit time.Time) (_ *wire,
 	}
 	w := newWire(conn)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	if err = w.send(message{Kind: msgHello, Hello: &h}); err == nil {
+	if _, err = w.expect(msgHere, time.Now().Add(hereTime)); err == nil {
+		err = w.send(message{Kind: msgHello, Hello: &h})
+	}
+	if err == nil {
 		// All must have come first.
 		m, err = w.expect(msgWelcome, limit.Add(writeTime))
 	}

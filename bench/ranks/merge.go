@@ -104,7 +104,7 @@ func (w *whole) add(n *result.Node, sides []side, flows []flow) {
 		}
 	}
 	if n.Role != "server" && n.Flows > 0 {
-		sum := hist.Summary()
+		sum := hist.Summary() // the table has p50 and p99
 		n.Latency, n.Histogram = &sum, hist
 	}
 	w.r.Results.CPU += cpu

@@ -1,6 +1,7 @@
 package ranks
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,9 +15,20 @@ import (
 	"github.com/evdengine/evd/bench"
 )
 
-// A client's connection for a flow begins with a few bytes that say which; then it is
-// the control connection of package bench.
-const callMark = 0x65766462 // "evdb"
+// A client's connection for a flow begins with a few bytes: a mark, the flow, and the key
+// of the rank that serves it, which only those know whom rank 0 has welcomed. Then it is the
+// control connection of package bench.
+const (
+	callMark = 0x65766462 // "evdb"
+	callSize = 16
+)
+
+// callOf are the bytes.
+func callOf(flow int, key uint64) []byte {
+	b := binary.BigEndian.AppendUint32(nil, callMark)
+	b = binary.BigEndian.AppendUint32(b, uint32(flow))
+	return binary.BigEndian.AppendUint64(b, key)
+}
 
 // accept takes the clients of this rank's flows.
 func (g *Group) accept() {
@@ -30,12 +42,12 @@ func (g *Group) accept() {
 			continue
 		}
 		g.ends.Go(func() {
-			var b [8]byte
-			_ = conn.SetReadDeadline(time.Now().Add(writeTime))
+			var b [callSize]byte
+			heard := hear(conn, g.gone)
 			_, err := io.ReadFull(conn, b[:])
-			_ = conn.SetReadDeadline(time.Time{})
-			to := g.calls[int(binary.BigEndian.Uint32(b[4:]))]
-			if err == nil && to != nil && binary.BigEndian.Uint32(b[:]) == callMark {
+			heard()
+			flow := int(binary.BigEndian.Uint32(b[4:]))
+			if to := g.calls[flow]; err == nil && to != nil && bytes.Equal(b[:], callOf(flow, g.key)) {
 				select {
 				case to <- conn:
 					return
@@ -59,8 +71,7 @@ func (g *Group) call(ctx context.Context, i int) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := binary.BigEndian.AppendUint32(nil, callMark)
-	if _, err := conn.Write(binary.BigEndian.AppendUint32(b, uint32(i))); err != nil {
+	if _, err := conn.Write(callOf(i, to.Key)); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil

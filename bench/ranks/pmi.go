@@ -46,7 +46,9 @@ func (m *pmiMeeting) listen(job string) (net.Listener, func(), error) {
 		}
 		if m.err != nil {
 			m.err = errors.Join(m.err, ln.Close())
+			return
 		}
+		m.end()
 	})
 	return ln, func() {}, m.err
 }
@@ -69,7 +71,9 @@ func (m *pmiMeeting) places() ([]string, string, error) {
 		}
 		if err != nil {
 			m.err = fmt.Errorf("PMI: what rank 0 has left: %w", err)
+			return
 		}
+		m.end()
 	})
 	return m.notice.places(), m.notice.Job, m.err
 }
@@ -91,6 +95,13 @@ func (m *pmiMeeting) open() error {
 	a, err := m.ask("my_kvsname", "cmd=get_my_kvsname")
 	m.kvs = a["kvsname"]
 	return err
+}
+
+// end takes leave of the process manager: one that is left without it takes the end of a
+// rank for a death, and ends the others. What it answers changes nothing.
+func (m *pmiMeeting) end() {
+	_, _ = m.ask("finalize_ack", "cmd=finalize")
+	_ = m.conn.Close()
 }
 
 // barrier returns when all ranks have called it: what was put can be got then.

@@ -20,6 +20,7 @@ type manager struct {
 	size int
 	mu   sync.Mutex
 	in   int
+	left int           // ranks that have taken leave
 	out  chan struct{} // closed when all are in the barrier
 	kvs  map[string]string
 }
@@ -80,6 +81,9 @@ func (m *manager) answer(line string) string {
 		<-m.out
 		m.mu.Lock()
 		return "cmd=barrier_out"
+	case "finalize":
+		m.left++
+		return "cmd=finalize_ack"
 	}
 	return "cmd=" + w["cmd"] + " rc=-1"
 }
@@ -98,6 +102,9 @@ func TestPMI(t *testing.T) {
 			require.True(t, o.report.OK())
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	require.Equal(t, 3, m.left, "all took leave of the manager")
 }
 
 func TestPMIFails(t *testing.T) {

@@ -18,6 +18,7 @@ const protocol = 1
 
 // Between rank 0 and each other, lines of JSON over TCP:
 //
+//	      <-  here      somebody listens who may be rank 0
 //	hello ->            who this is, and its settings
 //	      <-  welcome   who all are; or error
 //	      <-  open      connect the flows
@@ -29,6 +30,7 @@ const protocol = 1
 //
 // error may come instead of any, and ends it all.
 const (
+	msgHere    = "here"
 	msgHello   = "hello"
 	msgWelcome = "welcome"
 	msgOpen    = "open"
@@ -58,6 +60,7 @@ type hello struct {
 	Version  string                     `json:"version"`
 	Host     string                     `json:"host"`
 	Port     int                        `json:"port"` // where its clients find it
+	Key      uint64                     `json:"key"`  // what they say there
 	Settings map[string]json.RawMessage `json:"settings"`
 }
 
@@ -66,6 +69,7 @@ type member struct {
 	Host string `json:"host"` // by its own name
 	Addr string `json:"addr"` // as rank 0 sees it; "": on rank 0's host
 	Port int    `json:"port"`
+	Key  uint64 `json:"key"`
 }
 
 // side is one side of a flow, when it is over. One of Report and Error is there.
@@ -77,7 +81,8 @@ type side struct {
 }
 
 const (
-	maxLine   = 64 << 20
+	maxLine   = 64 << 20 // of a rank of this job
+	maxHello  = 64 << 10 // of whoever comes to rank 0
 	writeTime = 10 * time.Second
 )
 
@@ -89,6 +94,7 @@ var errLong = errors.New("ranks: a line that is too long")
 type wire struct {
 	conn net.Conn
 	r    *bufio.Reader
+	most int        // bytes of a line that comes
 	mu   sync.Mutex // of writes
 }
 
@@ -97,7 +103,7 @@ func newWire(conn net.Conn) *wire {
 		// A host that is gone without a word is noticed. An error changes nothing.
 		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interval: time.Second, Count: 5})
 	}
-	return &wire{conn: conn, r: bufio.NewReader(conn)}
+	return &wire{conn: conn, r: bufio.NewReader(conn), most: maxLine}
 }
 
 func (w *wire) send(m message) error {
@@ -116,7 +122,7 @@ func (w *wire) receive() (m message, err error) {
 	var line []byte
 	for {
 		part, err := w.r.ReadSlice('\n')
-		if len(line)+len(part) > maxLine {
+		if len(line)+len(part) > w.most {
 			return m, errLong
 		}
 		line = append(line, part...)

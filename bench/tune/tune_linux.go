@@ -71,7 +71,8 @@ func (p Prio) apply() (func(), error) {
 			if back == nil {
 				back = first
 			}
-			return unix.SchedSetAttr(tid, back, 0)
+			_ = unix.SchedSetAttr(tid, back, 0) // and go on: the others get theirs back
+			return nil
 		})
 	}
 	err = threads.Each(func(tid int) error {

@@ -129,7 +129,7 @@ func writeVerdict(w io.Writer, r *check.Report) error {
 	return err
 }
 
-// grouped writes 1234567 as 1 234 567.
+// thousands writes 1234567 as 1 234 567.
 func thousands(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,10 +58,16 @@ same flags.
 Rank 0's exit status counts, that of the others is 0 once rank 0 has heard of
 them. If a rank dies, the others end and rank 0 reports what they have measured:
 status 5. mpirun gives them a second for that, and then says itself, in its own
-status, how that rank died.`)
+status, how that rank died. Of a job that it kills mpirun may cut off what rank 0
+prints: with --out the result is in a file, whatever becomes of standard output.
+
+Ranks trust the network between them: what they say is neither secret nor signed,
+and rank 0 listens to all who come. Who does not know the job is turned away, but
+under Slurm the job's name can be guessed by who knows its numbers.`)
 	cmd.Example = `  mpirun -n 4 evdbench nodes --cq tcp
   mpirun -n 8 --hostfile hosts evdbench nodes --cq rxe --pattern all-to-all
-  srun -N 4 -n 8 evdbench nodes --cq rxe --pattern incast`
+  srun -N 4 -n 8 evdbench nodes --cq rxe --pattern incast
+  mpirun -n 4 evdbench nodes --pattern ring --reps 5 --out runs/ring`
 	f := cmd.Flags()
 	n.options.cfg.Workload = bench.Lat
 	workloads := []string{bench.Lat, bench.BW}
@@ -79,21 +87,30 @@ status, how that rank died.`)
 	}
 	f.Lookup("outstanding").Usage = "bw: messages in flight of each flow (default 64)"
 	f.Lookup("dev").Usage = "rxe, verbs: its name; several, with commas: of the ranks of each host in turn (default the first device)"
-	f.Lookup("cq").Usage = "completion queue; tcp: over TCP sockets into a mock CQ, without a device; mock: not between nodes (default tcp)"
 	n.options.cfg.CQ = bench.CQTCP
+	f.Lookup("cq").Value = choice{&n.options.cfg.CQ, []string{bench.CQTCP, bench.CQRXE, bench.CQVerbs}}
+	f.Lookup("cq").Usage = "completion queue; tcp: over TCP sockets into a mock CQ, without a device (default tcp)"
 	f.Lookup("cq").DefValue = bench.CQTCP
-	hide(f, notOfNodes)
+	for name := range notOfNodes {
+		f.Lookup(name).Hidden = true
+	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return n.run(cmd) }
 	return cmd
 }
 
-// notOfNodes are flags of each measurement by itself: there is no view, and no series, of
-// many ranks.
-var notOfNodes = []string{"live", "interval"}
+// notOfNodes are the flags of other measurements that nodes refuses, and why.
+var notOfNodes = map[string]string{
+	"seed":     "nothing in it is random",
+	"service":  "it is for the mock device, which no other node can reach",
+	"interval": "the parts of a run are not merged",
+	"live":     "ranks tell when a run is over",
+}
 
 func (n *ranked) run(cmd *cobra.Command) error {
-	if err := refuse(cmd.Flags(), notOfNodes, "with nodes: there is none of many ranks"); err != nil {
-		return err
+	for _, name := range slices.Sorted(maps.Keys(notOfNodes)) {
+		if f := cmd.Flags(); given(f, name) {
+			return fmt.Errorf("--%s = %v: must be left out with nodes: %s", name, f.Lookup(name).Value, notOfNodes[name])
+		}
 	}
 	n.cfg.Bench = n.options.cfg
 	if d := n.cfg.Bench.Dev; d != "" {
@@ -116,13 +133,17 @@ func (n *ranked) run(cmd *cobra.Command) error {
 		return err
 	}
 	first := place.Rank == 0
+	if place.Size > 1 { // else Join says what to do
+		if err := n.cfg.Validate(place.Size); err != nil {
+			return failed(err) // before anything is made
+		}
+	}
 	switch {
 	case inTurns():
 		return errors.New("nodes cannot be one of two that compare runs in turns: compare its result files")
+	case n.config.dry && !first:
+		return nil
 	case n.config.dry:
-		if err := n.cfg.Validate(place.Size); err != nil || !first {
-			return failed(err)
-		}
 		return plan(cmd, fmt.Sprintf("nodes, pattern %s, %s", n.cfg.Pattern, times(n.reps)), n.output, n.out)
 	case first:
 		if err := errors.Join(n.out.prepare(), n.gates.prepare(n.reps)); err != nil {

@@ -67,7 +67,7 @@ func (x *flight) start(w *bench.Watch, stderr io.Writer) (err error) {
 	}
 	x.rec = trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightAge})
 	if err := x.rec.Start(); err != nil {
-		return fmt.Errorf("--flight: %w", errors.Join(err, x.f.Close(), os.Remove(x.name)))
+		return fmt.Errorf("--flight: %w", errors.Join(err, x.f.Close(), removeFile(x.name)))
 	}
 	x.first.Store(nil)
 	x.begun, x.stderr, x.said = time.Now(), stderr, false
@@ -108,6 +108,14 @@ func (x *flight) note(r *bench.Report) {
 	}
 }
 
+// removeFile removes a file that was made for nothing, and no device: /dev/null stays.
+func removeFile(name string) error {
+	if st, err := os.Lstat(name); err != nil || !st.Mode().IsRegular() {
+		return err
+	}
+	return os.Remove(name)
+}
+
 func (x *flight) stop() error {
 	if x.rec == nil {
 		return nil
@@ -118,7 +126,7 @@ func (x *flight) stop() error {
 	x.rec = nil
 	err = errors.Join(err, x.f.Close())
 	if x.first.Load() == nil {
-		err = errors.Join(err, os.Remove(x.name))
+		err = errors.Join(err, removeFile(x.name))
 		fmt.Fprintf(x.stderr, "evdbench: no latency was above %v: there is no %s\n", x.limit, x.name)
 	}
 	if err != nil {

@@ -122,6 +122,21 @@ func TestProfileOfSome(t *testing.T) {
 	assert.Equal(t, "wake", f.Command)
 }
 
+// What was not made for it is not removed: --flight /dev/null, as root, above all.
+func TestRemoveFile(t *testing.T) {
+	dir := t.TempDir()
+	link, file := filepath.Join(dir, "link"), filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, os.Symlink(os.DevNull, link))
+	require.NoError(t, removeFile(link))
+	_, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NoError(t, removeFile(file))
+	_, err = os.Lstat(file)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.Error(t, removeFile(file))
+}
+
 func TestProfileRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
@@ -134,6 +149,8 @@ func TestProfileRefuses(t *testing.T) {
 		"profile lat --cpuprofile x":       "--cpuprofile = x: must be left out with profile",
 		"profile lat --pprof-addr :1":      "--pprof-addr = localhost:1: must be left out with profile",
 		"profile bw --trace x":             "--trace = x: must be left out with profile",
+		"profile lat --fail-if p99>1s":     "must be left out with profile, whose figures are no measure",
+		"profile bw --save x":              "--save = x: must be left out with profile",
 		"profile lat --depth 5000000":      "--depth = 5000000: must be 1..4194304",
 		"lat --flight x":                   "--flight = x: must be left out without --trace-breach",
 		"lat --trace-breach 1us":           "--trace-breach = 1µs: must be left out without --flight",

@@ -159,6 +159,9 @@ const (
 )
 
 func goroutineProfile(f *os.File) (func() error, error) {
+	if err := look(f); err != nil { // before the other goroutine: both write to f
+		return nil, err
+	}
 	over, done := make(chan struct{}), make(chan error)
 	go func() {
 		var err error
@@ -177,7 +180,7 @@ func goroutineProfile(f *os.File) (func() error, error) {
 		<-over
 		done <- err
 	}()
-	return func() error { close(over); return <-done }, look(f)
+	return func() error { close(over); return <-done }, nil
 }
 
 // look writes the goroutines of now over what f had.

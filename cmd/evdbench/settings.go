@@ -27,6 +27,13 @@ const envPrefix = "EVDBENCH_"
 // the command line.
 const fromKey = "evdbench_from"
 
+// given tells whether a flag is on the command line: what other sources say of it may be
+// meant for other commands.
+func given(f *pflag.FlagSet, name string) bool {
+	x := f.Lookup(name)
+	return x != nil && x.Changed && len(x.Annotations[fromKey]) == 0
+}
+
 // configFlags say where settings come from, and are none themselves.
 var configFlags = []string{"config", "preset", "dump-config", "dry-run", "help"}
 

@@ -41,6 +41,7 @@ func (x *x) poll(dst []hwcq.WC) (n int) {
 	if n < 0 || n > len(dst) {
 		x.fatalf("Poll into %d returned %d", len(dst), n)
 	}
+	x.got.add(n)
 	return n
 }
 

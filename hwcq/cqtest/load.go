@@ -80,11 +80,17 @@ func checkTwoPollers(x *x) {
 	left.add(n)
 	got := [2][]uint64{}
 	var wg sync.WaitGroup
-	end := time.Now().Add(x.d.Patience)
+	quit := make(chan struct{})
+	defer close(quit)
 	for i := range got {
 		wg.Go(func() {
 			dst := make([]hwcq.WC, 3)
-			for left.load() > 0 && time.Now().Before(end) {
+			for left.load() > 0 {
+				select {
+				case <-quit:
+					return
+				default:
+				}
 				var k int
 				if !x.d.GuardsPoll {
 					mu.Lock()
@@ -97,6 +103,7 @@ func checkTwoPollers(x *x) {
 					got[i] = append(got[i], wc.WRID)
 				}
 				left.add(-k)
+				x.got.add(k)
 				runtime.Gosched()
 			}
 		})
@@ -110,10 +117,7 @@ func checkTwoPollers(x *x) {
 		made += k
 		x.serve()
 	}
-	for left.load() > 0 && time.Now().Before(end) {
-		x.serve()
-		runtime.Gosched()
-	}
+	x.until("the pollers take the rest", func() bool { x.serve(); return left.load() <= 0 })
 	x.await("Poll", over)
 	seen := map[uint64]int{}
 	for _, ids := range got {
@@ -202,6 +206,7 @@ func (x *x) stress(prod, cons *rand.Rand, n int) {
 			next++
 		}
 		polled.add(k)
+		x.got.add(k)
 		return k
 	}
 	var late atom.Bool

@@ -176,39 +176,52 @@ func checkSecondWaiter(x *x) {
 		}
 		return
 	}
-	over := make(chan struct{})
+	enough, over := make(chan struct{}), make(chan struct{})
+	ended := func() bool {
+		select {
+		case <-enough:
+			return true
+		default:
+			return false
+		}
+	}
 	go func() {
 		defer close(over)
 		x.do("Wait", func() {
-			for {
-				event, err := x.src.Wait()
-				if err == nil && !event {
-					return
-				}
-				if errors.Is(err, hwcq.ErrBusy) {
+			for !ended() {
+				switch _, err := x.src.Wait(); {
+				case errors.Is(err, hwcq.ErrBusy):
 					time.Sleep(time.Millisecond) // the other one was there, and is woken
-					continue
-				}
-				if err != nil {
+				case err != nil:
 					x.errorf("Wait: %v", err)
 					return
 				}
 			}
 		})
 	}()
-	// Until the first is in Wait, a second one may be the first: it is woken,
-	// and gives way.
+	// Until the first is in Wait, a second one may be the first: it is woken, and gives
+	// way. A Wake may as well reach the first, which goes on; so there is one after the
+	// other until the second is out.
 	x.until("a second Wait returns ErrBusy", func() bool {
-		t := time.AfterFunc(x.d.Quiet, x.src.Wake)
-		defer t.Stop()
-		var err error
-		x.within("a second Wait", func() { _, err = x.src.Wait() })
-		if errors.Is(err, hwcq.ErrBusy) || errors.Is(err, hwcq.ErrWrongThread) {
-			return true
+		out := make(chan error, 1)
+		go func() { _, err := x.src.Wait(); out <- err }()
+		end := time.After(x.d.Patience)
+		for {
+			select {
+			case err := <-out:
+				if errors.Is(err, hwcq.ErrBusy) || errors.Is(err, hwcq.ErrWrongThread) {
+					return true
+				}
+				time.Sleep(5 * time.Millisecond)
+				return false
+			case <-time.After(x.d.Quiet):
+				x.src.Wake()
+			case <-end:
+				x.fatalf("a second Wait does not return")
+			}
 		}
-		time.Sleep(5 * time.Millisecond)
-		return false
 	})
+	close(enough)
 	x.until("the first returns when woken", func() bool {
 		x.src.Wake()
 		select {

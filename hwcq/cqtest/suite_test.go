@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -667,6 +668,46 @@ func TestSuitePassesSoundCQ(t *testing.T) {
 }
 
 // An exception does not fail, and must name a property.
+// A busy host, on which whoever calls Wait gets there long after a Wake that was meant for
+// him: no wrong of the CQ.
+func TestSecondWaiterComesLate(t *testing.T) {
+	d := Driver{Quiet: time.Millisecond, Patience: 10 * time.Second, GuardsWait: true, Open: func(depth int) (*Bed, error) {
+		r := newRig(t, mock.Config{}, depth)
+		inside := make(chan struct{}, 1)
+		r.src.wait = func() (bool, error) {
+			time.Sleep(5 * time.Millisecond)
+			select {
+			case inside <- struct{}{}:
+				defer func() { <-inside }()
+				return r.CQ.Events().Wait()
+			default:
+				return false, hwcq.ErrBusy
+			}
+		}
+		return r.b, nil
+	}}
+	require.Empty(t, verify(d, named(t, "source/second waiter")))
+}
+
+// A check that goes on getting completions does not hang, however slowly they come.
+func TestSlowIsNotHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := Driver{Patience: time.Second, Open: func(depth int) (*Bed, error) { return newRig(t, mock.Config{}, depth).b, nil }}
+		require.Empty(t, verify(d, property{name: "slow", check: func(x *x) {
+			x.open(8)
+			for range 30 {
+				x.expect(x.complete(1), 1)
+				time.Sleep(9 * time.Second)
+			}
+		}}))
+		stay := make(chan struct{})
+		found := verify(d, property{name: "hung", check: func(x *x) { <-stay }})
+		require.Len(t, found, 1)
+		require.Contains(t, found[0], "hangs:")
+		close(stay)
+	})
+}
+
 func TestExcept(t *testing.T) {
 	b := broken{spoil: func(r *rig) {
 		r.arm = func(s bool) (bool, error) { _, err := r.CQ.Arm(s); return false, err }

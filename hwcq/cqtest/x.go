@@ -26,14 +26,15 @@ type x struct {
 	depth int
 	shut  bool // the CQ was closed by the check
 	last  uint64
-	did   int // rounds. Owner: the check
+	did   int   // rounds. Owner: the check
+	got   tally // completions polled: a check that gets some does not hang
 
 	mu   sync.Mutex
 	msgs []string
 }
 
 // verify runs a check and returns what it found. A check that hangs is one
-// that fails.
+// that fails: on a busy host one may take long, but it gets completions.
 func verify(d Driver, p property) []string {
 	failures, _ := verifyRounds(d, p)
 	return failures
@@ -48,12 +49,19 @@ func verifyRounds(d Driver, p property) (failures []string, rounds int) {
 		defer x.end()
 		p.check(x)
 	}()
-	select {
-	case <-done:
-		rounds = x.did
-	case <-time.After(10 * x.d.Patience):
-		buf := make([]byte, 1<<16)
-		x.errorf("hangs:\n%s", buf[:runtime.Stack(buf, true)])
+	for got, over := -1, false; !over; {
+		select {
+		case <-done:
+			rounds, over = x.did, true
+		case <-time.After(10 * x.d.Patience):
+			if now := x.got.load(); now != got {
+				got = now
+				continue
+			}
+			over = true
+			buf := make([]byte, 1<<16)
+			x.errorf("hangs:\n%s", buf[:runtime.Stack(buf, true)])
+		}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -145,13 +153,19 @@ func (x *x) await(what string, done <-chan struct{}) {
 	}
 }
 
+// mostLook is how much of the patience one look may take: on a host that does not run
+// this process for a while nothing was late.
+const mostLook = 10 * time.Millisecond
+
 // until ends the check if cond does not become true.
 func (x *x) until(what string, cond func() bool) {
-	end := time.Now().Add(x.d.Patience)
+	left, last := x.d.Patience, time.Now()
 	for i := 0; !cond(); i++ {
-		if time.Now().After(end) {
+		now := time.Now()
+		if left -= min(now.Sub(last), mostLook); left <= 0 {
 			x.fatalf("in vain: %s", what)
 		}
+		last = now
 		if i < 100 {
 			runtime.Gosched()
 		} else {
