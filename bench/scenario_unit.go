@@ -77,7 +77,7 @@ func (u *unit) open(ec engine.EVDConfig) (err error) {
 		return err
 	}
 	if u.notified != nil {
-		s.goProduce("dequeuer", u.dequeuer)
+		s.goWork("dequeuer", u.dequeuer)
 	}
 	return nil
 }
