@@ -42,7 +42,10 @@ PLAIN   ?= spin,bw,dapl,poll
 # device, and the engine, which meets another scheduler and clock there.
 # The oldest kernel for io_uring is not the host's; time is short there, so -short.
 GUEST   := $(if $(filter 6.1,$(KERNEL)),hwcq/uring) $(sort engine $(patsubst ./%,%,$(shell grep -rl EVD_RXE_REQUIRED --include='*_test.go' . | xargs -rn1 dirname)))
-# Of those, the ones that are built with libibverbs.
+# The tools of measuring have many tests that no device changes: of them those that ask
+# for one.
+ONRXE   := bench cmd/evdbench
+# Of all, the ones that are built with libibverbs.
 CGUEST  := hwcq/verbs bench
 STAGES  := lint model unit race explore mutants invariants bench-smoke cross $(if $(NESTED),nested) nodes-test html-test guest-test rxe-test rxe-test-6.1 two-nodes
 
@@ -214,7 +217,7 @@ guest-test: bin/testlog ## the guest machinery itself: output, status, time limi
 .PHONY: rxe-test
 rxe-test: guest-binaries ## the soft-RoCE tests in a guest, on kernel KERNEL=6.12; nothing may be skipped
 	@bin/evdvm run -kernel $(KERNEL) -packages $(REFERENCE) -timeout 20m -env EVD_RXE_REQUIRED=1 -- \
-		bash scripts/guest-tests.sh bin/guest/test2json $(foreach p,$(GUEST),bin/guest/$(subst /,-,$(p)).test=$(p)) | bin/testlog -noskip
+		bash scripts/guest-tests.sh bin/guest/test2json $(foreach p,$(GUEST),'bin/guest/$(subst /,-,$(p)).test=$(p)$(if $(filter $(p),$(ONRXE)),:RXE|Verbs)') | bin/testlog -noskip
 
 .PHONY: rxe-soak
 rxe-soak: guest-binaries ## SOAK_RXE=1000000 completions of soft-RoCE in a guest, under changing policies, arms and closes; minutes; EVD_SEED=n

@@ -69,7 +69,7 @@ func (u *unit) open(ec engine.EVDConfig) (err error) {
 		ec.Policy = s.scn.policy.engine()
 		ec.Upcall = u.policyUpcall(ec.Upcall)
 	}
-	if s.cfg.Engine != EngineEVD && u.sink != nil {
+	if s.scn.other && u.sink != nil {
 		u.base, err = newSubstitute(u, ec)
 		return err
 	}

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# compare-power.sh N: does "evdbench compare" find what is there, and nothing else?
+# compare-power.sh N [WHICH]: does "evdbench compare" find what is there, and nothing else?
 # Four series of N comparisons: of identical programs, in the rate of bw and in p99 of
 # lat, and with a program that is slower on purpose (bench/seeded.go), by 5 % in the rate
 # and by 10 % in every latency. Prints how often each verdict came, and fails if the
 # right one came in fewer than 19 of 20. The comparisons are in bin/compare-power.txt.
+# WHICH is a pattern of the names of series, to run only these.
 # FLAGS are further ones of bw and lat; the machine should do nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
-runs=${1:?usage: compare-power.sh N}
+runs=${1:?usage: compare-power.sh N [WHICH]}
+which=${2:-.}
 flags=${FLAGS:---mode spin}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -24,6 +26,7 @@ status=0
 # series WHAT WANTED OTHER WORKLOAD METRIC
 series() {
 	local verdicts=() right=0 began=$SECONDS
+	[[ $1 =~ $which ]] || return 0
 	for ((i = 0; i < runs; i++)); do
 		out=$("$dir/base" compare -q --metric "$5" --binary "$dir/base" --binary "$dir/$3" -- "$4" $flags 2>>"$log") || true
 		printf '== %s, %d\n%s\n' "$1" $((i + 1)) "$out" >>"$log"

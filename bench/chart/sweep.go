@@ -39,7 +39,7 @@ func sweep(o Options, files []*result.File) (*Chart, error) {
 	if !ok {
 		var names []string
 		for _, m := range result.Metrics() {
-			names = append(names, m.Name)
+			names = append(names, m.Short)
 		}
 		return nil, param.Invalid("chart: New", "metric", fmt.Sprintf("%q", o.Metric), "one of "+strings.Join(names, ", "))
 	}

@@ -108,7 +108,8 @@ func findings(f *result.File, first *bench.Report) []string {
 		if p99, ok := get(kind + "_p99_ns"); ok {
 			s += fmt.Sprintf(", at most %s for 99 of 100", span(p99))
 		}
-		if most, ok := get(kind + "_max_ns"); ok {
+		worst, _ := result.MetricNamed(kind + "_max_ns")
+		if _, _, most, ok := worst.Median(f.Reps); ok { // of all repetitions
 			s += fmt.Sprintf(", and %s at worst", span(most))
 		}
 		said = append(said, s+".")

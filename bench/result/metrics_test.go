@@ -23,6 +23,8 @@ func TestMetrics(t *testing.T) {
 		assert.False(t, seen[m.Name], "%s twice", m.Name)
 		seen[m.Name] = true
 		assert.NotEmpty(t, m.Label)
+		assert.False(t, seen[m.Short] && m.Short != m.Name, "%s twice", m.Short)
+		seen[m.Short] = true
 	}
 	f := resulttest.Lat()
 	p99 := metric(t, "service_p99_ns")
@@ -42,7 +44,12 @@ func TestMetrics(t *testing.T) {
 	}
 	_, ok = metric(t, "service_p99.99_ns").Of(f.Reps[0])
 	assert.False(t, ok, "too few samples for it")
-	_, ok = result.MetricNamed("p99")
+	for name, want := range map[string]string{
+		"p99": "service_p99_ns", "svc.p99": "service_p99_ns", "resp.sd": "response_stddev_ns", "rate": "per_second", "max": "service_max_ns",
+	} {
+		assert.Equal(t, want, metric(t, name).Name)
+	}
+	_, ok = result.MetricNamed("p98")
 	assert.False(t, ok)
 }
 

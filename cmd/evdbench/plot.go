@@ -57,7 +57,7 @@ Repetitions of one result are merged, exactly: histograms can be added.
 	words(&p.form, "output", "o", "form of the drawing (default term, or what the name of --out says)", plot.Forms())
 	f.Var(text{&p.out, "file"}, "out", "write to this file (default standard output)")
 	f.Var(text{&p.o.Histogram, "name"}, "histogram", "percentiles, histogram, cdf: service, response, stage/NAME or jitter (default service and response; of several files the first there is)")
-	f.Var(text{&p.o.Metric, "figure"}, "metric", "sweep: the figure, as the columns of csv are called (default per_second)")
+	f.Var(text{&p.o.Metric, "figure"}, "metric", "sweep: the figure, such as rate, p99, resp.p99, cpu (default rate)")
 	f.Var(text{&p.o.Over, "setting"}, "over", "sweep: the setting to draw it over (default the one with most values)")
 	return cmd
 }

@@ -160,7 +160,6 @@ func TestSweepUsage(t *testing.T) {
 		"sweep lat --order random:x":                 `--order = "random:x": must be given or random:SEED`,
 		"sweep lat --batch 1..200 --capacity 1..200": "1..10000 cells can be run",
 		"sweep lat --find x":                         "must be 'rate where CONDITION'",
-		"sweep lat --out x":                          "unknown flag: --out",
 	} {
 		status, out, errs := evdbench(t.Context(), strings.Fields(args)...)
 		assert.Equal(t, exitUsage, status, args)
