@@ -92,7 +92,7 @@ func (u *unit) deliver(how origin, evs []engine.Event) {
 		u.lock.Unlock()
 	}
 	if u.work > 0 {
-		spinTurns(len(evs) * u.work)
+		_ = spinTurns(len(evs) * u.work)
 	}
 }
 
