@@ -24,7 +24,8 @@ endif
 
 TOOL    := $(GO) tool -modfile=tools/go.mod
 STATIC  := CGO_ENABLED=0 $(GO)
-TAGS    := explore invariants guest launcher seeded browser
+# Those with a comma have no files of the same names, and are looked at together.
+TAGS    := explore invariants guest,launcher,seeded,browser
 # Needs cgo and libibverbs, which a machine may lack.
 VERBS   := verbs
 CROSS   := linux/arm64 darwin/arm64 windows/amd64

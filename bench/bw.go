@@ -97,11 +97,11 @@ func (b *throughput) start() error {
 		b.s.goProduce(p.name, p.run)
 	}
 	if c.Flip > 0 {
-		b.s.goProduce("flipper", newFlipper(b).run)
+		b.s.goWork("flipper", newFlipper(b).run)
 	}
 	if b.s.scn.lossy() {
 		for _, ln := range b.lanes {
-			b.s.goProduce("nurse", ln.nurse)
+			b.s.goWork("nurse", ln.nurse)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"slices"
 	"time"
 
 	"github.com/evdengine/evd/engine"
@@ -45,6 +46,7 @@ func newLane(b *throughput) (*lane, error) {
 
 func (ln *lane) config() engine.EVDConfig {
 	ec := ln.b.s.cfg.evd()
+	ec.CPU = ln.b.s.pins.pollerCPU(slices.Index(ln.b.lanes, ln))
 	for _, cq := range ln.cqs {
 		ec.CQs = append(ec.CQs, hwcq.CQ(cq))
 	}

@@ -69,6 +69,15 @@ func (c *Checker) Producer(p int) Order { return c.from[p].Order }
 // Next returns the number that is expected next of producer p.
 func (c *Checker) Next(p int) uint64 { return c.from[p].next }
 
+// First returns the lowest number of producer p that has not come.
+func (c *Checker) First(p int) uint64 {
+	s := &c.from[p]
+	if len(s.gaps) > 0 {
+		return s.gaps[0].first
+	}
+	return s.next
+}
+
 // Seen returns how many events came, foreign ones included.
 func (c *Checker) Seen() uint64 {
 	n := c.Foreign

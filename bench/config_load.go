@@ -41,6 +41,12 @@ func (c *Config) loadDefaults() {
 	}
 }
 
+// stagePercentiles are those of the stages: those that were asked for, and those that a
+// table of stages has columns for.
+func (c Config) stagePercentiles() []float64 {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Percentiles, DefaultPercentiles))))
+}
+
 func (v *validator) load(c, d Config) {
 	v.dur("interval", d.Interval, minInterval, time.Hour, "10ms to 1h")
 	if n := len(c.Percentiles); n > maxPercentiles {

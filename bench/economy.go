@@ -9,6 +9,9 @@ import (
 // economy is what sleeping and waking cost in a run that took cpu of the CPUs.
 func economy(r *Report, cpu time.Duration) *Wake {
 	w := &Wake{Wakeups: r.Engine.Events, Spins: r.CQ.Vain, Cost: engine.WakeCost()}
+	if r.Config.other() {
+		w.Spins += r.CQ.EmptyPolls // what stands in for the engine looks by polling
+	}
 	if n := r.Conservation.Delivered + r.Conservation.Dequeued; n > 0 {
 		w.PerCompletion = float64(w.Wakeups) / float64(n)
 		w.CPUPerMillion = cpu.Seconds() / float64(n) * 1e6

@@ -25,7 +25,7 @@ func newDispatcher(name string, room, batch int, wait waitFor, fn func([]engine.
 		q.more.L = &q.mu
 		return newHandOver(q, batch, wait, fn)
 	case EngineChannel:
-		return newHandOver(&chanQueue{events: make(chan engine.Event, room), quit: make(chan struct{})}, batch, wait, fn)
+		return newHandOver(&chanQueue{make(chan engine.Event, room)}, batch, wait, fn)
 	}
 	panic("bench: no engine " + name)
 }
@@ -182,10 +182,7 @@ func (q *condQueue) shut() {
 }
 
 // chanQueue is a channel.
-type chanQueue struct {
-	events chan engine.Event
-	quit   chan struct{}
-}
+type chanQueue struct{ events chan engine.Event }
 
 func (q *chanQueue) put(evs []engine.Event) int {
 	for i := range evs {
@@ -208,31 +205,30 @@ func (q *chanQueue) post(ev *engine.Event) bool {
 func (q *chanQueue) try(dst []engine.Event) (n int) {
 	for n < len(dst) {
 		select {
-		case dst[n] = <-q.events:
-			n++
-			continue
+		case ev, open := <-q.events:
+			if open {
+				dst[n] = ev
+				n++
+				continue
+			}
+			if n == 0 {
+				return shutNow
+			}
 		default:
 		}
 		break
 	}
-	if n > 0 {
-		return n
-	}
-	select {
-	case <-q.quit:
-		return shutNow
-	default:
-		return 0
-	}
+	return n
 }
 
 func (q *chanQueue) take(dst []engine.Event) int {
-	select {
-	case dst[0] = <-q.events:
-		return 1 + max(0, q.try(dst[1:]))
-	case <-q.quit:
+	ev, open := <-q.events
+	if !open {
 		return shutNow
 	}
+	dst[0] = ev
+	return 1 + max(0, q.try(dst[1:]))
 }
 
-func (q *chanQueue) shut() { close(q.quit) }
+// shut: nobody puts any more.
+func (q *chanQueue) shut() { close(q.events) }

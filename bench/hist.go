@@ -97,13 +97,6 @@ func (h *Hist) folded() *hdr.Histogram {
 	return h.base
 }
 
-func clampTime(ns int64) int64 {
-	if ns < 0 {
-		return 0
-	}
-	return histMost
-}
-
 // Merge adds what other recorded.
 func (h *Hist) Merge(other *Hist) {
 	h.base.Merge(other.folded()) // same geometry: drops nothing

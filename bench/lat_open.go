@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"sync/atomic"
+
 	"github.com/evdengine/evd/engine"
 	"github.com/evdengine/evd/hwcq"
 	"github.com/evdengine/evd/hwcq/mock"
@@ -15,10 +17,13 @@ type mockOpen struct {
 	gen *generator
 	ev  engine.Event // owner: the generator
 	win openWindow   // owner: the upcall
+
+	unordered bool
+	home      atomic.Uint64 // if unordered: all requests below have come. Writer: the upcall
 }
 
 func (l *mockOpen) open(s *session) (ec engine.EVDConfig, err error) {
-	l.s = s
+	l.s, l.unordered = s, s.scn.policy.kind == PolicyMany
 	l.dev.inline = !s.cfg.OneWay
 	if err := l.dev.open(s, s.units[0]); err != nil {
 		return ec, err
@@ -50,6 +55,9 @@ func (l *mockOpen) post(n uint64) error {
 
 func (l *mockOpen) start() error {
 	l.gen.homeIs(&l.s.con.seen) // every event is a request
+	if l.unordered {
+		l.gen.homeIs(&l.home)
+	}
 	l.s.goProduce("generator", l.gen.run)
 	return nil
 }
@@ -65,6 +73,9 @@ func (l *mockOpen) came(how origin, evs []engine.Event) {
 		l.gen.completed(evs[i].WRID, now, &l.win)
 	}
 	l.s.con.done()
+	if l.unordered {
+		l.home.Store(l.s.con.First(0))
+	}
 }
 
 func (l *mockOpen) expected() uint64 { return l.s.accepted() }

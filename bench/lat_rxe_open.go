@@ -21,6 +21,7 @@ type rxeOpen struct {
 	win  openWindow
 	home atomic.Uint64 // requests that are through. Writer: the upcall. Reader: the generator
 	wr   rxe.SendWR    // owner: the generator
+	cq   *countedCQ
 }
 
 // openRXEAtMost is how many requests may be in flight over a CQ of so many completions: a
@@ -57,7 +58,8 @@ func (l *rxeOpen) open(s *session) (ec engine.EVDConfig, err error) {
 	s.recorder()
 	s.produce(1)
 	ec = s.cfg.evd()
-	ec.CQs = []hwcq.CQ{l.rig.c}
+	l.cq = &countedCQ{CQ: l.rig.c}
+	ec.CQs = []hwcq.CQ{l.cq}
 	ec.Upcall = l.upcall
 	return ec, nil
 }
@@ -156,4 +158,5 @@ func (l *rxeOpen) report(r *Report) {
 	}
 	l.gen.report(r, &l.win)
 	l.rig.report(r)
+	l.cq.report(r)
 }

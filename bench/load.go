@@ -35,7 +35,7 @@ type generator struct {
 	slots []slot
 	mask  uint64
 	made  atomic.Uint64  // requests accepted. Readers: quiet
-	home  *atomic.Uint64 // requests that are through
+	home  *atomic.Uint64 // the requests below are all through
 
 	begun      bool  // the warm-up is over
 	begin, end Ticks // of the measured part; end 0: it has none
@@ -43,6 +43,7 @@ type generator struct {
 	lag        *Hist
 	start      Ticks // of all
 	lastSent   Ticks
+	ran        Ticks // how long the generator was at work; set at the end
 	late       Ticks // how late the first request that was given up was
 	window     Ticks // how long the measured part was, as planned; set at the end
 	dropped    uint64
@@ -79,7 +80,9 @@ func newGenerator(s *session, book *Producer, submit func(seq uint64) error) (*g
 	return g, nil
 }
 
-// homeIs says what counts the requests that are through; before run.
+// homeIs says which requests are through, all those below the number in n; before run.
+// A count of them is not enough where they come out of order: a slot would be used again
+// while the request that has it is still on its way.
 func (g *generator) homeIs(n *atomic.Uint64) {
 	g.home = n
 	g.s.quiet = func() bool { return g.made.Load() == n.Load() }
@@ -89,6 +92,7 @@ func (g *generator) run(t *tag) {
 	defer g.s.producerEnded()
 	g.tag = t
 	g.start = g.s.clk.Now()
+	defer func() { g.ran = g.s.clk.Now() - g.start }()
 	if g.s.cfg.Warmup.Count == 0 {
 		g.limit(g.start + g.s.clk.Ticks(g.s.cfg.Warmup.Time))
 	}
@@ -208,6 +212,9 @@ func (g *generator) make(due Ticks) bool {
 			giveWay(turn)
 		}
 		if g.s.phase.load() >= stopping && turn > 0 {
+			if g.begun { // it is not made, but it was late
+				g.late = g.s.clk.Now() - due
+			}
 			return false
 		}
 		if n-g.home.Load() >= uint64(g.s.cfg.Outstanding) {
@@ -264,14 +271,14 @@ func (g *generator) report(r *Report, w *openWindow) {
 	l := &Load{Dropped: g.dropped}
 	r.Load = l
 	if g.window > 0 {
-		l.Offered = float64(g.planned+g.dropped) / clk.seconds(g.window)
+		l.Offered = clk.rate(g.planned+g.dropped, g.window)
 	}
 	switch made := g.lag.n; {
 	case made > 0:
-		l.Achieved = float64(made) / clk.seconds(max(g.window, g.lastSent-g.begin))
+		l.Achieved = clk.rate(made, max(g.window, g.lastSent-g.begin))
 		l.LagMax, l.LagP99 = g.lag.max, g.lag.quantile(99)
 	case g.book.Accepted > 0: // the time was over before the warm-up was
-		l.Achieved = float64(g.book.Accepted) / clk.seconds(g.lastSent-g.start)
+		l.Achieved = clk.rate(g.book.Accepted, g.ran)
 	}
 	l.LagMax = max(l.LagMax, clk.Nanos(g.late))
 	if l.LagMax > int64(c.MaxLag) || l.Dropped > 0 {
@@ -292,4 +299,11 @@ func (g *generator) verdict(l *Load) string {
 	return s
 }
 
-func (c *Clock) seconds(t Ticks) float64 { return float64(c.Nanos(t)) / 1e9 }
+// rate is n in the time t, a second; 0 if that is none.
+func (c *Clock) rate(n uint64, t Ticks) float64 {
+	ns := c.Nanos(t)
+	if ns <= 0 {
+		return 0
+	}
+	return float64(n) / (float64(ns) / 1e9)
+}

@@ -257,3 +257,48 @@ func TestRecordingCostIsReported(t *testing.T) {
 	r := runTest(t, Config{Workload: BW, Count: 100}, &throughput{dev: &mockDevice{}})
 	assert.Nil(t, r.Recording, "it records no latencies")
 }
+
+// A request that the run's end found waiting for room was late all the same.
+func TestInterruptedWaitIsLag(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := Config{
+		Rate: 1000, Arrival: "const", Service: "const:100ms", Outstanding: 1, Duration: time.Hour,
+		Warmup: Span{Off: true}, MaxLag: 10 * time.Millisecond, Mode: "event",
+	}
+	time.AfterFunc(40*time.Millisecond, cancel)
+	r, err := run(ctx, cfg.WithDefaults(), workloadFor(cfg), testClock(), Watch{})
+	require.NoError(t, err)
+	assert.Greater(t, r.Load.LagMax, int64(cfg.MaxLag))
+	assert.NotEmpty(t, r.Invalid)
+}
+
+// What was achieved in a warm-up that did not end is by the time it took.
+func TestInterruptedWarmUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := Config{Rate: 1, Arrival: "const", Duration: time.Hour, Warmup: Span{Time: time.Hour}, Mode: "event"}
+	time.AfterFunc(20*time.Millisecond, cancel)
+	r, err := run(ctx, cfg.WithDefaults(), workloadFor(cfg), testClock(), Watch{})
+	require.NoError(t, err)
+	assert.LessOrEqual(t, r.Load.Achieved, 1/0.020)
+}
+
+// Where requests come out of order one that overtakes others makes no room for the slot
+// of one that it has overtaken.
+func TestOvertakingMakesNoRoom(t *testing.T) {
+	s := &session{clk: testClock()}
+	s.con = s.newUnit().con
+	s.con.Checker = NewChecker(1)
+	l := &mockOpen{s: s, gen: &generator{s: s, slots: make([]slot, 2), mask: 1}, unordered: true}
+	come := func(n uint64) uint64 {
+		l.came(byUpcall, []engine.Event{{WRID: n, Stream: engine.DTO}})
+		return l.home.Load()
+	}
+	assert.EqualValues(t, 0, come(1))
+	assert.EqualValues(t, 2, come(0))
+	assert.EqualValues(t, 3, come(2))
+	assert.EqualValues(t, 3, come(5))
+	assert.EqualValues(t, 3, come(4))
+	assert.EqualValues(t, 6, come(3))
+}

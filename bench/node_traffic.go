@@ -151,7 +151,7 @@ func (t *flow) report(r *Report) {
 	r.Results.Operations, r.Results.Elapsed = t.win.n, t.win.elapsed()
 	if h := t.hist; h != nil {
 		r.Measures += "; the latency is from just before a send is posted to the entry of the upcall for its acknowledgement"
-		sum := h.Summary(t.n.s.cfg.Percentiles...)
+		sum := h.Summary(r.Config.Percentiles...)
 		r.Results.Latency, r.Histograms = &sum, map[string]*Hist{"service": h}
 	}
 }

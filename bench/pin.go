@@ -14,7 +14,7 @@ import (
 // Pin says on which CPUs the parts of a run are. Empty: wherever the scheduler puts
 // them.
 type Pin struct {
-	Poller   []int // of each poller, in turn: the first CQ's, the second's, ..
+	Poller   []int // of the pollers of each EVD, in turn: all CQs of an EVD are polled on one
 	Producer []int // of each goroutine that makes requests or posts events, in turn
 	Other    []int // of all other threads of the process
 }
@@ -99,10 +99,12 @@ func (v *validator) pin(c Config) {
 		v.errs = append(v.errs, err)
 	case c.OneWay && len(pin.Poller) > 0:
 		v.bad("pin", c.Pin, "without poller with oneway: there is none")
+	case len(pin.Poller) > max(c.EVDs, 1):
+		v.bad("pin", c.Pin, "one CPU of pollers for each EVD at most: all CQs of an EVD are polled on one")
 	}
 }
 
-// pollerCPU is that of the first poller.
+// pollerCPU is that of the first EVD's pollers.
 func (c Config) pollerCPU() engine.CPU {
 	pin, _ := ParsePin(c.Pin) // was validated
 	return pin.pollerCPU(0)
@@ -114,7 +116,7 @@ type pins struct {
 	producers int // pinned so far. Owner: who starts the run
 }
 
-// pollerCPU is that of the EVD's i-th poller.
+// pollerCPU is that of the pollers of EVD number i.
 func (p *Pin) pollerCPU(i int) engine.CPU {
 	if len(p.Poller) == 0 {
 		return engine.AnyCPU

@@ -112,3 +112,19 @@ func TestPinnedProducer(t *testing.T) {
 	assert.Equal(t, 1, set.Count())
 	assert.True(t, set.IsSet(cpu))
 }
+
+// Who dequeues makes no requests, and takes no producer's CPU.
+func TestDequeuerIsNoProducer(t *testing.T) {
+	pin := "producer=" + strconv.Itoa(aCPU(t))
+	r, err := Run(t.Context(), Config{Workload: BW, Policy: PolicyNotify, Count: 300, Pin: pin})
+	require.NoError(t, err)
+	assert.True(t, r.OK(), r.Conservation.Violations)
+	assert.Contains(t, strings.Join(r.Warnings, "\n"), "no producer was pinned")
+	for _, c := range []Config{{Rate: 10e3, MaxLag: patient}, {Workload: WakeUp, Mode: "event"}} {
+		c.Pin, c.Count = pin, 50
+		r, err = Run(t.Context(), c)
+		require.NoError(t, err)
+		assert.True(t, r.OK(), r.Conservation.Violations)
+		assert.NotContains(t, strings.Join(r.Warnings, "\n"), "no producer was pinned")
+	}
+}

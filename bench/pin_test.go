@@ -55,3 +55,31 @@ func TestPinRefused(t *testing.T) {
 		assert.ErrorContains(t, err, "pin")
 	}
 }
+
+// pinsOf notes where the pollers of each EVD would be, and leaves them be.
+type pinsOf struct {
+	*throughput
+	cpus []engine.CPU
+}
+
+func (p *pinsOf) open(s *session) (engine.EVDConfig, error) {
+	s.pins.Poller = []int{3, 5}
+	ec, err := p.throughput.open(s)
+	p.cpus = []engine.CPU{ec.CPU}
+	ec.CPU = engine.AnyCPU
+	for i := range s.also {
+		p.cpus = append(p.cpus, s.also[i].CPU)
+		s.also[i].CPU = engine.AnyCPU
+	}
+	return ec, err
+}
+
+// Each EVD has the next CPU of the pollers'.
+func TestPollersOfSeveralEVDs(t *testing.T) {
+	p := &pinsOf{throughput: &throughput{dev: &mockDevice{}}}
+	r := runTest(t, Config{Workload: BW, EVDs: 3, Count: 300}, p)
+	assert.True(t, r.OK(), r.Conservation.Violations)
+	assert.Equal(t, []engine.CPU{engine.OnCPU(3), engine.OnCPU(5), engine.OnCPU(3)}, p.cpus)
+	err := Config{Workload: BW, EVDs: 2, Pin: "poller=1,2,3"}.Validate()
+	assert.ErrorContains(t, err, "one CPU of pollers for each EVD at most")
+}

@@ -120,7 +120,7 @@ func (s *scenario) measures(cfg Config) string {
 	var b strings.Builder
 	switch s.policy.kind {
 	case PolicyMany:
-		b.WriteString("; several upcalls at once, in no order")
+		b.WriteString("; several upcalls at once, in no order, which take turns where events are counted and requests made")
 	case PolicyDrain:
 		b.WriteString("; each upcall disables upcalls, dequeues until nothing is pending and enables them again")
 	case PolicyNotify:

@@ -252,7 +252,7 @@ func TestWork(t *testing.T) {
 	assert.Zero(t, workTurns(0, testClock()))
 	assert.Positive(t, workTurns(1, testClock()))
 	assert.Greater(t, workTurns(time.Millisecond, testClock()), workTurns(10*time.Microsecond, testClock()))
-	assert.Zero(t, testing.AllocsPerRun(10, func() { spinTurns(10) }))
+	assert.Zero(t, testing.AllocsPerRun(10, func() { _ = spinTurns(10) }))
 }
 
 func TestScenarioValidation(t *testing.T) {

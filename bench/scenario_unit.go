@@ -77,7 +77,7 @@ func (u *unit) open(ec engine.EVDConfig) (err error) {
 		return err
 	}
 	if u.notified != nil {
-		s.goProduce("dequeuer", u.dequeuer)
+		s.goWork("dequeuer", u.dequeuer)
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (u *unit) deliver(how origin, evs []engine.Event) {
 		u.lock.Unlock()
 	}
 	if u.work > 0 {
-		spinTurns(len(evs) * u.work)
+		_ = spinTurns(len(evs) * u.work)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 //	go build -tags seeded -ldflags '-X github.com/evdengine/evd/bench.seedRate=5' ./cmd/evdbench
 var (
 	seedRate    = "0" // per cent by which the rate of bw falls
-	seedLatency = "0" // per cent by which every latency of lat over mock grows
+	seedLatency = "0" // per cent by which every round trip of lat over mock grows
 )
 
 const seededVersion = "+seeded"
@@ -23,8 +23,13 @@ const seededVersion = "+seeded"
 // whole rate falls, whoever limits it.
 const seedStretch = 200 * time.Microsecond
 
+// seedEvery is in which upcalls of bw the clock is read. Read in each of them it would
+// cost more than what is asked for: an upcall takes some hundred ns.
+const seedEvery = 32
+
 // seeded holds up who runs upcalls. Owner: he.
 type seeded struct {
+	calls uint
 	began Ticks // of the stretch that is not held up yet; 0: none
 }
 
@@ -40,7 +45,7 @@ func percent(s string) float64 {
 
 // upcall is called in each upcall of bw.
 func (d *seeded) upcall(clk *Clock) {
-	if seedRatio == 0 {
+	if d.calls++; seedRatio == 0 || d.calls%seedEvery != 0 {
 		return
 	}
 	now := clk.Now()

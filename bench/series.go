@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -26,6 +27,7 @@ type series struct {
 // point is one interval of a series.
 type point struct {
 	n                    uint64
+	over                 time.Duration // in which n was counted; 0: in just the interval
 	max, respMax, lagMax int64
 	service, response    *hdr.PackedHistogram // nil: nothing there
 	cpu, wall            time.Duration        // CPU time in so much time
@@ -95,6 +97,7 @@ func (p *point) clone() *point {
 // merge adds another point. What it holds may become p's.
 func (p *point) merge(o *point) {
 	p.n += o.n
+	p.over += o.over
 	p.max, p.respMax, p.lagMax = max(p.max, o.max), max(p.respMax, o.respMax), max(p.lagMax, o.lagMax)
 	p.cpu += o.cpu
 	p.wall += o.wall
@@ -116,8 +119,8 @@ func (p *point) interval(from, end time.Duration, offered float64) Interval {
 		End: int64(end), Operations: p.n, Offered: offered, LagMax: p.lagMax,
 		Max: p.max, RespMax: p.respMax, Wakeups: p.wakeups,
 	}
-	if end > from {
-		v.Rate = float64(p.n) / (end - from).Seconds()
+	if span := cmp.Or(p.over, end-from); span > 0 {
+		v.Rate = float64(p.n) / span.Seconds()
 	}
 	if p.wall > 0 {
 		v.CPU = 100 * float64(p.cpu) / float64(p.wall)

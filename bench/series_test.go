@@ -289,3 +289,27 @@ func BenchmarkRecorder(b *testing.B) {
 		})
 	}
 }
+
+// A step that is no whole part of an interval, by some ns, belongs where most of it lies.
+func TestStepsOfAnInterval(t *testing.T) {
+	w := &watcher{s: &session{}, step: time.Second / 7, series: series{width: time.Second}}
+	for i := range time.Duration(28) {
+		w.add(i*w.step, &point{n: 1})
+	}
+	require.Len(t, w.series.points, 4)
+	for _, p := range w.series.points {
+		assert.EqualValues(t, 7, p.n)
+	}
+}
+
+// Events that are counted now and then are so many in the time between two counts, not
+// in the interval that was to be between them.
+func TestRateOfACount(t *testing.T) {
+	s := seriesOf(10 * time.Millisecond)
+	s.at(0).merge(&point{n: 15, over: 15 * time.Millisecond})
+	s.at(10 * time.Millisecond).merge(&point{n: 3, over: 5 * time.Millisecond})
+	s.at(10 * time.Millisecond).merge(&point{n: 2})
+	got := s.intervals(20*time.Millisecond, 0)
+	assert.InDelta(t, 1000, got[0].Rate, 1e-9)
+	assert.InDelta(t, 1000, got[1].Rate, 1e-9)
+}

@@ -161,7 +161,7 @@ func (w *watcher) host() {
 	now := w.read()
 	p := point{cpu: now.cpu - w.last.cpu, wall: now.at.Sub(w.last.at), wakeups: now.wakeups - w.last.wakeups}
 	if w.rec == nil {
-		p.n = now.seen - w.last.seen
+		p.n, p.over = now.seen-w.last.seen, p.wall // the timer was late, perhaps
 	}
 	w.last = now
 	w.add(w.from, &p)
@@ -178,12 +178,13 @@ func (w *watcher) merge(q *stretch) {
 	w.rec.total.merge(q)
 }
 
-// add adds a point to the series, and to what is told.
-func (w *watcher) add(at time.Duration, p *point) {
+// add adds the point of the step that began at from to the series, and to what is told.
+func (w *watcher) add(from time.Duration, p *point) {
 	if w.s.watch.Progress != nil {
 		w.since.merge(p.clone())
 	}
-	w.series.at(at).merge(p)
+	// By its middle: a whole number of steps is an interval but for some ns.
+	w.series.at(from + w.step/2).merge(p)
 }
 
 // tell calls Progress, if it is time for it.

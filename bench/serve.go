@@ -128,8 +128,9 @@ func serveOne(ctx context.Context, cfg ServeConfig, side Side, clk *Clock) (r *R
 	if err != nil {
 		return nil, err
 	}
-	// What is to be run is the client's to say, on which device the server's.
-	c.CQ, c.Dev, c.Server, c.serving = cfg.CQ, cfg.Dev, "", true
+	// What is to be run is the client's to say, on which device the server's,
+	// and where on this host it runs too.
+	c.CQ, c.Dev, c.Server, c.Pin, c.serving = cfg.CQ, cfg.Dev, "", "", true
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

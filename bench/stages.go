@@ -141,7 +141,7 @@ func (s *split) report(r *Report) {
 		if h.Count() == 0 {
 			continue
 		}
-		x := Stage{Name: partNames[i], Time: h.Summary()}
+		x := Stage{Name: partNames[i], Time: h.Summary(r.Config.stagePercentiles()...)}
 		x.PerOp = x.Time.Mean * float64(x.Time.Samples) / float64(s.n)
 		st.Parts = append(st.Parts, x)
 		r.keep(stagePrefix+x.Name, h)

@@ -52,6 +52,12 @@ func (s *session) goProduce(name string, fn func(t *tag)) {
 	s.posters.Go(s.pinned(func() { fn(s.tag("producer", name)) }))
 }
 
+// goWork runs fn on a goroutine of its own that deals with events beside the engine's
+// workers: it makes none, and is not on a producer's CPU.
+func (s *session) goWork(name string, fn func(t *tag)) {
+	s.posters.Go(func() { fn(s.tag("worker", name)) })
+}
+
 // upcallTags labels the goroutines that run upcalls, which are the engine's and have
 // labels, but know of no phase.
 //

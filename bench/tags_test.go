@@ -52,7 +52,7 @@ func TestTags(t *testing.T) {
 		{"worker", Config{Mode: "event", Dispatch: "queued"}, []string{"worker engine measure", "device  "}},
 		{"poster", Config{Mode: "event", OneWay: true}, []string{"producer poster measure", "worker engine measure"}},
 		{"throughput", Config{Workload: BW, Mode: "event", Posters: 2, Flip: 3, Dispatch: "queued"}, []string{
-			"producer poster 0 measure", "producer poster 1 measure", "producer flipper measure", "worker engine measure", "device  ",
+			"producer poster 0 measure", "producer poster 1 measure", "worker flipper measure", "worker engine measure", "device  ",
 		}},
 		{"generator", Config{Mode: "event", Rate: 1000, Service: "const:1us"}, []string{"producer generator measure", "poller bench measure", "device  "}},
 		{"wake", Config{Workload: WakeUp, Mode: "event"}, []string{"producer device measure", "poller bench measure"}},

@@ -246,7 +246,7 @@ func (l *wakeUp) stages(r *Report) {
 	}
 	st := &Stages{Whole: r.Results.Latency.Mean, Sum: l.sum / float64(n), Cost: 2 * float64(l.s.clk.Cost())}
 	add := func(name string, h *Hist, apart bool) {
-		x := Stage{Name: name, Time: h.Summary(), Apart: apart}
+		x := Stage{Name: name, Time: h.Summary(r.Config.stagePercentiles()...), Apart: apart}
 		x.PerOp = x.Time.Mean
 		st.Parts = append(st.Parts, x)
 		r.keep(stagePrefix+name, h)

@@ -164,6 +164,10 @@ func TestInvalidTurns(t *testing.T) {
 	require.Error(t, err)
 	assert.ErrorIs(t, err, ErrInvalid)
 	assert.Contains(t, err.Error(), "the generator lagged")
+
+	_, err = Interleaved(t.Context(), arms(t, "lags", "lags"), Options{Rounds: 2})
+	assert.ErrorIs(t, err, ErrInvalid, "not a metric that is not there")
+	assert.ErrorContains(t, err, "the generator lagged")
 }
 
 func TestOptions(t *testing.T) {

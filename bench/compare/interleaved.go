@@ -198,6 +198,9 @@ func (d *duel) first(ctx context.Context, b *turns.Block) error {
 	d.o.Metric = stats.Canonical(d.o.Metric)
 	for {
 		m, ok := stats.Find(b.Metrics(), d.o.Metric)
+		if !ok && len(b.Metrics()) == 0 && d.s.Invalid > 0 {
+			return fmt.Errorf("%w: every turn of the first block: %s", ErrInvalid, d.s.Why)
+		}
 		if !ok {
 			return param.Invalid("compare", "metric", d.o.Metric, "one that both sides measure here: "+names(b.Metrics()))
 		}

@@ -44,10 +44,10 @@ func Serve(ctx context.Context, cfg bench.Config, in io.Reader, out io.Writer) e
 		if err != nil {
 			return err
 		}
+		runtime.GC() // before the answer: then it is another's turn
 		if err := enc.Encode(reply); err != nil {
 			return err
 		}
-		runtime.GC()
 	}
 	return ctx.Err()
 }

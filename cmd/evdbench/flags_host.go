@@ -18,7 +18,7 @@ var errHost = errors.New("this host")
 // hostFlags are the flags that say what the host is made to do.
 func (o *options) hostFlags(f *pflag.FlagSet) {
 	f.Var(parsed[bench.Pin]{&o.cfg.Pin, nil, bench.ParsePin, "who=cpus,.."}, "pin",
-		"CPUs of the pollers, of the goroutines that make requests, and of all other threads, such as poller=2,producer=4-5,other=0-1 (default anywhere)")
+		"CPUs of the pollers (one for each EVD), of the goroutines that make requests, and of all other threads, such as poller=2,producer=4-5,other=0-1 (default anywhere)")
 	f.Var(parsed[tune.GC]{nil, &o.host.GC, tune.ParseGC, "setting"}, "gc",
 		"garbage collector in the run: off or percent=N, limit=SIZE, such as off,limit=2GiB (default as GOGC and GOMEMLIMIT say)")
 	f.Var(dmaLatency{&o.host}, "cpu-dma-latency", "longest time an idle CPU may take to wake up; 0 keeps all CPUs awake; root (default as the system does)")
