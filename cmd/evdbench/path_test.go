@@ -83,9 +83,11 @@ func wellFormed(svg []byte) error {
 }
 
 var (
-	figureRE = regexp.MustCompile(`[-+]?[0-9][0-9. ]*[0-9]|[-+]?[0-9]|n/a|inf`)
-	unitRE   = regexp.MustCompile(`# ?(ns|us|µs|ms|s|k|M|G|k/s|M/s|/s|%)\b`)
-	spaceRE  = regexp.MustCompile(`\s+`)
+	figureRE  = regexp.MustCompile(`[-+]?[0-9][0-9. ]*[0-9]|[-+]?[0-9]|n/a|inf`)
+	unitRE    = regexp.MustCompile(`# ?(ns|us|µs|ms|s|k|M|G|k/s|M/s|/s|%)\b`)
+	versionRE = regexp.MustCompile(`^([AB] +)\S+ +`)
+	judgeRE   = regexp.MustCompile(`(same|unclear|BETTER|WORSE) \(`)
+	spaceRE   = regexp.MustCompile(`\s+`)
 )
 
 // shape is a text without its figures, and without what differs between hosts: what
@@ -109,9 +111,15 @@ func shape(text string) []string {
 		skip = false
 		line = figureRE.ReplaceAllString(line, "#")
 		line = unitRE.ReplaceAllString(line, "#")
-		line = strings.ReplaceAll(line, "devel", "VERSION")
-		if line = strings.TrimSpace(spaceRE.ReplaceAllString(line, " ")); line != "" {
-			lines = append(lines, line)
+		line = judgeRE.ReplaceAllString(line, "JUDGED (") // of the metrics that decide nothing too
+		line = versionRE.ReplaceAllString(line, "${1}VERSION ")
+		words := strings.TrimSpace(spaceRE.ReplaceAllString(line, " "))
+		switch {
+		case words == "":
+		case strings.HasPrefix(line, "             ") && len(lines) > 0 && !strings.HasPrefix(words, "#"):
+			lines[len(lines)-1] += " " + words // where a line ends depends on its figures
+		default:
+			lines = append(lines, words)
 		}
 	}
 	return lines

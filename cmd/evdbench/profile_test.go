@@ -149,7 +149,7 @@ func TestProfileRefuses(t *testing.T) {
 		"profile lat --cpuprofile x":       "--cpuprofile = x: must be left out with profile",
 		"profile lat --pprof-addr :1":      "--pprof-addr = localhost:1: must be left out with profile",
 		"profile bw --trace x":             "--trace = x: must be left out with profile",
-		"profile lat --fail-if p99>1s":     "must be left out with profile, whose figures are no measure",
+		"profile lat --fail-if p99>1s":     "must be left out with profile, which takes profiles itself, and whose figures are not to be judged",
 		"profile bw --save x":              "--save = x: must be left out with profile",
 		"profile lat --depth 5000000":      "--depth = 5000000: must be 1..4194304",
 		"lat --flight x":                   "--flight = x: must be left out without --trace-breach",

@@ -201,7 +201,9 @@ func checkSecondWaiter(x *x) {
 	}()
 	// Until the first is in Wait, a second one may be the first: it is woken, and gives
 	// way. A Wake may as well reach the first, which goes on; so there is one after the
-	// other until the second is out.
+	// other until the second is out. Ever more seldom: where it takes long to get into Wait
+	// they could keep both from ever meeting there.
+	pause := x.d.Quiet
 	x.until("a second Wait returns ErrBusy", func() bool {
 		out := make(chan error, 1)
 		go func() { _, err := x.src.Wait(); out <- err }()
@@ -214,7 +216,8 @@ func checkSecondWaiter(x *x) {
 				}
 				time.Sleep(5 * time.Millisecond)
 				return false
-			case <-time.After(x.d.Quiet):
+			case <-time.After(pause):
+				pause = min(2*pause, max(x.d.Quiet, time.Second))
 				x.src.Wake()
 			case <-end:
 				x.fatalf("a second Wait does not return")
