@@ -136,8 +136,9 @@ unit: bin/testlog ## unit tests, without the race detector (which hides allocati
 
 .PHONY: race
 race: bin/testlog ## unit tests with the race detector
+	@# Otherwise each of the many processes that tests start sleeps for a second at its end.
 	@scripts/need.sh gcc gcc libc6-dev
-	@CGO_ENABLED=1 $(GO) test -json -race -count=$(COUNT) $(PKGS) | bin/testlog
+	@GORACE=atexit_sleep_ms=0 CGO_ENABLED=1 $(GO) test -json -race -count=$(COUNT) $(PKGS) | bin/testlog
 
 .PHONY: explore
 explore: bin/testlog ## every interleaving of the scenarios with at most two preemptions

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[key{}] = &started{}
+			e.Setenv("GORACE", os.Getenv("GORACE")) // what make race says of the ends of processes
 			return nil
 		},
 		Condition: func(c string) (bool, error) {
