@@ -259,7 +259,7 @@ lint: ## formatting, vet and staticcheck under every build tag, the repository's
 	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; bad=1; fi; \
 	for s in .ci/run scripts/*.sh; do bash -n $$s || bad=1; done; \
 	for t in "" $$tags; do $(GO) vet -tags "$$t" $(PKGS) || bad=1; done; \
-	{ echo plain:; for t in $$tags; do echo "$$t: -tags=$$t"; done; } | $(TOOL) staticcheck -matrix $(PKGS) || bad=1; \
+	{ echo plain:; for t in $$tags; do echo "$${t//,/_}: -tags=$$t"; done; } | $(TOOL) staticcheck -matrix $(PKGS) || bad=1; \
 	$(GO) test -count=1 ./internal/lint || bad=1; \
 	exit $$bad
 

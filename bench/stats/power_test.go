@@ -1,7 +1,6 @@
 package stats
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -99,7 +98,7 @@ func TestPower(t *testing.T) {
 					got[j.Verdict]++
 					blocks += n
 				}
-				t.Log(fmt.Sprintf("%+.3f: %v, %d blocks on average", x.delta, got, blocks/runs))
+				t.Logf("%+.3f: %v, %d blocks on average", x.delta, got, blocks/runs)
 				assert.GreaterOrEqual(t, got[x.want], 97, "%+.3f: %v", x.delta, got)
 			}
 		})
